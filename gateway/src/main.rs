@@ -1,0 +1,2 @@
+//! The binary `lamppost`.
+fn main() {}

@@ -1,1 +1,11 @@
-//! Being built.
+//! The window: pages over a [`view::View`], complete without JavaScript and live with it.
+//!
+//! Invariants:
+//! - Nothing here knows the ledger, a database, a file or a clock: whoever mounts [`router`] brings the view,
+//!   and the time pages count ages from is the view's.
+//! - No float anywhere: amounts are integers of micro-tokens, values exact decimals, and the charts'
+//!   coordinates are integers of hundredths.
+//! - Nothing is fetched from elsewhere: style and script are embedded, and the pages' policy forbids the rest.
+//! - All text is escaped by the templates; what devices and people named is cut and marked first.
+
+pub mod view;

@@ -50,8 +50,8 @@ pub trait View: Send + Sync + 'static {
         statements_max: usize,
     ) -> Answer<AccountPage>;
 
-    /// A durable transaction or seal by its id.
-    fn transaction(&self, id: &str) -> Answer<TransactionPage>;
+    /// A durable transaction or seal by its id, with the first `transfers_max` of the transfers it caused.
+    fn transaction(&self, id: &str, transfers_max: usize) -> Answer<TransactionPage>;
 
     /// A durable block: `limit` of its entries from `offset`, the seal not among them.
     fn block(&self, height: u64, offset: u64, limit: usize) -> Answer<BlockPage>;
@@ -467,7 +467,7 @@ pub struct TransactionPage {
     pub raw: String,
     /// What it says.
     pub body: TransactionBody,
-    /// The newest of the transfers it caused, in the order of execution; a seal may have many.
+    /// The first transfers it caused, in the order of execution; a seal may have many.
     pub transfers: Vec<Transfer>,
     /// How many it caused in all.
     pub transfers_total: u64,

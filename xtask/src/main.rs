@@ -1,2 +1,64 @@
-//! Tasks.
-fn main() {}
+//! `cargo xtask`: set-up and tasks, without a single dependency, because it is the first thing a new machine builds.
+
+use std::process::ExitCode;
+use xtask::process::Failure;
+use xtask::{container, firmware, qemu, test, up};
+
+const HELP: &str = "\
+Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
+
+Usage: cargo xtask COMMAND
+
+  up         builds and starts a node with its dashboard and virtual devices
+  test       runs every test, or the suites named
+  firmware   builds the firmware of the emulated board
+  qemu       runs the firmware on an emulated board, enrolled at a node
+  container  builds the container image
+
+`cargo xtask COMMAND --help` says more.";
+
+/// 0 for success, 1 for a failure said in one sentence, 2 for wrong usage.
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        eprintln!("{HELP}");
+        return ExitCode::from(2);
+    };
+    match run(command, rest) {
+        Some(Ok(true)) => ExitCode::SUCCESS,
+        Some(Ok(false)) => ExitCode::FAILURE,
+        Some(Err(failure)) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("xtask: there is no command `{command}`\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// None if there is no such command.
+fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
+    let help = match command {
+        "--help" | "-h" | "help" => HELP,
+        "up" => up::HELP,
+        "test" => test::HELP,
+        "firmware" => firmware::HELP,
+        "qemu" => qemu::HELP,
+        "container" => container::HELP,
+        _ => return None,
+    };
+    let asks_for_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
+    if help == HELP || (asks_for_help && command != "up") {
+        println!("{help}");
+        return Some(Ok(true));
+    }
+    Some(match command {
+        "up" => up::command(arguments).map(|()| true),
+        "test" => test::command(arguments),
+        "firmware" => firmware::command(arguments).map(|()| true),
+        "qemu" => qemu::command(arguments).map(|()| true),
+        _ => container::command().map(|()| true),
+    })
+}

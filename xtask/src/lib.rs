@@ -1,0 +1,17 @@
+//! Set-up and tasks, as a library so that the end-to-end tests use the same pieces.
+//!
+//! Nothing here depends on another crate: on a new machine this is compiled before anything is installed.
+//! Nothing here knows what a reading is: the product is started as a binary, never called.
+
+pub mod container;
+pub mod deny;
+pub mod firmware;
+pub mod process;
+pub mod qemu;
+pub mod setup;
+pub mod suite;
+pub mod suites;
+pub mod tally;
+pub mod test;
+pub mod toolchain;
+pub mod up;

@@ -1,0 +1,298 @@
+//! The suites of `cargo xtask test`: what each proves, what it needs, and the steps it takes.
+
+use crate::process::{self, Failure};
+use crate::setup::{self, Tool};
+use crate::suite::Run;
+use crate::toolchain::{self, CORTEX_M3, WASM};
+use crate::{container, deny};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A named part of the proof, which can be run alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Suite {
+    /// What is typed after `cargo xtask test`.
+    pub name: &'static str,
+    /// What it proves, in a few words.
+    pub about: &'static str,
+    /// Programs it starts.
+    pub tools: &'static [Tool],
+    /// Rust targets it builds for.
+    pub targets: fn() -> Vec<String>,
+    /// Does it.
+    pub steps: fn(&mut Run),
+}
+
+fn no_targets() -> Vec<String> {
+    Vec::new()
+}
+
+fn board_targets() -> Vec<String> {
+    vec![CORTEX_M3.into()]
+}
+
+/// Every suite, the quick ones first: what fails, fails early.
+pub const SUITES: &[Suite] = &[
+    Suite {
+        name: "format",
+        about: "rustfmt, also of the firmware",
+        tools: &[],
+        targets: no_targets,
+        steps: format,
+    },
+    Suite {
+        name: "lint",
+        about: "clippy without a warning, also of the firmware",
+        tools: &[],
+        targets: board_targets,
+        steps: lint,
+    },
+    Suite {
+        name: "deny",
+        about: "licences, bans, sources and advisories of dependencies",
+        tools: &[setup::PYTHON],
+        targets: no_targets,
+        steps: deny,
+    },
+    Suite {
+        name: "targets",
+        about: "devices for a Cortex-M3 and the browser, ledger for the browser",
+        tools: &[],
+        targets: || vec![CORTEX_M3.into(), WASM.into()],
+        steps: targets,
+    },
+    Suite {
+        name: "unit",
+        about: "each room's own tests and the examples in its documentation",
+        tools: &[],
+        targets: no_targets,
+        steps: unit,
+    },
+    Suite {
+        name: "firmware",
+        about: "the firmware's core on the host, and every board builds",
+        tools: &[],
+        targets: board_targets,
+        steps: firmware,
+    },
+    Suite {
+        name: "tidy",
+        about: "habits: who may import whom, what a file may hold",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "tidy"),
+    },
+    Suite {
+        name: "readme",
+        about: "every command that the README shows exists",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "readme"),
+    },
+    Suite {
+        name: "journey",
+        about: "from `up` to earnings, the same totals everywhere",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "journey"),
+    },
+    Suite {
+        name: "hostile",
+        about: "bad input and faults: refused with the reason, nothing paid",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "hostile"),
+    },
+    Suite {
+        name: "audit",
+        about: "one altered byte anywhere in the log is found",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "audit"),
+    },
+    Suite {
+        name: "crash",
+        about: "kill -9, twenty times: what was acknowledged is paid once",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "crash"),
+    },
+    Suite {
+        name: "interop",
+        about: "envelopes, brokers and receipts of other people's code",
+        tools: &[setup::MOSQUITTO, setup::MOSQUITTO_CLIENTS, setup::PYTHON],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "interop"),
+    },
+    Suite {
+        name: "qemu",
+        about: "the emulated board: a temperature becomes a payment",
+        tools: &[setup::QEMU],
+        targets: board_targets,
+        steps: |run| end_to_end(run, "qemu"),
+    },
+    Suite {
+        name: "browser",
+        about: "the pages in Chromium, with JavaScript and without",
+        tools: &[setup::CHROMIUM, setup::CHROMEDRIVER],
+        targets: no_targets,
+        steps: |run| end_to_end(run, "browser"),
+    },
+    Suite {
+        name: "container",
+        about: "the image is built, run and answers",
+        tools: &[setup::PODMAN, setup::BUILDAH, setup::RUNC, setup::MUSL_GCC],
+        targets: || vec![toolchain::musl()],
+        steps: containers,
+    },
+];
+
+/// The suite of that name.
+pub fn named(name: &str) -> Option<&'static Suite> {
+    SUITES.iter().find(|suite| suite.name == name)
+}
+
+fn format(run: &mut Run) {
+    if !run.outcome(setup::ensure_component("rustfmt")) {
+        return;
+    }
+    run.check(cargo(["fmt", "--all", "--check"]));
+    for manifest in firmware_manifests() {
+        let mut command = cargo(["fmt", "--check", "--manifest-path"]);
+        command.arg(manifest);
+        run.check(command);
+    }
+}
+
+fn lint(run: &mut Run) {
+    if !run.outcome(setup::ensure_component("clippy")) {
+        return;
+    }
+    run.check(cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
+    run.check(cargo(["clippy", "--manifest-path", NODE, "--all-targets", "--", "-D", "warnings"]));
+    for board in boards() {
+        // Clippy's driver comes with rustup's toolchain; Debian's fallback builds boards, but has no say in style.
+        match toolchain::ensure_target(CORTEX_M3) {
+            Ok(toolchain @ toolchain::Toolchain::Own) => {
+                let mut command = toolchain.cargo("clippy", CORTEX_M3);
+                command.current_dir(board).args(["--", "-D", "warnings"]);
+                run.check(command);
+            }
+            Ok(toolchain::Toolchain::Debian) => run.skip("clippy has no library for the board's target here"),
+            Err(failure) => drop(run.outcome(Err(failure))),
+        }
+    }
+}
+
+fn deny(run: &mut Run) {
+    deny::suite(run);
+}
+
+fn targets(run: &mut Run) {
+    for (package, target) in [("devices", CORTEX_M3), ("devices", WASM), ("ledger", WASM)] {
+        match toolchain::ensure_target(target) {
+            Ok(toolchain) => {
+                let mut command = toolchain.cargo("check", target);
+                command.args(["-p", package]);
+                run.check(command);
+            }
+            Err(failure) => drop(run.outcome(Err(failure))),
+        }
+    }
+}
+
+fn unit(run: &mut Run) {
+    if !build(run) {
+        return;
+    }
+    let mut command = cargo(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    for test in integration_tests() {
+        command.args(["--test", &test]);
+    }
+    run.tests(command);
+    run.tests(cargo(["test", "--workspace", "--no-fail-fast", "--doc"]));
+}
+
+fn firmware(run: &mut Run) {
+    run.tests(cargo(["test", "--manifest-path", NODE, "--no-fail-fast"]));
+    run.outcome(crate::firmware::build().map(drop));
+}
+
+/// A file of `tests/tests/`: its tests start the binary that was built before.
+fn end_to_end(run: &mut Run, name: &str) {
+    if build(run) {
+        run.tests(cargo(["test", "--workspace", "--no-fail-fast", "--test", name]));
+    }
+}
+
+fn containers(run: &mut Run) {
+    if run.outcome(container::build_image().map(drop)) {
+        end_to_end(run, "container");
+    }
+}
+
+/// Everything at once, so that one set of features and one build of the dependencies serve all suites.
+fn build(run: &mut Run) -> bool {
+    run.prepare(cargo(["build", "--workspace", "--bins", "--tests"]))
+}
+
+fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut command = process::cargo();
+    command.args(arguments);
+    command
+}
+
+const NODE: &str = "firmware/node/Cargo.toml";
+
+/// The firmware's core and every board: workspaces of their own.
+pub fn firmware_manifests() -> Vec<PathBuf> {
+    let mut manifests = vec![process::root().join(NODE)];
+    manifests.extend(boards().into_iter().map(|board| board.join("Cargo.toml")));
+    manifests
+}
+
+/// The directory of every board.
+fn boards() -> Vec<PathBuf> {
+    entries(&process::root().join("firmware/boards"))
+        .into_iter()
+        .filter(|path| path.join("Cargo.toml").is_file())
+        .collect()
+}
+
+/// Integration tests of the rooms, by file; those of `tests/` are suites of their own.
+fn integration_tests() -> Vec<String> {
+    let rooms = ["devices", "devices/fleet", "ledger", "gateway", "dashboard", "xtask"];
+    let files = rooms.iter().flat_map(|room| entries(&process::root().join(room).join("tests")));
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect()
+}
+
+/// What lies in a directory, in order; nothing where there is none.
+fn entries(directory: &std::path::Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// What the chosen suites need and this machine does not have yet.
+///
+/// # Errors
+/// Names the command to type where something cannot be installed from here.
+pub fn set_up(chosen: &[&Suite]) -> Result<(), Failure> {
+    let mut tools: Vec<Tool> = Vec::new();
+    let mut targets: Vec<String> = Vec::new();
+    for suite in chosen {
+        tools.extend(suite.tools.iter().filter(|tool| !tools.contains(tool)).copied().collect::<Vec<_>>());
+        targets.extend((suite.targets)());
+    }
+    setup::ensure_tools(&tools)?;
+    targets.sort();
+    targets.dedup();
+    for target in targets {
+        toolchain::ensure_target(&target)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Every bound of the wire, in one place, with the assertions that relate them.
+
+/// Bytes of one envelope (a reading), tag included. Envelope CDDL.
+pub const ENVELOPE_BYTES_MAX: usize = 1024;
+/// Bytes of one instruction of an account, tag included.
+pub const INSTRUCTION_BYTES_MAX: usize = 16_384;
+/// Records of one pack. Envelope CDDL.
+pub const RECORDS_MAX: usize = 64;
+/// Bytes of a SenML name or base name. Envelope CDDL.
+pub const NAME_BYTES_MAX: usize = 32;
+/// Bytes of a SenML unit. Envelope CDDL.
+pub const UNIT_BYTES_MAX: usize = 16;
+/// Seconds that a record's time may lie before or after the base time.
+pub const OFFSET_SECONDS_MAX: i32 = 86_400;
+/// The smallest absolute base time: below it a SenML time is relative (RFC 8428 §4.5.3).
+pub const BASE_TIME_MIN: u32 = 1 << 28;
+/// Digits after a decimal's point.
+pub const DECIMAL_DIGITS_MAX: i8 = 9;
+/// Bytes of a network id: lower-case letters, digits and hyphens.
+pub const NETWORK_BYTES_MAX: usize = 32;
+/// Counts below the highest that a receiver still tells apart (contract, MQTT; RFC 4303 §3.4.3).
+pub const WINDOW: u32 = 64;
+/// How deep a CBOR item may nest.
+pub const CBOR_DEPTH_MAX: usize = 8;
+
+/// Bytes of an Ed25519 signature.
+pub const SIGNATURE_BYTES: usize = 64;
+/// Bytes of a reading's protected header: it has one length, whoever wrote it.
+pub const READING_HEADER_BYTES: usize = 28;
+/// Bytes around the payload of the largest reading: tag, array, header, empty map, payload's length, signature.
+pub const ENVELOPE_OVERHEAD_BYTES: usize = 2 + 2 + READING_HEADER_BYTES + 1 + 3 + 2 + SIGNATURE_BYTES;
+/// Bytes of the largest pack that fits into an envelope.
+pub const PACK_BYTES_MAX: usize = ENVELOPE_BYTES_MAX - ENVELOPE_OVERHEAD_BYTES;
+/// What a Sig_structure adds to header and payload: context, three lengths, `lamppost/1/` and the network id.
+pub const SIG_STRUCTURE_OVERHEAD_BYTES: usize = 12 + 3 + 2 + 11 + NETWORK_BYTES_MAX + 3;
+/// Bytes of the Sig_structure of the largest reading.
+pub const READING_SIG_STRUCTURE_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of the Sig_structure of the largest instruction.
+pub const INSTRUCTION_SIG_STRUCTURE_BYTES_MAX: usize = INSTRUCTION_BYTES_MAX + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of an encoded acknowledgement: an array of two u32 and two u64.
+pub const ACK_BYTES_MAX: usize = 1 + 5 + 5 + 9 + 9;
+/// Bytes of an encoded refusal notice.
+pub const REFUSED_NOTICE_BYTES_MAX: usize = 1 + 5 + 5 + 1 + 16;
+/// Bytes of the longest topic.
+pub const TOPIC_BYTES_MAX: usize = 11 + NETWORK_BYTES_MAX + 5 + 16 + 8;
+
+const _: () = assert!(PACK_BYTES_MAX < ENVELOPE_BYTES_MAX);
+const _: () = assert!(INSTRUCTION_BYTES_MAX <= u16::MAX as usize, "offsets are kept as u16");
+const _: () = assert!(ENVELOPE_BYTES_MAX <= INSTRUCTION_BYTES_MAX);
+const _: () = assert!(WINDOW == u64::BITS, "the window is one u64");

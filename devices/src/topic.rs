@@ -1,0 +1,100 @@
+//! The topics of the contract, written and read. Nothing here knows how they travel.
+use core::fmt::{self, Write};
+
+use crate::cose::network_is_valid;
+use crate::identity::DeviceId;
+
+/// What a device's topic is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TopicKind {
+    /// Envelopes, from the device.
+    Up,
+    /// Acknowledgements, to the device; retained.
+    Ack,
+    /// Refusal notices, to the device.
+    Refused,
+}
+
+impl TopicKind {
+    /// The topic's last level.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TopicKind::Up => "up",
+            TopicKind::Ack => "ack",
+            TopicKind::Refused => "refused",
+        }
+    }
+}
+
+/// `lamppost/1/{network}/dev/{kid}/{kind}`
+///
+/// ```
+/// use devices::{Topic, TopicKind};
+/// let text = "lamppost/1/devnet/dev/be5de2f4bcdc383a/up";
+/// let topic = Topic::parse(text).unwrap();
+/// assert_eq!((topic.network, topic.kind), ("devnet", TopicKind::Up));
+/// assert_eq!(topic.to_string(), text);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Topic<'a> {
+    /// The network's id.
+    pub network: &'a str,
+    /// The device.
+    pub kid: DeviceId,
+    /// What the topic is for.
+    pub kind: TopicKind,
+}
+
+impl<'a> Topic<'a> {
+    /// Reads a topic; `None` if it is none of ours.
+    pub fn parse(text: &'a str) -> Option<Topic<'a>> {
+        let (network, rest) = text.strip_prefix("lamppost/1/")?.split_once("/dev/")?;
+        let (kid, kind) = rest.split_once('/')?;
+        let kind =
+            [TopicKind::Up, TopicKind::Ack, TopicKind::Refused].into_iter().find(|it| it.as_str() == kind)?;
+        network_is_valid(network).then_some(Topic { network, kid: kid.parse().ok()?, kind })
+    }
+
+    /// Writes the topic into `out` ([`crate::limits::TOPIC_BYTES_MAX`] always suffice); `None` if it is too short.
+    pub fn write<'b>(&self, out: &'b mut [u8]) -> Option<&'b str> {
+        let mut text = Text { out, written: 0 };
+        write!(text, "{self}").ok()?;
+        let Text { out, written } = text;
+        core::str::from_utf8(&out[..written]).ok()
+    }
+}
+
+impl fmt::Display for Topic<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "lamppost/1/{}/dev/{}/{}", self.network, self.kid, self.kind.as_str())
+    }
+}
+
+/// The filter that matches every device's topic of one kind: `lamppost/1/{network}/dev/+/{kind}`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TopicFilter<'a> {
+    /// The network's id.
+    pub network: &'a str,
+    /// What the topics are for.
+    pub kind: TopicKind,
+}
+
+impl fmt::Display for TopicFilter<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "lamppost/1/{}/dev/+/{}", self.network, self.kind.as_str())
+    }
+}
+
+struct Text<'a> {
+    out: &'a mut [u8],
+    written: usize,
+}
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.written + text.len();
+        self.out.get_mut(self.written..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.written = end;
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! What keeps a node running and trusted: liveness, metrics, the genesis document.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::door::Door;
+
+/// The media type of what `prometheus-client` writes.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A node that answers at all is alive.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Height of the last durable block.
+    height: u64,
+}
+
+/// Liveness
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = Health)))]
+pub async fn health(State(door): State<Door>) -> Json<Health> {
+    Json(Health { status: "ok", height: door.shared().durable().height })
+}
+
+/// Metrics in the Prometheus (OpenMetrics) text format
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+pub async fn metrics(State(door): State<Door>) -> Response {
+    ([(header::CONTENT_TYPE, OPENMETRICS)], door.shared().telemetry.render()).into_response()
+}
+
+/// The genesis document: network, origin, validators' keys, first tariff
+///
+/// `lamppost verify` trusts it, so get it once and keep it.
+#[utoipa::path(get, path = "/genesis", tag = "log",
+    responses((status = 200, body = Object, content_type = "application/json")))]
+pub async fn genesis(State(door): State<Door>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], door.shared().genesis.to_json()).into_response()
+}

@@ -1,0 +1,78 @@
+//! The log for anybody's client: checkpoint, tiles and entry bundles (C2SP tlog-tiles).
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use ledger::tiles::{self, TilePath, TileRow};
+
+use super::door::Door;
+use super::problem::Problem;
+use crate::shared::Shared;
+
+/// What was served once under a tile's path never changes: partial tiles name their width.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// The signed checkpoint of the durable log (C2SP tlog-checkpoint)
+#[utoipa::path(get, path = "/checkpoint", tag = "log",
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn checkpoint(State(door): State<Door>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, door.shared().checkpoint().to_string()).into_response()
+}
+
+/// A tile of hashes, or with `entries` as its level a bundle of entries (C2SP tlog-tiles)
+#[utoipa::path(get, path = "/tile/{level}/{index}", tag = "log",
+    params(
+        ("level" = String, Path, description = "0 to 63, or `entries`", example = "0"),
+        ("index" = String, Path, description = "the tile's index in groups of three digits, `.p/W` for a partial one", example = "x001/067.p/12"),
+    ),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn tile(State(door): State<Door>, Path((level, index)): Path<(String, String)>) -> Result<Response, Problem> {
+    let path = TilePath::parse(&format!("{level}/{index}"))
+        .map_err(|_| Problem::bad_request("this is no path of tlog-tiles, such as /tile/0/x001/067.p/12"))?;
+    let bytes = door.query(move |shared| bytes(shared, path)).await?;
+    let mut response = bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(FOR_EVER));
+    Ok(response)
+}
+
+fn bytes(shared: &Shared, path: TilePath) -> Result<Vec<u8>, Problem> {
+    // The size is that of the checkpoint which was published, so no tile is ahead of it.
+    let (_, size) = shared.checkpoint_and_size();
+    let absent = || Problem::not_found(format!("the log has {size} entries: this tile lies beyond"));
+    let start = path.start(size).map_err(|_| absent())?;
+    match path.row {
+        TileRow::Level(level) => {
+            let tile = shared.rows.tile(u32::from(level), path.index, u64::from(path.width), size);
+            tile.map_err(Problem::internal)?.ok_or_else(absent)
+        }
+        TileRow::Entries => {
+            let entries = entries(shared, start, u64::from(path.width))?;
+            tiles::entry_bundle(entries).map_err(Problem::internal)
+        }
+    }
+}
+
+/// `count` entries from `start` on, each block read once.
+fn entries(shared: &Shared, start: u64, count: u64) -> Result<Vec<Vec<u8>>, Problem> {
+    let end = start.saturating_add(count);
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let mut next = start;
+    while next < end {
+        let entry = shared.entry(next).map_err(Problem::internal)?;
+        let height = entry.ok_or_else(|| Problem::internal("an entry of the log is missing"))?.height;
+        let block = shared.block(height).map_err(Problem::internal)?;
+        let block = block.ok_or_else(|| Problem::internal("a block of the log is missing"))?;
+        for entry in block.entries.into_iter().filter(|entry| (next..end).contains(&entry.index)) {
+            found.push(entry.bytes);
+        }
+        next = start.saturating_add(found.len() as u64);
+    }
+    Ok(found)
+}

@@ -45,12 +45,20 @@ pub fn build_image() -> Result<u64, Failure> {
     build.arg("--file").arg(process::root().join("Containerfile")).arg(context);
     process::run(&mut build)?;
     let size = image_bytes()?;
-    say(&format!("the image {IMAGE} has {}.{} MB", size / 1_000_000, size % 1_000_000 / 100_000));
+    say_size(size);
     Ok(size)
 }
 
+/// One line with the image's size.
+pub fn say_size(bytes: u64) {
+    say(&format!("the image {IMAGE} has {}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000));
+}
+
 /// What podman says that the image takes.
-fn image_bytes() -> Result<u64, Failure> {
+///
+/// # Errors
+/// Where there is no such image.
+pub fn image_bytes() -> Result<u64, Failure> {
     let mut inspect = process::command("podman");
     inspect.args(STORAGE).args(["image", "inspect", "--format", "{{.Size}}", IMAGE]);
     let printed = process::output(&mut inspect)?;

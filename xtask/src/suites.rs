@@ -215,7 +215,7 @@ fn unit(run: &mut Run) {
 
 fn firmware(run: &mut Run) {
     run.tests(cargo(["test", "--manifest-path", NODE, "--no-fail-fast"]));
-    run.outcome(crate::firmware::build().map(drop));
+    run.check(own("firmware"));
 }
 
 /// A file of `tests/tests/`: its tests start the binary that was built before.
@@ -226,9 +226,17 @@ fn end_to_end(run: &mut Run, name: &str) {
 }
 
 fn containers(run: &mut Run) {
-    if run.outcome(container::build_image().map(drop)) {
+    if run.prepare(own("container")) {
+        run.outcome(container::image_bytes().map(container::say_size));
         end_to_end(run, "container");
     }
+}
+
+/// A task of this very program as a step, so that what it prints goes to the suite's log.
+fn own(task: &str) -> Command {
+    let mut command = process::command(std::env::current_exe().unwrap_or_else(|_| "xtask".into()));
+    command.arg(task);
+    command
 }
 
 /// Everything at once, so that one set of features and one build of the dependencies serve all suites.

@@ -1,0 +1,360 @@
+//! A running `lamppost up`: started on free ports, asked over HTTP, ended by its handle.
+
+use crate::program::{self, Ended};
+use crate::wait;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How to start a node.
+#[derive(Debug, Clone)]
+pub struct Up {
+    data: Option<PathBuf>,
+    devices: u32,
+    epoch_seconds: u32,
+    http: String,
+    mqtt: String,
+    more: Vec<String>,
+}
+
+impl Default for Up {
+    fn default() -> Self {
+        let any_port = "127.0.0.1:0".to_owned();
+        Up {
+            data: None,
+            devices: 0,
+            epoch_seconds: 2,
+            http: any_port.clone(),
+            mqtt: any_port,
+            more: Vec::new(),
+        }
+    }
+}
+
+impl Up {
+    /// An empty node on free ports: no devices, epochs of two seconds, a data directory of its own.
+    pub fn new() -> Self {
+        Up::default()
+    }
+
+    /// On this data directory, which outlives the node.
+    pub fn data(mut self, data: &Path) -> Self {
+        self.data = Some(data.to_owned());
+        self
+    }
+
+    /// With this many virtual devices.
+    pub fn devices(mut self, devices: u32) -> Self {
+        self.devices = devices;
+        self
+    }
+
+    /// With epochs of this length.
+    pub fn epoch_seconds(mut self, seconds: u32) -> Self {
+        self.epoch_seconds = seconds;
+        self
+    }
+
+    /// Serving HTTP at this address.
+    pub fn http(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.http);
+        self
+    }
+
+    /// Serving MQTT at this address.
+    pub fn mqtt(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.mqtt);
+        self
+    }
+
+    /// With further options.
+    pub fn with(mut self, options: &[&str]) -> Self {
+        self.more.extend(options.iter().map(ToString::to_string));
+        self
+    }
+
+    fn command(&self, data: &Path) -> Command {
+        let (devices, epoch) = (self.devices.to_string(), self.epoch_seconds.to_string());
+        let mut command = program::lamppost(&["up", "--http", &self.http, "--mqtt", &self.mqtt]);
+        command.args(["--devices", &devices, "--epoch", &epoch, "--data"]).arg(data).args(&self.more);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it and waits for the ready line.
+    ///
+    /// # Panics
+    /// Where none comes, with what the node said instead.
+    pub fn start(self) -> Node {
+        let own = tempfile::tempdir().expect("a temporary directory can be made");
+        let data = self.data.clone().unwrap_or_else(|| own.path().join("data"));
+        let stderr = own.path().join("stderr");
+        let log = File::create(&stderr).expect("the node's log can be written");
+        let mut child = self
+            .command(&data)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program::path().display()));
+        let ready = ready_line(&mut child);
+        let mut node = Node { child, http: String::new(), mqtt: String::new(), data, stderr, _own: own };
+        let Some(line) = ready else { panic!("no ready line; the node said:\n{}", node.stderr()) };
+        let mut words = line.split_whitespace().skip(1);
+        let mut address =
+            |scheme: &str| words.next().and_then(|word| word.strip_prefix(scheme)).map(str::to_owned);
+        node.http = address("http=").expect("`ready` is followed by http=");
+        node.mqtt = address("mqtt=mqtt://").expect("http= is followed by mqtt=mqtt://");
+        node
+    }
+
+    /// Runs one that must not come up, to its end.
+    ///
+    /// # Panics
+    /// Where it says that it is ready, or never ends.
+    pub fn fails(self) -> Ended {
+        let own = tempfile::tempdir().expect("a temporary directory can be made");
+        let data = self.data.clone().unwrap_or_else(|| own.path().join("data"));
+        let stderr = own.path().join("stderr");
+        let log = File::create(&stderr).expect("the log can be written");
+        let mut child =
+            self.command(&data).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        let ready = ready_line(&mut child);
+        if ready.is_some() {
+            child.kill().expect("the node is ours to end");
+        }
+        let status =
+            wait::until("the node ends", wait::SHORT, || child.try_wait().expect("the child is ours"));
+        assert!(ready.is_none(), "it serves: {ready:?}");
+        Ended {
+            code: status.code().unwrap_or(-1),
+            stdout: String::new(),
+            stderr: std::fs::read_to_string(&stderr).unwrap_or_default(),
+        }
+    }
+}
+
+/// The line that says where the node serves; none where the node ended before, or took too long.
+fn ready_line(child: &mut Child) -> Option<String> {
+    let stdout = child.stdout.take().expect("standard output is piped");
+    let (sender, lines) = mpsc::channel();
+    // Reads on after the ready line, so that the node never writes into a full pipe.
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            drop(sender.send(line));
+        }
+    });
+    loop {
+        let line = lines.recv_timeout(wait::SHORT).ok()?;
+        if line.starts_with("ready http=") {
+            return Some(line);
+        }
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    child: Child,
+    /// `http://ADDRESS:PORT`, without a slash at the end.
+    pub http: String,
+    /// `ADDRESS:PORT` of its broker, or of the one it uses.
+    pub mqtt: String,
+    /// Its data directory.
+    pub data: PathBuf,
+    stderr: PathBuf,
+    _own: TempDir,
+}
+
+impl Node {
+    /// What it has said on standard error so far.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Status code and body of a GET.
+    ///
+    /// # Panics
+    /// Where the node does not answer at all.
+    pub fn get_as(&self, path: &str, accept: &str) -> (u16, String) {
+        let url = format!("{}{path}", self.http);
+        let answer = agent().get(&url).header("accept", accept).call();
+        let mut answer = answer.unwrap_or_else(|error| panic!("GET {path}: {error}; {}", self.stderr()));
+        let body = answer.body_mut().read_to_string().expect("the body is text");
+        (answer.status().as_u16(), body)
+    }
+
+    /// The body of a page or document that must be there.
+    ///
+    /// # Panics
+    /// On any other status than 200.
+    pub fn text(&self, path: &str) -> String {
+        let (status, body) = self.get_as(path, "*/*");
+        assert_eq!(status, 200, "GET {path}: {body}");
+        body
+    }
+
+    /// A JSON document that must be there.
+    ///
+    /// # Panics
+    /// On any other status than 200, or where it is no JSON.
+    pub fn json(&self, path: &str) -> Value {
+        self.json_if_there(path).unwrap_or_else(|| panic!("GET {path}: 404"))
+    }
+
+    /// A JSON document, none on 404.
+    ///
+    /// # Panics
+    /// On any other status than 200 and 404, or where it is no JSON.
+    pub fn json_if_there(&self, path: &str) -> Option<Value> {
+        let (status, body) = self.get_as(path, "application/json");
+        if status == 404 {
+            return None;
+        }
+        assert_eq!(status, 200, "GET {path}: {body}");
+        Some(serde_json::from_str(&body).unwrap_or_else(|error| panic!("GET {path}: {error}: {body}")))
+    }
+
+    /// Status code and body of an envelope or instruction posted to the API.
+    ///
+    /// # Panics
+    /// Where the node does not answer at all.
+    pub fn submit(&self, bytes: &[u8]) -> (u16, String) {
+        let url = format!("{}/api/v1/transactions", self.http);
+        let answer = agent().post(&url).content_type("application/cose").send(bytes);
+        let mut answer = answer.unwrap_or_else(|error| panic!("POST: {error}; {}", self.stderr()));
+        let body = answer.body_mut().read_to_string().expect("the body is text");
+        (answer.status().as_u16(), body)
+    }
+
+    /// The entry with this transaction id, as soon as it is durable.
+    ///
+    /// # Panics
+    /// Where it does not become durable.
+    pub fn settled(&self, transaction: &str) -> Value {
+        wait::until(&format!("transaction {transaction} is durable"), wait::SHORT, || {
+            self.json_if_there(&format!("/api/v1/transactions/{transaction}"))
+        })
+    }
+
+    /// How many envelopes were refused for this reason.
+    pub fn refused(&self, reason: &str) -> u64 {
+        let status = self.json("/api/v1/status");
+        status["refused"][reason].as_u64().unwrap_or_else(|| panic!("no count of `{reason}` in {status}"))
+    }
+
+    /// What the metrics say was refused for this reason.
+    pub fn refused_metric(&self, reason: &str) -> u64 {
+        let label = format!("reason=\"{reason}\"");
+        let metrics = self.text("/metrics");
+        let line = metrics.lines().find(|line| line.contains("refused") && line.contains(&label));
+        let line = line.unwrap_or_else(|| panic!("no metric of {label} in\n{metrics}"));
+        line.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a metric ends with a number")
+    }
+
+    /// Waits until every epoch that has begun before this call is settled.
+    pub fn epoch_passes(&self) {
+        let epoch = || self.json("/api/v1/status")["epoch"].as_u64().expect("the status has an epoch");
+        let now = epoch();
+        wait::until_true("an epoch passes", wait::LONG, || epoch() > now);
+    }
+
+    /// Enrols a device with the operator's key for a new owner; gives the owner's account.
+    ///
+    /// # Panics
+    /// Where the node does not enrol it.
+    pub fn enrol(&self, public_key: &str) -> String {
+        let owner = self.new_account("owner");
+        self.enrol_for(public_key, &owner);
+        owner
+    }
+
+    /// Enrols a device with the operator's key for this owner.
+    ///
+    /// # Panics
+    /// Where the node does not enrol it.
+    pub fn enrol_for(&self, public_key: &str, owner: &str) {
+        let operator = self.data.join("keys/operator.pem");
+        let enrol = [
+            "device",
+            "enrol",
+            "--public-key",
+            public_key,
+            "--owner",
+            owner,
+            "--lat",
+            "57.15",
+            "--lon",
+            "-2.09",
+        ];
+        let mut command = program::lamppost(&enrol);
+        command.args(["--node", &self.http, "--key"]).arg(operator);
+        Ended::of(&mut command).success();
+    }
+
+    /// A new account's id; its key lies where nobody needs it.
+    pub fn new_account(&self, name: &str) -> String {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let file = directory.path().join(format!("{name}.pem"));
+        let mut command = program::lamppost(&["key", "new", "--json"]);
+        let printed = Ended::of(command.arg(file)).success();
+        let printed: Value = serde_json::from_str(&printed).expect("key new --json prints JSON");
+        printed["account"].as_str().expect("it prints the account").to_owned()
+    }
+
+    /// Micro-tokens on an account.
+    pub fn posted(&self, account: &str) -> u64 {
+        microtokens(&self.json(&format!("/api/v1/accounts/{account}"))["balance"]["posted"])
+    }
+
+    /// Ends it as an operator would, and gives how it ended.
+    ///
+    /// # Panics
+    /// Where it does not end in time.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let signalled = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(signalled.is_ok_and(|status| status.success()), "SIGTERM is sent");
+        wait::until("the node ends after SIGTERM", wait::SHORT, || {
+            self.child.try_wait().expect("the child is ours")
+        })
+    }
+
+    /// Ends it in the middle of whatever it does: SIGKILL.
+    ///
+    /// # Panics
+    /// Where it had ended before.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the node still runs");
+        self.child.wait().expect("the child is ours");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The micro-tokens of an amount as the API writes it.
+///
+/// # Panics
+/// Where it is no amount.
+pub fn microtokens(amount: &Value) -> u64 {
+    let text = amount["microtokens"].as_str().unwrap_or_else(|| panic!("{amount} is an amount"));
+    text.parse().unwrap_or_else(|_| panic!("{text} is a number of micro-tokens"))
+}
+
+/// One connection a request, so that a node that was killed and started again is met fresh.
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(10)))
+        .max_idle_connections(0);
+    config.build().into()
+}

@@ -43,7 +43,7 @@ pub mod reading;
 pub mod refusal;
 pub mod senml;
 pub mod sequence;
-mod signature;
+pub mod signature;
 pub mod topic;
 
 pub use ack::{Ack, RefusedNotice};

@@ -1,6 +1,7 @@
 //! A device's signed reading: decoded, then verified. Only verification builds a [`VerifiedReading`].
 use core::ops::Deref;
 
+use crate::cbor::EncodeError;
 use crate::cose::{self, ContentType, Sign1, TransactionId};
 use crate::identity::{DeviceId, PublicKey};
 use crate::limits::{ENVELOPE_BYTES_MAX, READING_SIG_STRUCTURE_BYTES_MAX};
@@ -72,7 +73,7 @@ impl<B: AsRef<[u8]>> SignedReading<B> {
     }
 
     /// Writes what the signature covers, the Sig_structure for `network`, into `out`; returns its length.
-    pub fn signed_message(&self, network: &str, out: &mut [u8]) -> Result<usize, crate::cbor::EncodeError> {
+    pub fn signed_message(&self, network: &str, out: &mut [u8]) -> Result<usize, EncodeError> {
         cose::sig_structure(self.parts.protected(), network, self.parts.payload(), out)
     }
 
@@ -95,11 +96,6 @@ impl<B: AsRef<[u8]>> SignedReading<B> {
     pub(crate) fn proven(self, public_key: PublicKey, network: &str) -> VerifiedReading<B> {
         let transaction_id = self.transaction_id(network);
         VerifiedReading { signed: self, public_key, transaction_id }
-    }
-
-    #[cfg(feature = "batch")]
-    pub(crate) fn parts(&self) -> &Parts<B> {
-        &self.parts
     }
 }
 

@@ -57,6 +57,20 @@ impl<B: AsRef<[u8]>> Parts<B> {
     }
 }
 
+/// Whether `signature` over `message` holds under `key` by ZIP-215's rules.
+///
+/// ```
+/// use devices::SigningKey;
+/// let key = SigningKey::from_seed([1; 32]);
+/// assert!(devices::signature::holds(&key.public_key(), b"message", &key.sign(b"message")));
+/// assert!(!devices::signature::holds(&key.public_key(), b"another", &key.sign(b"message")));
+/// ```
+pub fn holds(key: &PublicKey, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+    let signature = Signature::from_bytes(signature);
+    VerificationKey::try_from(VerificationKeyBytes::from(*key.as_bytes()))
+        .is_ok_and(|key| key.verify(&signature, message).is_ok())
+}
+
 /// Whether the signature holds under `key` on `network`. `scratch` must hold the Sig_structure.
 pub(crate) fn verify<B: AsRef<[u8]>>(
     parts: &Parts<B>,
@@ -64,10 +78,6 @@ pub(crate) fn verify<B: AsRef<[u8]>>(
     network: &str,
     scratch: &mut [u8],
 ) -> bool {
-    let Ok(length) = cose::sig_structure(parts.protected(), network, parts.payload(), scratch) else {
-        return false;
-    };
-    let signature = Signature::from_bytes(parts.signature());
-    VerificationKey::try_from(VerificationKeyBytes::from(*key.as_bytes()))
-        .is_ok_and(|key| key.verify(&signature, &scratch[..length]).is_ok())
+    cose::sig_structure(parts.protected(), network, parts.payload(), scratch)
+        .is_ok_and(|length| holds(key, &scratch[..length], parts.signature()))
 }

@@ -1,2 +1,43 @@
-//! Being built.
+//! The pure state machine of the ledger.
+//!
+//! Invariants: nothing here knows the time, a file, a socket, a thread or a random number; what a block does follows
+//! from the state before it and from its bytes. Only what was verified is executed, by type. Money is u64
+//! micro-tokens, never a float, and every sum is checked: debits equal credits, the balances' sum is the supply, and no
+//! epoch pays more than the pool held. Nothing here knows that MQTT, HTTP or sled exist.
+//!
+//! A block is made with [`state::State::begin`] and [`execute::BlockBuilder`], replayed with [`state::State::replay`];
+//! what outsiders verify is in [`receipt`], [`checkpoint`] and [`merkle`].
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
+#![deny(clippy::float_arithmetic)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod account;
+pub mod block;
+pub mod checkpoint;
+mod encoding;
+pub mod execute;
+pub mod genesis;
+pub mod instruction;
+pub mod limits;
+pub mod merkle;
+pub mod note;
+pub mod receipt;
+pub mod registry;
+pub mod replay;
+pub mod reward;
+mod settlement;
+pub mod snapshot;
+pub mod state;
+mod state_root;
+pub mod statement;
+pub mod tariff;
+pub mod tiles;
+pub mod token;
+pub mod transaction;
+pub mod transfer;
+pub mod window;

@@ -1,0 +1,67 @@
+//! Every bound of the ledger in one place, with the relations between them checked when it is compiled.
+
+/// Transactions that one block holds at most.
+pub const BLOCK_TRANSACTIONS_MAX: usize = 8_192;
+/// Bytes of transactions that one block holds at most.
+pub const BLOCK_BYTES_MAX: usize = 1_000_000;
+/// Bytes of one log entry at most: tlog-tiles prefix an entry with a 16-bit length.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+/// Seconds that a record's time may lie ahead of the block's time.
+pub const FUTURE_SECONDS_MAX: i64 = 300;
+/// Seconds that a record's time may lie behind the block's time: 30 days.
+pub const AGE_SECONDS_MAX: i64 = 30 * 86_400;
+/// Envelopes that one device may have accepted in one epoch.
+pub const ENVELOPES_PER_DEVICE_EPOCH_MAX: u32 = 100_000;
+/// Counts under a device's highest one that may still arrive (contract: a 64-wide window).
+pub const WINDOW_COUNTS: u32 = 64;
+
+/// Characters of a network id at most.
+pub const NETWORK_BYTES_MAX: usize = 32;
+/// Bytes of a checkpoint's origin or of a validator's name at most.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Validators of a network at most.
+pub const VALIDATORS_MAX: usize = 64;
+/// Seconds of an epoch at most: 31 days.
+pub const EPOCH_SECONDS_MAX: u64 = 31 * 86_400;
+
+/// Quantities of one tariff at most.
+pub const TARIFF_QUANTITIES_MAX: usize = 32;
+/// Bytes of a quantity's full name at most: a SenML base name and a name of 32 each.
+pub const QUANTITY_NAME_BYTES_MAX: usize = 64;
+/// Bytes of a unit at most.
+pub const UNIT_BYTES_MAX: usize = 16;
+/// Micro-tokens that one record may cost at most: a thousand tokens.
+pub const PRICE_MICROTOKENS_MAX: u64 = 1_000_000_000;
+/// Records of one quantity that a device is paid for in one epoch, at most.
+pub const PAID_RECORDS_MAX: u32 = 1_000_000;
+/// Lines of a statement that name a quantity outside the tariff; the rest are counted together.
+pub const UNPRICED_LINES_MAX: usize = 16;
+
+/// Bytes of a transfer's memo at most.
+pub const MEMO_BYTES_MAX: usize = 140;
+
+/// Signature lines of a note at most (C2SP signed-note: at least 16 must be accepted).
+pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// Bytes of a signed checkpoint at most.
+pub const CHECKPOINT_BYTES_MAX: usize = 16_384;
+/// Bytes of a receipt at most: the entry in base64, 64 hashes and the checkpoint.
+pub const RECEIPT_BYTES_MAX: usize = 128 * 1_024;
+
+/// Hashes of a full tile (C2SP tlog-tiles).
+pub const TILE_WIDTH: u64 = 256;
+/// Levels of a binary tree of at most 2^64 entries.
+pub const TREE_LEVELS_MAX: u32 = 64;
+
+const _: () = assert!(devices::limits::ENVELOPE_BYTES_MAX <= ENTRY_BYTES_MAX);
+const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= ENTRY_BYTES_MAX);
+const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= BLOCK_BYTES_MAX);
+const _: () = assert!(VALIDATORS_MAX <= NOTE_SIGNATURES_MAX);
+// A device's reward for one epoch fits a u64 whatever the tariff says.
+const _: () = assert!(
+    (PRICE_MICROTOKENS_MAX as u128) * (PAID_RECORDS_MAX as u128) * (TARIFF_QUANTITIES_MAX as u128)
+        <= u64::MAX as u128
+);
+// Base64 takes four characters for three bytes; the path has at most 64 lines of 45 bytes.
+const _: () = assert!(ENTRY_BYTES_MAX / 3 * 4 + 8 + 64 * 45 + 64 + CHECKPOINT_BYTES_MAX <= RECEIPT_BYTES_MAX);
+// The window's bits are kept in a u64.
+const _: () = assert!(WINDOW_COUNTS == u64::BITS);

@@ -1,0 +1,177 @@
+//! The whole state in bytes, so that a start need not replay all history: deterministic CBOR and its SHA-256.
+
+use crate::encoding::{Read, Written, array_of, encoded};
+use crate::genesis::Genesis;
+use crate::merkle::Frontier;
+use crate::state::{Constants, State};
+use crate::state_root::{
+    read_account_state, read_device, read_tariff, read_totals, write_account_state, write_device,
+    write_tariff, write_totals,
+};
+use crate::transfer::Book;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use devices::cbor::{DecodeError, Reader, Writer};
+use sha2::{Digest, Sha256};
+
+/// Says what the bytes are.
+const MAGIC: &str = "lamppost snapshot";
+/// Grows with every change of the form.
+const VERSION: u64 = 1;
+
+/// Why a snapshot is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// The hash at the end does not fit the bytes before it.
+    #[error("the snapshot is damaged: its hash does not fit its bytes")]
+    Damaged,
+    /// Written by another version of the program.
+    #[error("the snapshot has format version {0}, this program reads {VERSION}")]
+    Version(u64),
+    /// Another network's, or another genesis of it.
+    #[error("the snapshot belongs to another genesis document")]
+    Foreign,
+    /// The bytes are no snapshot.
+    #[error("the snapshot cannot be read: {0}")]
+    Encoding(DecodeError),
+    /// The parts do not fit together.
+    #[error("the snapshot contradicts itself: {0}")]
+    Contradiction(&'static str),
+}
+
+impl From<DecodeError> for SnapshotError {
+    fn from(error: DecodeError) -> Self {
+        Self::Encoding(error)
+    }
+}
+
+impl State {
+    /// The state in bytes; equal states give equal bytes.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut bytes = encoded(|writer| self.write_snapshot(writer));
+        let hash = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&hash);
+        bytes
+    }
+
+    /// The state that [`Self::snapshot`] was taken of.
+    ///
+    /// # Errors
+    /// When the bytes are damaged, of another version or network, or contradict themselves.
+    pub fn restore(genesis: &Genesis, bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let (content, hash) = bytes.split_last_chunk::<32>().ok_or(SnapshotError::Damaged)?;
+        if Sha256::digest(content)[..] != hash[..] {
+            return Err(SnapshotError::Damaged);
+        }
+        let mut reader = Reader::new(content);
+        array_of(&mut reader, 11)?;
+        if reader.text()? != MAGIC {
+            return Err(SnapshotError::Contradiction("it does not begin as a snapshot does"));
+        }
+        match reader.unsigned()? {
+            VERSION => {}
+            other => return Err(SnapshotError::Version(other)),
+        }
+        let constants = Constants::of(genesis);
+        if reader.byte_array()? != &constants.genesis_hash {
+            return Err(SnapshotError::Foreign);
+        }
+        let state = read_state(&mut reader, constants)?;
+        reader.end()?;
+        Ok(state)
+    }
+
+    fn write_snapshot(&self, writer: &mut Writer<'_>) -> Written {
+        writer.array_header(11)?;
+        writer.text(MAGIC)?;
+        writer.unsigned(VERSION)?;
+        writer.bytes(&self.constants.genesis_hash)?;
+        writer.unsigned(self.height)?;
+        writer.unsigned(self.time_unix_milliseconds)?;
+        writer.unsigned(self.epoch)?;
+        writer.array_header(self.log.peaks().len().saturating_add(1))?;
+        writer.unsigned(self.log.size())?;
+        self.log.peaks().iter().try_for_each(|peak| writer.bytes(peak))?;
+        write_tariff(writer, &self.tariff)?;
+        write_totals(writer, &self.totals)?;
+        writer.array_header(self.accounts().count())?;
+        self.accounts().try_for_each(|(id, account)| write_account_state(writer, id, account))?;
+        writer.array_header(self.devices.len())?;
+        self.devices().try_for_each(|(kid, device)| write_device(writer, kid, device))
+    }
+}
+
+fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, SnapshotError> {
+    let height = reader.unsigned()?;
+    let time_unix_milliseconds = reader.unsigned()?;
+    let epoch = reader.unsigned()?;
+    if constants.epoch_at(time_unix_milliseconds) != epoch {
+        return Err(SnapshotError::Contradiction("its epoch is not that of its time"));
+    }
+    let log = read_log(reader)?;
+    let tariff = read_tariff(reader)?;
+    let totals = read_totals(reader)?;
+    let accounts = read_sorted(reader, read_account_state)?;
+    let book = Book::from_accounts(constants.supply, accounts)
+        .ok_or(SnapshotError::Contradiction("its accounts do not balance"))?;
+    let devices = read_sorted(reader, read_device)?;
+    let (owned, due_total_microtokens) = (BTreeMap::new(), 0);
+    let mut state = State {
+        constants,
+        height,
+        time_unix_milliseconds,
+        epoch,
+        log,
+        book,
+        devices,
+        owned,
+        tariff,
+        due_total_microtokens,
+        totals,
+    };
+    state.derive()?;
+    Ok(state)
+}
+
+impl State {
+    /// Recomputes what follows from the devices: who owns which, and what all are due.
+    fn derive(&mut self) -> Result<(), SnapshotError> {
+        for (kid, device) in &self.devices {
+            let counted = device.tally.records.len();
+            if counted != 0 && counted != self.tariff.quantities.len() {
+                return Err(SnapshotError::Contradiction("a tally is not of its tariff"));
+            }
+            if let Some(owner) = device.owner {
+                self.owned.entry(owner).or_default().insert(*kid);
+            }
+            let due = u128::from(device.tally.due_microtokens(&self.tariff));
+            self.due_total_microtokens = self.due_total_microtokens.saturating_add(due);
+        }
+        Ok(())
+    }
+}
+
+fn read_log(reader: &mut Reader<'_>) -> Result<Frontier, SnapshotError> {
+    let peaks = reader.array_header()?.saturating_sub(1);
+    let size = reader.unsigned()?;
+    let peaks = (0..peaks).map(|_| reader.byte_array().copied()).collect::<Read<Vec<_>>>()?;
+    Frontier::from_parts(size, peaks)
+        .ok_or(SnapshotError::Contradiction("its log has a wrong number of peaks"))
+}
+
+/// Reads an array of keyed items whose keys strictly increase.
+fn read_sorted<'a, K: Ord + Copy, V>(
+    reader: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Read<(K, V)>,
+) -> Result<BTreeMap<K, V>, SnapshotError> {
+    let mut items = BTreeMap::new();
+    for _ in 0..reader.array_header()? {
+        let (key, value) = read(reader)?;
+        if items.last_key_value().is_some_and(|(last, _)| *last >= key) {
+            return Err(SnapshotError::Contradiction("its items are not in order"));
+        }
+        items.insert(key, value);
+    }
+    Ok(items)
+}

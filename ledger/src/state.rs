@@ -1,0 +1,417 @@
+//! The state of the ledger: accounts, registry, tariff, the log's edge and the running epoch. What changes it is in
+//! `execute`; here is how it begins and what can be asked of it.
+
+use crate::account::{Account, AccountId};
+use crate::block::{Block, BlockResults};
+use crate::checkpoint::Checkpoint;
+use crate::execute::BlockBuilder;
+use crate::genesis::Genesis;
+use crate::instruction::InstructionRefusal;
+use crate::limits::{AGE_SECONDS_MAX, ENVELOPES_PER_DEVICE_EPOCH_MAX, FUTURE_SECONDS_MAX};
+use crate::merkle::{Frontier, Hash};
+use crate::registry::Device;
+use crate::reward::share_of_pool;
+use crate::statement::{PoolScale, StatementLine};
+use crate::tariff::Tariff;
+use crate::transaction::RefusedCounts;
+use crate::transfer::{Book, Transfer, TransferReason};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use devices::identity::{DeviceId, PublicKey};
+use devices::instruction::{SignedInstruction, VerifiedInstruction};
+use devices::reading::SignedReading;
+use devices::refusal::Refusal;
+
+/// What of the genesis document stays in force for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Constants {
+    pub(crate) network: String,
+    pub(crate) origin: String,
+    pub(crate) genesis_hash: Hash,
+    pub(crate) genesis_milliseconds: u64,
+    pub(crate) epoch_milliseconds: u64,
+    pub(crate) operator: AccountId,
+    pub(crate) treasury: AccountId,
+    pub(crate) pool: AccountId,
+    pub(crate) supply: AccountId,
+}
+
+impl Constants {
+    pub(crate) fn of(genesis: &Genesis) -> Self {
+        Self {
+            network: genesis.network.clone(),
+            origin: genesis.origin.clone(),
+            genesis_hash: genesis.hash(),
+            genesis_milliseconds: genesis.time_unix_milliseconds,
+            epoch_milliseconds: genesis.epoch_milliseconds(),
+            operator: AccountId::of(&genesis.operator),
+            treasury: AccountId::of(&genesis.treasury),
+            pool: AccountId::pool(&genesis.network),
+            supply: AccountId::supply(&genesis.network),
+        }
+    }
+
+    /// The epoch that a time lies in; genesis begins epoch 0.
+    pub(crate) fn epoch_at(&self, time_unix_milliseconds: u64) -> u64 {
+        let since = time_unix_milliseconds.saturating_sub(self.genesis_milliseconds);
+        since.checked_div(self.epoch_milliseconds).expect("an epoch is never empty")
+    }
+
+    /// When an epoch begins, in Unix milliseconds.
+    pub(crate) fn epoch_begins(&self, epoch: u64) -> u64 {
+        self.genesis_milliseconds.saturating_add(epoch.saturating_mul(self.epoch_milliseconds))
+    }
+}
+
+/// How much was accepted and refused since genesis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Accepted envelopes.
+    pub envelopes: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Instructions carried out.
+    pub instructions: u64,
+    /// Readings refused, by `Refusal::index`.
+    pub refused: RefusedCounts,
+    /// Micro-tokens paid as rewards.
+    pub paid_microtokens: u128,
+}
+
+/// Everything the ledger knows between two blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub(crate) constants: Constants,
+    pub(crate) height: u64,
+    pub(crate) time_unix_milliseconds: u64,
+    pub(crate) epoch: u64,
+    pub(crate) log: Frontier,
+    pub(crate) book: Book,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    /// Which devices an account owns; follows from the devices.
+    pub(crate) owned: BTreeMap<AccountId, BTreeSet<DeviceId>>,
+    pub(crate) tariff: Tariff,
+    /// What all devices are due for the running epoch; follows from their tallies.
+    pub(crate) due_total_microtokens: u128,
+    pub(crate) totals: Totals,
+}
+
+/// What a device's running epoch is worth so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// The lines as the statement would have them now.
+    pub lines: Vec<StatementLine>,
+    /// Their sum.
+    pub due_microtokens: u64,
+    /// Present when the pool holds less than all devices are due.
+    pub pool_scale: Option<PoolScale>,
+    /// What would be paid.
+    pub paid_microtokens: u64,
+}
+
+impl State {
+    /// How a network begins: the state, block 0 without transactions, and what it did. The state root in its seal
+    /// binds the hash of the genesis document.
+    ///
+    /// # Panics
+    /// When the document was not validated.
+    #[must_use]
+    pub fn genesis(genesis: &Genesis) -> (Self, Block, BlockResults) {
+        let constants = Constants::of(genesis);
+        let mut state = Self {
+            book: Book::new(constants.supply),
+            height: 0,
+            time_unix_milliseconds: genesis.time_unix_milliseconds,
+            epoch: 0,
+            log: Frontier::new(),
+            devices: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            tariff: genesis.tariff.clone(),
+            due_total_microtokens: 0,
+            totals: Totals::default(),
+            constants,
+        };
+        state.book.sign_in(state.constants.operator, genesis.operator, 0);
+        state.book.sign_in(state.constants.treasury, genesis.treasury, 0);
+        let given = [
+            (state.constants.pool, genesis.pool_microtokens),
+            (state.constants.treasury, genesis.treasury_microtokens),
+        ];
+        let transfer = |(credit, amount_microtokens)| Transfer {
+            debit: state.constants.supply,
+            credit,
+            amount_microtokens,
+            reason: TransferReason::Genesis,
+        };
+        let transfers: Vec<Transfer> =
+            given.into_iter().filter(|(_, amount)| *amount > 0).map(transfer).collect();
+        let (block, results) = BlockBuilder::of_genesis(&mut state, transfers).finish();
+        (state, block, results)
+    }
+
+    /// Begins the next block. The epochs that have ended before its time are settled at once, before its
+    /// transactions. A time before the last block's counts as the last block's: a clock that steps back must not make
+    /// a block older than its parent.
+    ///
+    /// The state is changed in place, so what is begun must be finished: a node that cannot write the block stops.
+    #[must_use = "a block that is begun must be finished"]
+    pub fn begin(&mut self, time_unix_milliseconds: u64) -> BlockBuilder<'_> {
+        BlockBuilder::begin(self, time_unix_milliseconds)
+    }
+
+    /// Admission: everything that a reading is refused for but its signature, in the contract's order, as a block of
+    /// this time would judge it.
+    ///
+    /// # Errors
+    /// The first reason that applies.
+    pub fn check<B: AsRef<[u8]>>(
+        &self,
+        time_unix_milliseconds: u64,
+        reading: &SignedReading<B>,
+    ) -> Result<(), Refusal> {
+        let device = self.devices.get(&reading.kid()).ok_or(Refusal::UnknownDevice)?;
+        let time = time_unix_milliseconds.max(self.time_unix_milliseconds);
+        check_reading(device, reading, time, self.constants.epoch_at(time) == self.epoch)
+    }
+
+    /// Verifies an instruction under the key of the account that its kid names, or, for an account's first one, under
+    /// the key that it carries.
+    ///
+    /// # Errors
+    /// `UnknownAccount` or `Signature`, with the buffer.
+    pub fn verify_instruction<B: AsRef<[u8]>>(
+        &self,
+        instruction: SignedInstruction<B>,
+    ) -> Result<VerifiedInstruction<B>, (InstructionRefusal, B)> {
+        let Some(key) = self.account_key(instruction.kid()).or(instruction.key()).copied() else {
+            return Err((InstructionRefusal::UnknownAccount, instruction.into_inner()));
+        };
+        let verified = instruction.verify(&key, &self.constants.network);
+        verified.map_err(|(_, buffer)| (InstructionRefusal::Signature, buffer))
+    }
+
+    /// The key of an enrolled device.
+    #[must_use]
+    pub fn device_key(&self, kid: DeviceId) -> Option<&PublicKey> {
+        self.devices.get(&kid).map(|device| &device.public_key)
+    }
+
+    /// The key of the account that signs under this kid.
+    #[must_use]
+    pub fn account_key(&self, kid: DeviceId) -> Option<&PublicKey> {
+        self.book.account_of_kid(kid).and_then(|id| self.book.account(id)?.key.as_ref())
+    }
+
+    /// The network's id.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        &self.constants.network
+    }
+
+    /// SHA-256 of the genesis document.
+    #[must_use]
+    pub fn genesis_hash(&self) -> &Hash {
+        &self.constants.genesis_hash
+    }
+
+    /// Number of the last block.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// Time of the last block, Unix milliseconds.
+    #[must_use]
+    pub fn time_unix_milliseconds(&self) -> u64 {
+        self.time_unix_milliseconds
+    }
+
+    /// The running epoch: that of the last block.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// When an epoch begins, in Unix milliseconds.
+    #[must_use]
+    pub fn epoch_begins_unix_milliseconds(&self, epoch: u64) -> u64 {
+        self.constants.epoch_begins(epoch)
+    }
+
+    /// From when on the next block settles the running epoch, in Unix milliseconds.
+    #[must_use]
+    pub fn next_settlement_unix_milliseconds(&self) -> u64 {
+        self.constants.epoch_begins(self.epoch.saturating_add(1))
+    }
+
+    /// Entries in the log.
+    #[must_use]
+    pub fn log_size(&self) -> u64 {
+        self.log.size()
+    }
+
+    /// The log's root.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.log.root()
+    }
+
+    /// What the log says of itself now; unsigned.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { origin: self.constants.origin.clone(), size: self.log_size(), root: self.root() }
+    }
+
+    /// The price list in force.
+    #[must_use]
+    pub fn tariff(&self) -> &Tariff {
+        &self.tariff
+    }
+
+    /// Counts since genesis.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// All devices in order of their kids.
+    pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
+        self.devices.iter().map(|(kid, device)| (*kid, device))
+    }
+
+    /// How many devices are enrolled.
+    #[must_use]
+    pub fn device_count(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// An enrolled device.
+    #[must_use]
+    pub fn device(&self, kid: DeviceId) -> Option<&Device> {
+        self.devices.get(&kid)
+    }
+
+    /// The devices that an account owns, in order.
+    pub fn devices_of(&self, owner: AccountId) -> impl Iterator<Item = DeviceId> + '_ {
+        self.owned.get(&owner).into_iter().flatten().copied()
+    }
+
+    /// All accounts in order of their ids.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.book.accounts()
+    }
+
+    /// An account, once anything was posted to it or a key came with it.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&Account> {
+        self.book.account(id)
+    }
+
+    /// What an account holds, in micro-tokens.
+    #[must_use]
+    pub fn balance_microtokens(&self, id: AccountId) -> u64 {
+        self.book.balance(id)
+    }
+
+    /// The reward pool's account.
+    #[must_use]
+    pub fn pool(&self) -> AccountId {
+        self.constants.pool
+    }
+
+    /// The account that all tokens come from.
+    #[must_use]
+    pub fn supply(&self) -> AccountId {
+        self.constants.supply
+    }
+
+    /// The account that enrols devices.
+    #[must_use]
+    pub fn operator(&self) -> AccountId {
+        self.constants.operator
+    }
+
+    /// The account that issues tokens.
+    #[must_use]
+    pub fn treasury(&self) -> AccountId {
+        self.constants.treasury
+    }
+
+    /// The account where a device's rewards wait while it has no owner.
+    #[must_use]
+    pub fn escrow(&self, kid: DeviceId) -> AccountId {
+        AccountId::escrow(&self.constants.network, kid)
+    }
+
+    /// All tokens there are, in micro-tokens.
+    #[must_use]
+    pub fn issued_microtokens(&self) -> u64 {
+        self.book.issued()
+    }
+
+    /// What the running epoch is worth to a device so far.
+    #[must_use]
+    pub fn estimate(&self, kid: DeviceId) -> Option<Estimate> {
+        let tally = &self.devices.get(&kid)?.tally;
+        let due_microtokens = tally.due_microtokens(&self.tariff);
+        let pool = self.balance_microtokens(self.pool());
+        let (paid_microtokens, pool_scale) = share_of_pool(due_microtokens, self.due_total_microtokens, pool);
+        let lines = crate::reward::statement_lines(&self.tariff, tally);
+        Some(Estimate { lines, due_microtokens, pool_scale, paid_microtokens })
+    }
+
+    /// What the running epoch is worth so far to an account's devices, in micro-tokens.
+    #[must_use]
+    pub fn pending_microtokens(&self, owner: AccountId) -> u64 {
+        let pool = self.balance_microtokens(self.pool());
+        let pending = |kid: DeviceId| {
+            let due = self.devices.get(&kid).map_or(0, |device| device.tally.due_microtokens(&self.tariff));
+            share_of_pool(due, self.due_total_microtokens, pool).0
+        };
+        self.devices_of(owner).map(pending).fold(0, u64::saturating_add)
+    }
+}
+
+/// What a reading of a known device is refused for, its signature aside.
+pub(crate) fn check_reading<B: AsRef<[u8]>>(
+    device: &Device,
+    reading: &SignedReading<B>,
+    time_unix_milliseconds: u64,
+    in_running_epoch: bool,
+) -> Result<(), Refusal> {
+    if device.revoked {
+        return Err(Refusal::Revoked);
+    }
+    if device.window.is_replayed(reading.sequence()) {
+        return Err(Refusal::Replayed);
+    }
+    check_freshness(reading, time_unix_milliseconds)?;
+    // A block of a later epoch settles first, so the tally would be empty by then.
+    if in_running_epoch && device.tally.envelopes >= ENVELOPES_PER_DEVICE_EPOCH_MAX {
+        return Err(Refusal::OverQuota);
+    }
+    Ok(())
+}
+
+/// Every record that has an absolute time must have a plausible one; without a base time nothing is judged.
+fn check_freshness<B: AsRef<[u8]>>(
+    reading: &SignedReading<B>,
+    time_unix_milliseconds: u64,
+) -> Result<(), Refusal> {
+    let pack = reading.pack();
+    if pack.base().time.is_none() {
+        return Ok(());
+    }
+    let now = i64::try_from(time_unix_milliseconds / 1_000).unwrap_or(i64::MAX);
+    let oldest = now.saturating_sub(AGE_SECONDS_MAX);
+    let newest = now.saturating_add(FUTURE_SECONDS_MAX);
+    let mut in_future = false;
+    for time in pack.resolved().filter_map(|record| record.time_unix_seconds) {
+        if time < oldest {
+            return Err(Refusal::TooOld);
+        }
+        in_future |= time > newest;
+    }
+    if in_future { Err(Refusal::InFuture) } else { Ok(()) }
+}

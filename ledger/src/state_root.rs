@@ -1,0 +1,216 @@
+//! The root over everything that the state is: one leaf for the network, one for each account, one for each device,
+//! in this order and sorted by id, so that a balance can be proven as an entry can.
+
+use crate::account::{Account, AccountId};
+use crate::encoding::{
+    Read, Written, array_of, encoded_into, read_account, read_option, read_wide, write_account, write_option,
+    write_wide,
+};
+use crate::instruction::{read_key, read_position, write_position};
+use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::registry::{Device, Tally, Unpriced};
+use crate::state::{State, Totals};
+use crate::tariff::{Quantity, Tariff};
+use crate::transaction::{read_refused, write_refused};
+use crate::window::Window;
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+use devices::cbor::{DecodeError, Reader, Writer};
+use devices::identity::DeviceId;
+use devices::sequence::Sequence;
+
+impl State {
+    /// The Merkle root over the state's leaves.
+    #[must_use]
+    pub fn state_root(&self) -> Hash {
+        let mut tree = Frontier::new();
+        self.for_each_leaf(|leaf| tree.append(leaf_hash(leaf)));
+        tree.root()
+    }
+
+    /// Calls `each` with the encoding of every leaf, in the tree's order: the network, the accounts, the devices.
+    pub fn for_each_leaf(&self, mut each: impl FnMut(&[u8])) {
+        let mut leaf = Vec::new();
+        encoded_into(&mut leaf, |writer| self.write_network(writer));
+        each(&leaf);
+        for (id, account) in self.accounts() {
+            encoded_into(&mut leaf, |writer| write_account_state(writer, id, account));
+            each(&leaf);
+        }
+        for (kid, device) in self.devices() {
+            encoded_into(&mut leaf, |writer| write_device(writer, kid, device));
+            each(&leaf);
+        }
+    }
+
+    fn write_network(&self, writer: &mut Writer<'_>) -> Written {
+        writer.array_header(7)?;
+        writer.text("network")?;
+        writer.bytes(&self.constants.genesis_hash)?;
+        writer.unsigned(self.height)?;
+        writer.unsigned(self.time_unix_milliseconds)?;
+        writer.unsigned(self.epoch)?;
+        write_tariff(writer, &self.tariff)?;
+        write_totals(writer, &self.totals)
+    }
+}
+
+pub(crate) fn write_totals(writer: &mut Writer<'_>, totals: &Totals) -> Written {
+    writer.array_header(5)?;
+    writer.unsigned(totals.envelopes)?;
+    writer.unsigned(totals.records)?;
+    writer.unsigned(totals.instructions)?;
+    write_refused(writer, &totals.refused)?;
+    write_wide(writer, totals.paid_microtokens)
+}
+
+pub(crate) fn read_totals(reader: &mut Reader<'_>) -> Read<Totals> {
+    array_of(reader, 5)?;
+    Ok(Totals {
+        envelopes: reader.unsigned()?,
+        records: reader.unsigned()?,
+        instructions: reader.unsigned()?,
+        refused: read_refused(reader)?,
+        paid_microtokens: read_wide(reader)?,
+    })
+}
+
+pub(crate) fn write_tariff(writer: &mut Writer<'_>, tariff: &Tariff) -> Written {
+    writer.array_header(2)?;
+    writer.unsigned(tariff.version.into())?;
+    writer.array_header(tariff.quantities.len())?;
+    tariff.quantities.iter().try_for_each(|quantity| {
+        writer.array_header(4)?;
+        writer.text(&quantity.name)?;
+        writer.text(&quantity.unit)?;
+        writer.unsigned(quantity.price_microtokens)?;
+        writer.unsigned(quantity.paid_records_max.into())
+    })
+}
+
+pub(crate) fn read_tariff(reader: &mut Reader<'_>) -> Read<Tariff> {
+    array_of(reader, 2)?;
+    let version = reader.unsigned_32()?;
+    let quantities = reader.array_header()?;
+    let quantity = |_| {
+        array_of(reader, 4)?;
+        Ok(Quantity {
+            name: reader.text()?.to_owned(),
+            unit: reader.text()?.to_owned(),
+            price_microtokens: reader.unsigned()?,
+            paid_records_max: reader.unsigned_32()?,
+        })
+    };
+    let tariff = Tariff { version, quantities: (0..quantities).map(quantity).collect::<Read<_>>()? };
+    tariff.validate().map(|()| tariff).map_err(|_| DecodeError::OutOfRange)
+}
+
+pub(crate) fn write_account_state(writer: &mut Writer<'_>, id: AccountId, account: &Account) -> Written {
+    writer.array_header(6)?;
+    writer.text("account")?;
+    write_account(writer, id)?;
+    write_wide(writer, account.debits_posted)?;
+    write_wide(writer, account.credits_posted)?;
+    write_option(writer, account.key.as_ref(), |writer, key| writer.bytes(key.as_bytes()))?;
+    writer.unsigned(account.counter)
+}
+
+pub(crate) fn read_account_state(reader: &mut Reader<'_>) -> Read<(AccountId, Account)> {
+    array_of(reader, 6)?;
+    expect_word(reader, "account")?;
+    let id = read_account(reader)?;
+    let debits_posted = read_wide(reader)?;
+    let credits_posted = read_wide(reader)?;
+    let key = read_option(reader, read_key)?;
+    Ok((id, Account { debits_posted, credits_posted, key, counter: reader.unsigned()? }))
+}
+
+pub(crate) fn write_device(writer: &mut Writer<'_>, kid: DeviceId, device: &Device) -> Written {
+    writer.array_header(13)?;
+    writer.text("device")?;
+    writer.bytes(kid.as_bytes())?;
+    writer.bytes(device.public_key.as_bytes())?;
+    write_option(writer, device.owner, write_account)?;
+    write_option(writer, device.position, write_position)?;
+    writer.unsigned(device.enrolled_height)?;
+    writer.boolean(device.revoked)?;
+    write_option(writer, device.window.highest(), |writer, highest| {
+        writer.array_header(2)?;
+        writer.bytes(&highest.to_cti())?;
+        writer.unsigned(device.window.bits())
+    })?;
+    writer.unsigned(device.accepted_envelopes)?;
+    writer.unsigned(device.accepted_records)?;
+    write_option(writer, device.last_accepted_unix_milliseconds, |writer, time| writer.unsigned(time))?;
+    writer.unsigned(device.earned_microtokens)?;
+    write_tally(writer, &device.tally)
+}
+
+pub(crate) fn read_device(reader: &mut Reader<'_>) -> Read<(DeviceId, Device)> {
+    array_of(reader, 13)?;
+    expect_word(reader, "device")?;
+    let kid = DeviceId(*reader.byte_array()?);
+    let public_key = read_key(reader)?;
+    if public_key.kid() != kid {
+        return Err(DecodeError::OutOfRange);
+    }
+    let device = Device {
+        public_key,
+        owner: read_option(reader, read_account)?,
+        position: read_option(reader, read_position)?,
+        enrolled_height: reader.unsigned()?,
+        revoked: reader.boolean()?,
+        window: read_option(reader, read_window)?.unwrap_or_default(),
+        accepted_envelopes: reader.unsigned()?,
+        accepted_records: reader.unsigned()?,
+        last_accepted_unix_milliseconds: read_option(reader, Reader::unsigned)?,
+        earned_microtokens: reader.unsigned()?,
+        tally: read_tally(reader)?,
+    };
+    Ok((kid, device))
+}
+
+fn read_window(reader: &mut Reader<'_>) -> Read<Window> {
+    array_of(reader, 2)?;
+    let highest = Sequence::from_cti(*reader.byte_array()?);
+    Window::from_parts(Some(highest), reader.unsigned()?).ok_or(DecodeError::OutOfRange)
+}
+
+fn write_tally(writer: &mut Writer<'_>, tally: &Tally) -> Written {
+    writer.array_header(4)?;
+    writer.unsigned(tally.envelopes.into())?;
+    writer.array_header(tally.records.len())?;
+    tally.records.iter().try_for_each(|records| writer.unsigned((*records).into()))?;
+    writer.array_header(tally.unpriced.len())?;
+    for line in &tally.unpriced {
+        writer.array_header(4)?;
+        writer.text(&line.name)?;
+        write_option(writer, line.unit.as_deref(), |writer, unit| writer.text(unit))?;
+        writer.boolean(line.not_a_number)?;
+        writer.unsigned(line.records.into())?;
+    }
+    writer.unsigned(tally.unpriced_rest.into())
+}
+
+fn read_tally(reader: &mut Reader<'_>) -> Read<Tally> {
+    array_of(reader, 4)?;
+    let envelopes = reader.unsigned_32()?;
+    let quantities = reader.array_header()?;
+    let records = (0..quantities).map(|_| reader.unsigned_32()).collect::<Read<_>>()?;
+    let lines = reader.array_header()?;
+    let unpriced = |_| {
+        array_of(reader, 4)?;
+        Ok(Unpriced {
+            name: reader.text()?.to_owned(),
+            unit: read_option(reader, |reader| reader.text().map(ToOwned::to_owned))?,
+            not_a_number: reader.boolean()?,
+            records: reader.unsigned_32()?,
+        })
+    };
+    let unpriced = (0..lines).map(unpriced).collect::<Read<_>>()?;
+    Ok(Tally { envelopes, records, unpriced, unpriced_rest: reader.unsigned_32()? })
+}
+
+fn expect_word(reader: &mut Reader<'_>, word: &str) -> Read<()> {
+    if reader.text()? == word { Ok(()) } else { Err(DecodeError::Unexpected) }
+}

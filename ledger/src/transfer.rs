@@ -1,0 +1,299 @@
+//! Double entry: an amount leaves one account and enters another, and all accounts together hold the supply.
+
+use crate::account::{Account, AccountId};
+use crate::encoding::{
+    Read, Written, array_of, decoded, encoded, read_account, read_option, write_account, write_option,
+};
+use crate::limits::MEMO_BYTES_MAX;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use devices::cbor::{DecodeError, Reader, Writer};
+use devices::identity::{DeviceId, PublicKey};
+
+/// Why an amount moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferReason {
+    /// What the genesis document gave.
+    Genesis,
+    /// The treasury issued new tokens.
+    Issue,
+    /// An account's own wish.
+    Transfer {
+        /// What the sender wrote with it.
+        memo: Option<String>,
+    },
+    /// What a device earned in an epoch.
+    Reward {
+        /// The device.
+        kid: DeviceId,
+        /// The epoch.
+        epoch: u64,
+    },
+}
+
+impl TransferReason {
+    /// The reason's word in encodings and answers.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Genesis => "genesis",
+            Self::Issue => "issue",
+            Self::Transfer { .. } => "transfer",
+            Self::Reward { .. } => "reward",
+        }
+    }
+}
+
+/// One posting: `amount_microtokens` leaves `debit` and enters `credit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The account that gives.
+    pub debit: AccountId,
+    /// The account that gets.
+    pub credit: AccountId,
+    /// How much, in micro-tokens; never zero.
+    pub amount_microtokens: u64,
+    /// Why.
+    pub reason: TransferReason,
+}
+
+/// A posted transfer and where the log says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferRecord {
+    /// What was posted.
+    pub transfer: Transfer,
+    /// The block.
+    pub height: u64,
+    /// The block's time.
+    pub time_unix_milliseconds: u64,
+    /// The entry that caused it: an instruction, or the seal of the block that settled.
+    pub entry_index: u64,
+}
+
+impl TransferRecord {
+    /// The record in deterministic CBOR.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encoded(|writer| self.write(writer))
+    }
+
+    /// Reads what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decoded(bytes, Self::read)
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Written {
+        writer.array_header(8)?;
+        writer.text(self.transfer.reason.as_str())?;
+        write_account(writer, self.transfer.debit)?;
+        write_account(writer, self.transfer.credit)?;
+        writer.unsigned(self.transfer.amount_microtokens)?;
+        match &self.transfer.reason {
+            TransferReason::Genesis | TransferReason::Issue => writer.null()?,
+            TransferReason::Transfer { memo } => {
+                write_option(writer, memo.as_deref(), |w, memo| w.text(memo))?
+            }
+            TransferReason::Reward { kid, epoch } => {
+                writer.array_header(2)?;
+                writer.bytes(kid.as_bytes())?;
+                writer.unsigned(*epoch)?;
+            }
+        }
+        writer.unsigned(self.height)?;
+        writer.unsigned(self.time_unix_milliseconds)?;
+        writer.unsigned(self.entry_index)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        array_of(reader, 8)?;
+        let name = reader.text()?;
+        let debit = read_account(reader)?;
+        let credit = read_account(reader)?;
+        let amount_microtokens = reader.unsigned()?;
+        let reason = match name {
+            "genesis" => reader.null().map(|()| TransferReason::Genesis)?,
+            "issue" => reader.null().map(|()| TransferReason::Issue)?,
+            "transfer" => TransferReason::Transfer { memo: read_option(reader, read_memo)? },
+            "reward" => {
+                array_of(reader, 2)?;
+                let kid = DeviceId(*reader.byte_array()?);
+                TransferReason::Reward { kid, epoch: reader.unsigned()? }
+            }
+            _ => return Err(DecodeError::Unexpected),
+        };
+        let transfer = Transfer { debit, credit, amount_microtokens, reason };
+        let height = reader.unsigned()?;
+        let time_unix_milliseconds = reader.unsigned()?;
+        Ok(Self { transfer, height, time_unix_milliseconds, entry_index: reader.unsigned()? })
+    }
+}
+
+/// Reads a memo of bounded length.
+pub(crate) fn read_memo(reader: &mut Reader<'_>) -> Read<String> {
+    let memo = reader.text()?;
+    if memo.len() > MEMO_BYTES_MAX { Err(DecodeError::OutOfRange) } else { Ok(memo.to_owned()) }
+}
+
+/// Why nothing was posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PostingError {
+    /// Nothing to post.
+    #[error("the amount is zero")]
+    ZeroAmount,
+    /// Both sides are one account.
+    #[error("the two accounts are the same")]
+    SameAccount,
+    /// The supply account takes nothing back.
+    #[error("the supply account cannot receive")]
+    ToSupply,
+    /// More than the account holds.
+    #[error("the account does not hold that much")]
+    InsufficientBalance,
+    /// More tokens than a u64 counts.
+    #[error("the supply would exceed what a u64 counts")]
+    SupplyExceeded,
+}
+
+/// All accounts, and the sums that must agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Book {
+    supply: AccountId,
+    accounts: BTreeMap<AccountId, Account>,
+    /// Who signs under which first eight bytes; follows from the accounts' keys.
+    kids: BTreeMap<DeviceId, AccountId>,
+    debits_posted: u128,
+    credits_posted: u128,
+    /// Sum of all balances, kept as transfers are posted.
+    held: u128,
+}
+
+impl Book {
+    /// An empty book whose tokens come from `supply`.
+    pub(crate) fn new(supply: AccountId) -> Self {
+        let (accounts, kids) = (BTreeMap::new(), BTreeMap::new());
+        Self { supply, accounts, kids, debits_posted: 0, credits_posted: 0, held: 0 }
+    }
+
+    /// A book of accounts read from a snapshot; `None` when the sums do not agree, a key is not its account's, or two
+    /// keys share a kid.
+    pub(crate) fn from_accounts(supply: AccountId, accounts: BTreeMap<AccountId, Account>) -> Option<Self> {
+        let mut book = Self::new(supply);
+        for (id, key) in accounts.iter().filter_map(|(id, account)| Some((*id, account.key.as_ref()?))) {
+            if AccountId::of(key) != id || book.kids.insert(id.kid(), id).is_some() {
+                return None;
+            }
+        }
+        book.accounts = accounts;
+        (book.debits_posted, book.credits_posted, book.held) = book.sums()?;
+        let agree = book.debits_posted == book.credits_posted && book.held == u128::from(book.try_issued()?);
+        agree.then_some(book)
+    }
+
+    /// Debits, credits and balances summed over every account; `None` when a holder owes or a sum overflows.
+    fn sums(&self) -> Option<(u128, u128, u128)> {
+        self.accounts.iter().try_fold((0_u128, 0_u128, 0_u128), |(debits, credits, held), (id, account)| {
+            let balance = match *id == self.supply {
+                true => 0,
+                false => account.credits_posted.checked_sub(account.debits_posted)?,
+            };
+            let debits = debits.checked_add(account.debits_posted)?;
+            Some((debits, credits.checked_add(account.credits_posted)?, held.checked_add(balance)?))
+        })
+    }
+
+    /// The account, once anything was posted to it or a key came with it.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.get(&id)
+    }
+
+    /// All accounts in order of their ids.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.accounts.iter().map(|(id, account)| (*id, account))
+    }
+
+    /// Which account signs under these eight bytes.
+    #[must_use]
+    pub fn account_of_kid(&self, kid: DeviceId) -> Option<AccountId> {
+        self.kids.get(&kid).copied()
+    }
+
+    /// What the account holds; zero for one that nothing was posted to.
+    #[must_use]
+    pub fn balance(&self, id: AccountId) -> u64 {
+        self.accounts.get(&id).map_or(0, Account::balance)
+    }
+
+    /// Tokens ever issued, in micro-tokens.
+    #[must_use]
+    pub fn issued(&self) -> u64 {
+        self.try_issued().expect("issuing beyond a u64 was refused")
+    }
+
+    fn try_issued(&self) -> Option<u64> {
+        let Some(supply) = self.accounts.get(&self.supply) else { return Some(0) };
+        supply.debits_posted.checked_sub(supply.credits_posted)?.try_into().ok()
+    }
+
+    /// Notes the key and the counter of an instruction that is being executed.
+    pub(crate) fn sign_in(&mut self, id: AccountId, key: PublicKey, counter: u64) {
+        let account = self.accounts.entry(id).or_default();
+        account.counter = counter;
+        account.key = Some(key);
+        self.kids.insert(id.kid(), id);
+    }
+
+    /// Whether [`Self::post`] would take the transfer.
+    pub(crate) fn check(&self, transfer: &Transfer) -> Result<(), PostingError> {
+        let amount = transfer.amount_microtokens;
+        if amount == 0 {
+            return Err(PostingError::ZeroAmount);
+        }
+        if transfer.debit == transfer.credit {
+            return Err(PostingError::SameAccount);
+        }
+        if transfer.credit == self.supply {
+            return Err(PostingError::ToSupply);
+        }
+        if transfer.debit == self.supply {
+            return self.issued().checked_add(amount).map(drop).ok_or(PostingError::SupplyExceeded);
+        }
+        if self.balance(transfer.debit) < amount { Err(PostingError::InsufficientBalance) } else { Ok(()) }
+    }
+
+    /// Posts both sides, or neither.
+    pub(crate) fn post(&mut self, transfer: &Transfer) -> Result<(), PostingError> {
+        self.check(transfer)?;
+        let amount = u128::from(transfer.amount_microtokens);
+        let add = |sum: u128| sum.checked_add(amount).expect("2^64 transfers of 2^64 are out of reach");
+        let giver = self.accounts.entry(transfer.debit).or_default();
+        giver.debits_posted = add(giver.debits_posted);
+        let taker = self.accounts.entry(transfer.credit).or_default();
+        taker.credits_posted = add(taker.credits_posted);
+        self.debits_posted = add(self.debits_posted);
+        self.credits_posted = add(self.credits_posted);
+        // Between two holders nothing changes in sum; only issuing adds.
+        if transfer.debit == self.supply {
+            self.held = add(self.held);
+        }
+        Ok(())
+    }
+
+    /// Crashes unless debits equal credits and the balances' sum is the supply. Constant work: the running sums.
+    pub(crate) fn assert_balanced(&self) {
+        assert_eq!(self.debits_posted, self.credits_posted, "debits must equal credits");
+        assert_eq!(self.held, u128::from(self.issued()), "the balances' sum must be the supply");
+    }
+
+    /// The same over every account, from nothing but what was posted to each.
+    pub(crate) fn assert_balanced_in_full(&self) {
+        self.assert_balanced();
+        let running = (self.debits_posted, self.credits_posted, self.held);
+        assert_eq!(self.sums(), Some(running), "the running sums must be those of the accounts");
+    }
+}

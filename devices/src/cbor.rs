@@ -168,7 +168,7 @@ impl<'a> Writer<'a> {
 
     /// Any integer that CBOR's major types 0 and 1 hold.
     pub fn integer(&mut self, value: i128) -> Result<(), EncodeError> {
-        if value < -(1 << 64) || value >= 1 << 64 {
+        if !(-(1 << 64)..1 << 64).contains(&value) {
             return Err(EncodeError::OutOfRange);
         }
         self.scalar(&value)

@@ -72,13 +72,13 @@ fn every_valid_vector_is_reproduced_from_its_parts() {
         let mut pack = [0; 1024];
         let pack_bytes = devices::encode_pack(&signed.pack().base(), &records, &mut pack).unwrap();
         assert_eq!(&pack[..pack_bytes], signed.pack().bytes(), "{}", vector.name);
-        if vector.name.starts_with("algorithm -19") {
-            continue; // Accepted from others; devices emit -8.
-        }
         let mut out = [0; 1024];
-        let bytes =
+        let mut bytes =
             devices::sign_reading(&key, &vector.network, signed.sequence(), &pack[..pack_bytes], &mut out)
                 .unwrap();
+        if vector.name.starts_with("algorithm -19") {
+            bytes = resign_with_algorithm_19(&key, &vector.network, &mut out[..bytes]);
+        }
         assert_eq!(hex::encode(&out[..bytes]), vector.envelope, "{}", vector.name);
     }
 }

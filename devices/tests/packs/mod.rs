@@ -4,11 +4,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+type OwnedRecord = (Option<String>, Option<String>, Value, Option<i32>);
+
 /// A base and records that own their texts.
 #[derive(Clone, Debug)]
 pub struct Owned {
     base: (Option<u8>, Option<String>, Option<u32>, Option<String>),
-    records: Vec<(Option<String>, Option<String>, Value, Option<i32>)>,
+    records: Vec<OwnedRecord>,
 }
 
 impl Owned {

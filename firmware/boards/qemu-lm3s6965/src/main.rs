@@ -1,0 +1,230 @@
+//! The node on QEMU's lm3s6965evb: what is wired to what, and the two tasks that run.
+#![no_std]
+#![no_main]
+
+mod console;
+mod ethernet;
+mod i2c;
+mod register;
+mod time_driver;
+mod watchdog;
+
+use core::cell::RefCell;
+use core::fmt::Write;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use cortex_m_rt::{entry, exception};
+use devices::identity_page::{PAGE_ADDRESS, PAGE_BYTES};
+use eeprom24x::{Eeprom24x, SlaveAddr};
+use embassy_executor::raw::Executor;
+use embassy_futures::join::join3;
+use embassy_net::tcp::TcpSocket;
+use embassy_net::{Runner, Stack, StackResources};
+use embassy_time::{Delay, Duration, Timer, with_timeout};
+use embedded_hal_bus::i2c::RefCellDevice;
+use log::{error, info, warn};
+use node::uplink::{self, Backoff, SessionBuffers};
+use node::{Device, Identity, Settings, Tmp105};
+use static_cell::StaticCell;
+
+use crate::console::Console;
+use crate::ethernet::Ethernet;
+use crate::i2c::Bus;
+use crate::watchdog::Watchdog;
+
+const TMP105_ADDRESS: u8 = 0x48;
+const CONNECT_MILLISECONDS_MAX: u64 = 5_000;
+/// A broker that says nothing for so long, though MQTT asks every 15 seconds, is gone.
+const SOCKET_SILENCE_SECONDS_MAX: u64 = 30;
+const SOCKET_RECEIVE_BYTES: usize = 1024;
+const SOCKET_TRANSMIT_BYTES: usize = 2048;
+/// Sockets of the network stack: DHCP's, the broker's, and one to spare.
+const SOCKETS: usize = 3;
+
+static WORK: AtomicBool = AtomicBool::new(true);
+
+/// The executor calls this when a task may go on; the sleeping loop in `main` looks at the flag.
+#[unsafe(export_name = "__pender")]
+fn pend(_context: *mut ()) {
+    WORK.store(true, Ordering::SeqCst);
+}
+
+#[entry]
+fn main() -> ! {
+    // Peripherals can be taken once, and this is the only place that does.
+    let Some(mut core) = cortex_m::Peripherals::take() else { halt() };
+    console::start();
+    time_driver::start(&mut core.SYST);
+    static EXECUTOR: StaticCell<Executor> = StaticCell::new();
+    let executor: &'static Executor = EXECUTOR.init(Executor::new(core::ptr::null_mut()));
+    let spawner = executor.spawner();
+    match read_identity() {
+        Ok(identity) => {
+            let (stack, runner) = start_network(&identity);
+            // A task can be spawned as often as its pool is large: once here.
+            if let (Ok(network), Ok(device)) = (network(runner), device(stack, identity)) {
+                spawner.spawn(network);
+                spawner.spawn(device);
+            }
+        }
+        Err(failure) => {
+            if let Ok(lament) = lament(failure) {
+                spawner.spawn(lament);
+            }
+        }
+    }
+    loop {
+        // SAFETY: polled from this loop only, and never from the pender.
+        unsafe { executor.poll() };
+        sleep_until_pended();
+    }
+}
+
+/// The identity page lies at a fixed place of the flash, outside the image.
+fn read_identity() -> Result<Identity, devices::identity_page::PageError> {
+    // SAFETY: the last page of the flash is readable, ordinary memory that nothing ever writes, and memory.x keeps the
+    // linker out of it.
+    let page = unsafe { core::slice::from_raw_parts(PAGE_ADDRESS as *const u8, PAGE_BYTES) };
+    Identity::read(page)
+}
+
+fn start_network(identity: &Identity) -> (Stack<'static>, Runner<'static, &'static mut Ethernet>) {
+    static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    let ethernet = ETHERNET.init_with(|| Ethernet::new(identity.hardware_address()));
+    // SAFETY: the one value there is.
+    unsafe { ethernet.start() };
+    // There is no random number generator. The seed picks port numbers and DHCP transaction ids, nothing secret.
+    let seed = u64::from_be_bytes(*identity.kid().as_bytes());
+    let configuration = embassy_net::Config::dhcpv4(Default::default());
+    embassy_net::new(ethernet, configuration, RESOURCES.init_with(StackResources::new), seed)
+}
+
+#[embassy_executor::task]
+async fn network(mut runner: Runner<'static, &'static mut Ethernet>) -> ! {
+    runner.run().await
+}
+
+/// Says again and again why the board does nothing: somebody may look at the console later.
+#[embassy_executor::task]
+async fn lament(failure: devices::identity_page::PageError) -> ! {
+    loop {
+        error!("{failure}: write one to {PAGE_ADDRESS:#x} (lamppost device provision --out identity.bin)");
+        Timer::after_secs(10).await;
+    }
+}
+
+/// The device itself: sensor and EEPROM on the one I2C bus, the uplink over TCP.
+#[embassy_executor::task]
+async fn device(stack: Stack<'static>, identity: Identity) -> ! {
+    // SAFETY: this task runs once.
+    let (bus, mut watchdog) = unsafe { (RefCell::new(Bus::start()), Watchdog::start()) };
+    let eeprom = Eeprom24x::new_24x64(RefCellDevice::new(&bus), SlaveAddr::default());
+    let storage = eeprom24x::Storage::new(eeprom, Delay);
+    let sensor = Tmp105::new(RefCellDevice::new(&bus), TMP105_ADDRESS);
+    let broker = identity.broker();
+    let now = uplink::now_milliseconds();
+    let device = match Device::start(identity, storage, sensor, Settings::default(), now) {
+        Ok(device) => RefCell::new(device),
+        Err(failure) => {
+            // Unfed, the watchdog resets the board: a bus that hung may answer then. Nothing is published meanwhile.
+            error!("nothing will be published: {failure}");
+            core::future::pending().await
+        }
+    };
+    let feeding = async {
+        loop {
+            if device.borrow().may_feed_watchdog(uplink::now_milliseconds()) {
+                watchdog.feed();
+            }
+            Timer::after_secs(1).await;
+        }
+    };
+    let connecting = async {
+        match broker {
+            Some(address) => keep_connected(&device, stack, address).await,
+            None => loop {
+                error!("the identity page names no broker: readings are kept, and wait");
+                device.borrow_mut().uplink_turned(uplink::now_milliseconds());
+                Timer::after_secs(10).await;
+            },
+        }
+    };
+    join3(uplink::keep_sampling(&device), connecting, feeding).await.0
+}
+
+/// One session after the other, for ever.
+async fn keep_connected<S, P>(
+    device: &RefCell<Device<S, P>>,
+    stack: Stack<'static>,
+    broker: core::net::SocketAddrV4,
+) -> !
+where
+    S: embedded_storage::Storage<Error: core::fmt::Debug>,
+    P: node::Sensor,
+{
+    static BUFFERS: StaticCell<SessionBuffers> = StaticCell::new();
+    static SOCKET: StaticCell<([u8; SOCKET_RECEIVE_BYTES], [u8; SOCKET_TRANSMIT_BYTES])> = StaticCell::new();
+    let buffers = BUFFERS.init_with(SessionBuffers::new);
+    let (receive, transmit) = SOCKET.init_with(|| ([0; SOCKET_RECEIVE_BYTES], [0; SOCKET_TRANSMIT_BYTES]));
+    let mut backoff = Backoff::new();
+    loop {
+        let limit = Duration::from_millis(CONNECT_MILLISECONDS_MAX);
+        if with_timeout(limit, stack.wait_config_up()).await.is_err() {
+            warn!("no address from DHCP yet");
+            backoff.wait(device).await;
+            continue;
+        }
+        if let Some(configuration) = stack.config_v4() {
+            info!("address {}, connecting to {broker}", configuration.address);
+        }
+        let mut socket = TcpSocket::new(stack, receive, transmit);
+        socket.set_timeout(Some(Duration::from_secs(SOCKET_SILENCE_SECONDS_MAX)));
+        match with_timeout(limit, socket.connect(broker)).await {
+            Ok(Ok(())) => {
+                let mut stood = false;
+                let end = uplink::run_session(device, socket, buffers, &mut stood).await;
+                warn!("the session ended: {end}");
+                if stood {
+                    backoff.reset();
+                }
+            }
+            Ok(Err(failure)) => warn!("no connection to the broker at {broker}: {failure:?}"),
+            Err(_) => warn!("no connection to the broker at {broker}: no answer"),
+        }
+        backoff.wait(device).await;
+    }
+}
+
+/// Sleeps by WFI (WFE spins under QEMU) unless a task was woken since the executor looked.
+fn sleep_until_pended() {
+    cortex_m::interrupt::disable();
+    if !WORK.swap(false, Ordering::SeqCst) {
+        // A pending interrupt ends WFI even while it is masked, so none is slept through.
+        cortex_m::asm::wfi();
+    }
+    // SAFETY: interrupts were on before, and no critical section is open here.
+    unsafe { cortex_m::interrupt::enable() };
+}
+
+fn halt() -> ! {
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+#[exception]
+unsafe fn DefaultHandler(line: i16) {
+    if !ethernet::on_interrupt(line) {
+        panic!("interrupt {line} has no handler");
+    }
+}
+
+/// Says what happened; the watchdog, no longer fed, then resets the board.
+#[panic_handler]
+fn panic(information: &PanicInfo<'_>) -> ! {
+    cortex_m::interrupt::disable();
+    let _ = writeln!(Console, "{information}");
+    halt()
+}

@@ -8,4 +8,17 @@
 //! - Nothing is fetched from elsewhere: style and script are embedded, and the pages' policy forbids the rest.
 //! - All text is escaped by the templates; what devices and people named is cut and marked first.
 
+mod assets;
+mod chart;
+mod limits;
+mod marks;
+mod moments;
+mod names;
+mod numbers;
+mod pages;
+mod readings;
+mod reasons;
+mod routes;
 pub mod view;
+
+pub use routes::{CONTENT_SECURITY_POLICY, router};

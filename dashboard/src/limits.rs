@@ -1,0 +1,34 @@
+//! Every bound of the pages: how many rows a page asks for, so that none grows beyond 60 KB.
+
+/// Devices on one page of the home list.
+pub const HOME_DEVICES_MAX: usize = 40;
+/// Readings a device's page asks for.
+pub const READINGS_MAX: usize = 72;
+/// Rows of the readings table: one envelope may hold measurements of many times.
+pub const READING_ROWS_MAX: usize = 72;
+/// Charts (and table columns) of a device's page.
+pub const SERIES_MAX: usize = 6;
+/// Statements written out on a device's page.
+pub const DEVICE_STATEMENTS_MAX: usize = 5;
+/// Statements on one page of their list.
+pub const STATEMENTS_MAX: usize = 40;
+/// Devices on an account's page.
+pub const ACCOUNT_DEVICES_MAX: usize = 20;
+/// Transfers on an account's page.
+pub const ACCOUNT_TRANSFERS_MAX: usize = 20;
+/// Statements on an account's page.
+pub const ACCOUNT_STATEMENTS_MAX: usize = 15;
+/// Transfers on a transaction's page.
+pub const TRANSACTION_TRANSFERS_MAX: usize = 25;
+/// Records on a transaction's page: as many as an envelope may hold.
+pub const TRANSACTION_RECORDS_MAX: usize = 64;
+/// Entries on one page of a block.
+pub const BLOCK_ENTRIES_MAX: usize = 60;
+/// Characters of a name that came from outside.
+pub const NAME_CHARACTERS_MAX: usize = 48;
+/// Characters of an instruction's argument (a memo may be long).
+pub const ARGUMENT_CHARACTERS_MAX: usize = 400;
+/// Longest path segment that is looked up at all.
+pub const PATH_SEGMENT_BYTES_MAX: usize = 128;
+
+const _: () = assert!(READING_ROWS_MAX >= READINGS_MAX, "every reading asked for has a row");

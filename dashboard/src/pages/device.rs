@@ -1,0 +1,106 @@
+//! A device's page: how it does, what it measured, what was accepted and refused, what it earned and why.
+
+use askama::Template;
+
+use super::Shell;
+use super::parts::{RefusedTable, Sheet, Status};
+use crate::chart::Chart;
+use crate::marks::{Age, Integer, Link, Until};
+use crate::readings::Table;
+use crate::view::{Device, DevicePage as Answer, Position};
+use crate::{numbers, reasons};
+
+/// The page of one device.
+#[derive(Debug, Template)]
+#[template(path = "device.html")]
+pub struct DevicePage {
+    shell: Shell,
+    device: Device,
+    public_key: String,
+    table: Table,
+    charts: Vec<Chart>,
+    readings_shown: u64,
+    refused: RefusedTable,
+    running: Option<Sheet>,
+    statements: Vec<Sheet>,
+}
+
+/// A position rounded to a hundredth of a degree, about a kilometre: pages are public, doorsteps are not.
+fn position(of: Position) -> String {
+    let rounded = |microdegrees: i32, positive: &str, negative: &str| {
+        let hundredths = (microdegrees.unsigned_abs() + 5_000) / 10_000;
+        let side = if microdegrees < 0 { negative } else { positive };
+        format!("{}.{:02}° {side}", hundredths / 100, hundredths % 100)
+    };
+    format!("{}, {}", rounded(of.latitude_microdegrees, "N", "S"), rounded(of.longitude_microdegrees, "E", "W"))
+}
+
+impl DevicePage {
+    /// The page of what the view answered.
+    pub fn new(answer: Answer) -> Self {
+        let table = Table::of(&answer.readings);
+        let charts = table.charts(answer.network.now_milliseconds);
+        let refused = RefusedTable {
+            refused: answer.device.refused,
+            accepted_envelopes: Some(answer.device.accepted.envelopes),
+        };
+        let path = format!("/devices/{}", answer.device.kid);
+        Self {
+            shell: Shell::new(format!("Device {}", answer.device.kid), path, answer.network, true),
+            device: answer.device,
+            public_key: answer.public_key,
+            readings_shown: answer.readings.len() as u64,
+            table,
+            charts,
+            refused,
+            running: answer.running.map(|statement| Sheet { statement }),
+            statements: answer.statements.into_iter().map(|statement| Sheet { statement }).collect(),
+        }
+    }
+
+    fn rounded(&self, at: &Position) -> String {
+        position(*at)
+    }
+
+    fn status(&self) -> Status {
+        Status(self.device.status)
+    }
+
+    fn age(&self, then_milliseconds: impl Integer) -> Age {
+        let now_milliseconds = self.shell.network.now_milliseconds;
+        Age { now_milliseconds, then_milliseconds: then_milliseconds.value() }
+    }
+
+    fn closes(&self) -> Until {
+        let network = &self.shell.network;
+        Until {
+            now_milliseconds: network.now_milliseconds,
+            then_milliseconds: network.epoch_ends_milliseconds,
+        }
+    }
+
+    /// Host and port of the broker, as `mosquitto_sub` takes them.
+    fn broker(&self) -> (String, String) {
+        let url = &self.shell.network.mqtt_url;
+        let address = url.strip_prefix("mqtt://").unwrap_or(url).trim_end_matches('/');
+        match address.rsplit_once(':') {
+            Some((host, port)) => (host.to_owned(), port.to_owned()),
+            None => (address.to_owned(), "1883".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_rounded_to_a_kilometre() {
+        let at = |latitude_microdegrees, longitude_microdegrees| {
+            position(Position { latitude_microdegrees, longitude_microdegrees })
+        };
+        assert_eq!(at(52_516_274, 13_377_704), "52.52° N, 13.38° E");
+        assert_eq!(at(-33_856_784, -151_215_297), "33.86° S, 151.22° W");
+        assert_eq!(at(i32::MIN, 0), "2147.48° S, 0.00° E");
+    }
+}

@@ -198,6 +198,18 @@ impl Node {
         body
     }
 
+    /// The bytes of a document that must be there.
+    ///
+    /// # Panics
+    /// On any other status than 200.
+    pub fn get_bytes(&self, path: &str) -> Vec<u8> {
+        let url = format!("{}{path}", self.http);
+        let answer = agent().get(&url).call();
+        let mut answer = answer.unwrap_or_else(|error| panic!("GET {path}: {error}; {}", self.stderr()));
+        assert_eq!(answer.status().as_u16(), 200, "GET {path}");
+        answer.body_mut().read_to_vec().expect("the body arrives whole")
+    }
+
     /// A JSON document that must be there.
     ///
     /// # Panics

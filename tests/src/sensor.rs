@@ -59,7 +59,7 @@ impl Sensor {
     }
 
     /// The number of its next message.
-    pub fn next(&mut self) -> Sequence {
+    pub fn next_sequence(&mut self) -> Sequence {
         self.count += 1;
         Sequence { boot: self.boot, count: self.count }
     }
@@ -71,13 +71,13 @@ impl Sensor {
 
     /// The next reading, of this time.
     pub fn reading_at(&mut self, unix_seconds: u32) -> Envelope {
-        let sequence = self.next();
+        let sequence = self.next_sequence();
         self.sign(NETWORK, sequence, &pack(Some(unix_seconds), i128::from(1200 + sequence.count % 100)))
     }
 
     /// The next reading, signed for another network than the one it is sent to.
     pub fn reading_for(&mut self, network: &str) -> Envelope {
-        let sequence = self.next();
+        let sequence = self.next_sequence();
         self.sign(network, sequence, &pack(Some(unix_seconds()), 1200))
     }
 

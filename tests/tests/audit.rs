@@ -1,0 +1,127 @@
+//! `lamppost audit` recomputes everything from the data directory, and finds one altered byte in any segment.
+
+use e2e::node::Up;
+use e2e::program;
+use e2e::sensor::Sensor;
+use e2e::wait;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Bytes that are altered one at a time in each segment, spread over its length.
+const ALTERED_PER_SEGMENT: usize = 150;
+
+/// A data directory with some epochs in it, its node ended.
+fn history(directory: &Path) -> PathBuf {
+    let data = directory.join("data");
+    let mut node = Up::new().data(&data).devices(3).start();
+    let mut sensor = Sensor::any();
+    node.enrol(&sensor.public_key());
+    for _ in 0..20 {
+        assert_eq!(node.submit(&sensor.reading().bytes).0, 202);
+    }
+    node.epoch_passes();
+    node.epoch_passes();
+    wait::until_true("something was paid", wait::LONG, || {
+        let devices = node.json("/api/v1/devices");
+        devices.as_array().is_some_and(|all| all.iter().any(|one| one["earned_total"]["microtokens"] != "0"))
+    });
+    assert_eq!(node.terminate().code(), Some(0));
+    data
+}
+
+fn audit(data: &Path) -> program::Ended {
+    program::run(&["audit", "--data", data.to_str().expect("a temporary path is text")])
+}
+
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(data.join("log"))
+        .expect("the log is there")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn an_untouched_history_passes() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = history(directory.path());
+    audit(&data).success();
+}
+
+#[test]
+fn one_altered_byte_in_any_segment_is_found() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = history(directory.path());
+    for segment in segments(&data) {
+        let whole = fs::read(&segment).expect("the segment can be read");
+        let step = (whole.len() / ALTERED_PER_SEGMENT).max(1);
+        // The header byte by byte, then a byte here and there, and the last ones.
+        let ends = (0..whole.len().min(64)).chain(whole.len().saturating_sub(16)..whole.len());
+        for position in ends.chain((64..whole.len()).step_by(step)) {
+            let mut altered = whole.clone();
+            altered[position] ^= 1;
+            fs::write(&segment, &altered).expect("the segment can be written");
+            let sentence = audit(&data).refusal();
+            assert!(!sentence.is_empty(), "byte {position} of {}", segment.display());
+        }
+        fs::write(&segment, &whole).expect("the segment can be written");
+    }
+    audit(&data).success();
+}
+
+#[test]
+fn an_index_that_is_gone_or_damaged_is_rebuilt() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = history(directory.path());
+    let balances = |data: &Path| {
+        let node = Up::new().data(data).start();
+        node.json("/api/v1/devices").to_string()
+    };
+    let earned = |text: &str| -> Vec<String> {
+        let devices: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        devices.as_array().into_iter().flatten().map(|device| device["earned_total"].to_string()).collect()
+    };
+    let before = earned(&balances(&data));
+    for derived in ["index", "rows", "snapshots"] {
+        let path = data.join(derived);
+        assert!(path.is_dir(), "{derived} is part of the data directory");
+        fs::remove_dir_all(&path).expect("it can be removed");
+        assert_eq!(earned(&balances(&data)), before, "{derived} is derived from the log");
+    }
+    damage_every_file(&data.join("index"));
+    assert_eq!(earned(&balances(&data)), before, "a damaged index is rebuilt");
+}
+
+fn damage_every_file(directory: &Path) {
+    for entry in fs::read_dir(directory).expect("the directory is there").flatten() {
+        if entry.path().is_dir() {
+            damage_every_file(&entry.path());
+        } else {
+            fs::write(entry.path(), b"damaged").expect("it can be written");
+        }
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_a_broken_middle_is_refused() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = history(directory.path());
+    let segment = segments(&data).pop().expect("there is a segment");
+    let whole = fs::read(&segment).expect("the segment can be read");
+    fs::write(&segment, &whole[..whole.len() - 5]).expect("the segment can be written");
+    let mut node = Up::new().data(&data).start();
+    let said = node.stderr();
+    assert!(said.contains("torn") || said.contains("cut"), "the cut is reported: {said}");
+    assert_eq!(node.terminate().code(), Some(0));
+    let mut broken = fs::read(&segment).expect("the segment can be read");
+    let middle = broken.len() / 2;
+    broken[middle] ^= 1;
+    fs::write(&segment, &broken).expect("the segment can be written");
+    let sentence = Up::new().data(&data).fails().refusal();
+    let name = segment.file_name().and_then(|name| name.to_str()).expect("a segment's name is text");
+    assert!(sentence.contains(name), "it names the file: {sentence}");
+    assert!(sentence.chars().any(|letter| letter.is_ascii_digit()), "it names the offset: {sentence}");
+}

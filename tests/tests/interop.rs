@@ -1,0 +1,149 @@
+//! Other people's code at every end: envelopes by pycose and cbor2, `mosquitto_pub`, an external mosquitto, and receipts
+//! judged by a verifier that knows nothing but the standards.
+
+use e2e::broker::{Mosquitto, mosquitto_pub};
+use e2e::node::{Node, Up};
+use e2e::program::{self, Ended};
+use e2e::python;
+use e2e::sensor::unix_seconds;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A node on an external mosquitto, and a directory for what is fetched from it.
+struct Scene {
+    broker: Mosquitto,
+    node: Node,
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let broker = Mosquitto::start();
+        let node = Up::new().with(&["--broker", &format!("mqtt://{}", broker.address)]).start();
+        Scene { broker, node, directory: tempfile::tempdir().expect("a temporary directory can be made") }
+    }
+
+    /// Publishes until the gateway, which may have subscribed a moment later, has it on the ledger.
+    fn publish(&self, kid: &str, envelope: &[u8], transaction: &str) -> Value {
+        let topic = format!("lamppost/1/devnet/dev/{kid}/up");
+        let path = format!("/api/v1/transactions/{transaction}");
+        e2e::wait::until(&format!("{transaction} is accepted"), e2e::wait::SHORT, || {
+            mosquitto_pub(&self.broker.address, &topic, envelope);
+            self.node.json_if_there(&path)
+        })
+    }
+
+    fn save(&self, name: &str, contents: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::write(&path, contents).expect("it can be written");
+        path
+    }
+
+    /// The receipt and the genesis document, as files.
+    fn receipt(&self, transaction: &str) -> (PathBuf, PathBuf) {
+        let receipt = self.node.text(&format!("/api/v1/transactions/{transaction}/receipt"));
+        let genesis = self.save("genesis.json", &self.node.text("/genesis"));
+        (self.save(&format!("{transaction}.tlog-proof"), &receipt), genesis)
+    }
+}
+
+/// `lamppost verify` without a network where the kernel lets us take it away, and said so where not.
+fn verify_offline(receipt: &Path, genesis: &Path) -> Ended {
+    let mut verify = program::lamppost(&["verify"]);
+    verify.arg(receipt).arg("--genesis").arg(genesis);
+    if Ended::of(Command::new("unshare").args(["-n", "true"])).code != 0 {
+        println!("this machine does not let a process give up its network: verified with it");
+        return Ended::of(&mut verify);
+    }
+    let mut without_network = Command::new("unshare");
+    Ended::of(without_network.args(["-n", "--"]).arg(verify.get_program()).args(verify.get_args()))
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("{value} has a text `{name}`")).to_owned()
+}
+
+/// The published vector that has no base time, so that it is fresh on any day.
+fn vector_without_a_clock() -> Value {
+    let path = xtask::process::root().join("devices/tests/wire/vectors.json");
+    let vectors: Value =
+        serde_json::from_str(&fs::read_to_string(path).expect("the vectors are there")).expect("JSON");
+    let valid = vectors["valid"].as_array().expect("valid vectors");
+    let found = valid.iter().find(|vector| vector["name"] == "no clock: no base time");
+    found.expect("one vector has no base time").clone()
+}
+
+#[test]
+fn the_published_vector_is_accepted_through_mosquitto() {
+    let scene = Scene::new();
+    let vector = vector_without_a_clock();
+    scene.node.enrol(&text(&vector, "public_key"));
+    let envelope = hex::decode(text(&vector, "envelope")).expect("hex");
+    let entry = scene.publish(&text(&vector, "kid"), &envelope, &text(&vector, "transaction_id"));
+    assert_eq!(text(&entry, "raw"), text(&vector, "envelope"), "the ledger holds the very bytes");
+    let device = scene.node.json(&format!("/api/v1/devices/{}", text(&vector, "kid")));
+    assert_eq!(device["last_sequence"]["boot"], 7);
+    assert_eq!(device["last_sequence"]["count"], 2);
+    let (receipt, genesis) = scene.receipt(&text(&vector, "transaction_id"));
+    verify_offline(&receipt, &genesis).success();
+}
+
+#[test]
+fn fresh_pycose_readings_are_accepted_and_their_receipts_hold_for_outsiders() {
+    let scene = Scene::new();
+    let made = python::run("pycose_device.py", &["devnet", &unix_seconds().to_string(), "5"]);
+    let made: Value = serde_json::from_str(&made).expect("the script prints JSON");
+    let (public_key, kid) = (text(&made, "public_key"), text(&made, "kid"));
+    scene.node.enrol(&public_key);
+    for reading in made["readings"].as_array().expect("a list of readings") {
+        let envelope = hex::decode(text(reading, "envelope")).expect("hex");
+        scene.publish(&kid, &envelope, &text(reading, "transaction"));
+        let (receipt, genesis) = scene.receipt(&text(reading, "transaction"));
+        verify_offline(&receipt, &genesis).success();
+        let judged = python::run("judge_receipt.py", &[path(&receipt), path(&genesis)]);
+        assert_eq!(judged.trim(), text(reading, "envelope"), "the judge finds the envelope inside");
+    }
+}
+
+#[test]
+fn one_altered_byte_anywhere_in_a_receipt_is_named() {
+    let scene = Scene::new();
+    let vector = vector_without_a_clock();
+    scene.node.enrol(&text(&vector, "public_key"));
+    let envelope = hex::decode(text(&vector, "envelope")).expect("hex");
+    scene.publish(&text(&vector, "kid"), &envelope, &text(&vector, "transaction_id"));
+    let (receipt, genesis) = scene.receipt(&text(&vector, "transaction_id"));
+    let whole = fs::read(&receipt).expect("the receipt is there");
+    let altered = scene.directory.path().join("altered.tlog-proof");
+    for position in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[position] ^= 1;
+        fs::write(&altered, &bytes).expect("it can be written");
+        let ended = program::run(&["verify", path(&altered), "--genesis", path(&genesis)]);
+        assert_eq!(ended.code, 1, "byte {position} of {}: {}", whole.len(), String::from_utf8_lossy(&bytes));
+        ended.refusal();
+    }
+}
+
+#[test]
+fn two_gateways_share_a_stream_without_paying_twice() {
+    let scene = Scene::new();
+    let second = Up::new().with(&["--broker", &format!("mqtt://{}", scene.broker.address)]).start();
+    let mut sensor = e2e::sensor::Sensor::any();
+    let owner = scene.node.enrol(&sensor.public_key());
+    second.enrol_for(&sensor.public_key(), &owner);
+    let reading = sensor.reading();
+    scene.publish(&sensor.kid(), &reading.bytes, &reading.transaction);
+    scene.publish(&sensor.kid(), &reading.bytes, &reading.transaction);
+    for node in [&scene.node, &second] {
+        node.settled(&reading.transaction);
+        let device = node.json(&format!("/api/v1/devices/{}", sensor.kid()));
+        assert_eq!(device["accepted"]["envelopes"], 1);
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a temporary path is text")
+}

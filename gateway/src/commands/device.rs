@@ -8,7 +8,7 @@ use clap::Subcommand;
 use devices::{Decimal, DeviceId, IdentityPage, PublicKey};
 use ledger::account::AccountId;
 use ledger::registry::Position;
-use ledger::transaction::Instruction;
+use ledger::instruction::Instruction;
 use serde_json::{Value, json};
 
 use super::{output, send};
@@ -137,8 +137,7 @@ fn enrol(client: &Client, public_key: PublicKey, registration: &Registration) ->
         _ => None,
     };
     // A sensor at 0,0 was never placed: better none than a wrong one, which no map would show.
-    let nowhere = position.is_some_and(|at| at.latitude_microdegrees == 0 && at.longitude_microdegrees == 0);
-    ensure!(!nowhere, "0, 0 lies in the sea: leave out --lat and --lon when the place is unknown");
+    ensure!(!position.is_some_and(|position| position.is_null_island()), "0, 0 lies in the sea: leave out --lat and --lon when the place is unknown");
     let instruction = Instruction::Enrol { public_key, owner: registration.owner, position };
     send::submit(client, &registration.key, &instruction)
 }

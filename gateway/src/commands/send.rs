@@ -8,7 +8,7 @@ use devices::limits::INSTRUCTION_BYTES_MAX;
 use devices::{SigningKey, sign_instruction};
 use ledger::account::AccountId;
 use ledger::token::Tokens;
-use ledger::transaction::Instruction;
+use ledger::instruction::Instruction;
 use serde_json::Value;
 
 use super::output;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use ledger::block::{Entry, transaction_id};
+use devices::TransactionId;
+use ledger::block::Entry;
 use ledger::genesis::Genesis;
 use ledger::receipt::{Receipt, VerifiedReceipt};
 use serde::Serialize;
@@ -88,7 +89,7 @@ fn text_file(path: &Path) -> anyhow::Result<String> {
 fn said(verified: &VerifiedReceipt, genesis: &Genesis) -> anyhow::Result<Said> {
     let mut said = Said {
         kind: "seal",
-        id: transaction_id(&genesis.network, verified.entry()).to_string(),
+        id: String::new(),
         index: verified.index(),
         log_size: verified.checkpoint().size,
         origin: verified.checkpoint().origin.clone(),
@@ -102,11 +103,12 @@ fn said(verified: &VerifiedReceipt, genesis: &Genesis) -> anyhow::Result<Said> {
     };
     match Entry::decode(verified.entry()).context("the entry stands in the log, but is of no known kind")? {
         Entry::Seal(seal) => {
-            said.id = seal.id().to_string();
+            said.id = TransactionId(seal.id()).to_string();
             said.height = Some(seal.height);
         }
         Entry::Reading(reading) => {
             said.kind = "reading";
+            said.id = reading.transaction_id(&genesis.network).to_string();
             said.kid = Some(reading.kid().to_string());
             said.boot = Some(reading.sequence().boot);
             said.count = Some(reading.sequence().count);
@@ -114,6 +116,7 @@ fn said(verified: &VerifiedReceipt, genesis: &Genesis) -> anyhow::Result<Said> {
         }
         Entry::Instruction(instruction) => {
             said.kind = "instruction";
+            said.id = instruction.transaction_id(&genesis.network).to_string();
             said.kid = Some(instruction.kid().to_string());
             said.counter = Some(instruction.counter());
         }

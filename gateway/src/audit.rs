@@ -1,0 +1,325 @@
+//! The judge: executes every block again from the genesis document and believes nothing that is stored.
+//!
+//! Every signature is verified, every root, settlement, statement and balance computed anew and compared with the
+//! seals; the first entry that differs is named. Of the node's code only the ledger's is used.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use devices::batch::{Verdict, verify_batch};
+use devices::{DeviceId, PublicKey, SignedInstruction, SignedReading};
+use ledger::block::{Block, BlockResults, Entry};
+use ledger::checkpoint::{Checkpoint, CheckpointError};
+use ledger::genesis::Genesis;
+use ledger::instruction::Instruction;
+use ledger::note::{Note, NoteError};
+use ledger::replay::{Divergence, Trust};
+use ledger::state::State;
+use ledger::transaction::{Outcome, VerifiedTransaction};
+
+use crate::limits::{AUDIT_WINDOW_ENTRIES, VERIFY_BATCH_MAX};
+
+/// What differs first.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// A block is not what executing it gives.
+    #[error("{place}: {divergence}")]
+    Differs {
+        /// Where the block was read from.
+        place: String,
+        /// Which entry, and how.
+        divergence: Divergence,
+    },
+    /// There is no block at all.
+    #[error("the log is empty: not even the genesis block is there")]
+    Empty,
+    /// The checkpoint is no signed note.
+    #[error("the checkpoint is malformed: {0}")]
+    Note(#[from] NoteError),
+    /// The note is no checkpoint.
+    #[error("the checkpoint is malformed: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The checkpoint belongs to another log.
+    #[error("the checkpoint is of {found:?}, the genesis document says {expected:?}")]
+    Origin {
+        /// What it says.
+        found: String,
+        /// What it must say.
+        expected: String,
+    },
+    /// Too few validators signed the checkpoint.
+    #[error("{good} of the validators' signatures under the checkpoint hold, {needed} must")]
+    Signatures {
+        /// How many hold.
+        good: usize,
+        /// How many must.
+        needed: usize,
+    },
+    /// The checkpoint promises more than there is, or ends inside a block.
+    #[error("the signed checkpoint promises {promised} entries, but no block ends there: the log ends with {found}")]
+    Missing {
+        /// What the checkpoint says.
+        promised: u64,
+        /// What the log holds.
+        found: u64,
+    },
+    /// The checkpoint's root is another.
+    #[error("the signed checkpoint of {0} entries has another root than these entries give")]
+    Root(u64),
+}
+
+/// A block and where it was read from, for the sentence that names it.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// Such as `log/00000001.segment at byte 64`.
+    pub place: String,
+    /// The block.
+    pub block: Block,
+}
+
+/// What was computed from genesis.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Blocks executed, genesis among them.
+    pub blocks: u64,
+    /// Entries in the log.
+    pub entries: u64,
+    /// Readings, each with its signature verified.
+    pub readings: u64,
+    /// Instructions, each with its signature verified.
+    pub instructions: u64,
+    /// Statements computed.
+    pub statements: u64,
+    /// Paid by them, micro-tokens.
+    pub paid_microtokens: u128,
+    /// All tokens there are, micro-tokens.
+    pub issued_microtokens: u64,
+    /// Epochs settled.
+    pub settled_epochs: u64,
+    /// Root of the log.
+    pub root: [u8; 32],
+}
+
+/// Executes blocks in order.
+pub struct Audit {
+    genesis: Genesis,
+    checkpoint: Checkpoint,
+    reached: bool,
+    state: Option<State>,
+    window: Vec<Located>,
+    window_entries: usize,
+    findings: Findings,
+}
+
+impl Audit {
+    /// An audit against a genesis document and a signed checkpoint, whose signatures are verified first.
+    ///
+    /// # Errors
+    /// When the checkpoint is not signed by enough validators.
+    pub fn new(genesis: Genesis, signed_checkpoint: &str) -> Result<Audit, AuditError> {
+        let note = Note::parse(signed_checkpoint)?;
+        let checkpoint = Checkpoint::parse(&note.text)?;
+        if checkpoint.origin != genesis.origin {
+            return Err(AuditError::Origin { found: checkpoint.origin, expected: genesis.origin });
+        }
+        let good = genesis.verifier_keys().iter().filter(|key| note.signed_by(key) == Some(true)).count();
+        let needed = genesis.quorum();
+        if good < needed {
+            return Err(AuditError::Signatures { good, needed });
+        }
+        let (window, window_entries, findings) = (Vec::new(), 0, Findings::default());
+        Ok(Audit { genesis, checkpoint, reached: false, state: None, window, window_entries, findings })
+    }
+
+    /// Entries that the checkpoint promises.
+    pub fn promised(&self) -> u64 {
+        self.checkpoint.size
+    }
+
+    /// What was found so far; blocks that wait for a full window are not counted yet.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// Takes the next block. Signatures are verified on all cores once enough blocks have come together.
+    ///
+    /// # Errors
+    /// The first entry that differs.
+    pub fn take(&mut self, located: Located) -> Result<(), AuditError> {
+        self.window_entries += located.block.entries.len() + 1;
+        self.window.push(located);
+        if self.window_entries >= AUDIT_WINDOW_ENTRIES { self.execute_window() } else { Ok(()) }
+    }
+
+    /// Executes what is left and compares with the checkpoint.
+    ///
+    /// # Errors
+    /// The first entry that differs, or that the checkpoint does not fit.
+    pub fn finish(mut self) -> Result<Findings, AuditError> {
+        self.execute_window()?;
+        let Some(state) = &self.state else { return Err(AuditError::Empty) };
+        if !self.reached {
+            return Err(AuditError::Missing { promised: self.checkpoint.size, found: state.log_size() });
+        }
+        self.findings.issued_microtokens = state.issued_microtokens();
+        self.findings.root = state.root();
+        Ok(self.findings)
+    }
+
+    fn execute_window(&mut self) -> Result<(), AuditError> {
+        let window = std::mem::take(&mut self.window);
+        self.window_entries = 0;
+        let plans = plan(&window, self.state.as_ref());
+        let (mut jobs, mut steps) = (Vec::new(), Vec::new());
+        for plan in plans {
+            jobs.extend(plan.readings);
+            steps.push(plan.steps);
+        }
+        let mut verdicts = verify_on_all_cores(&self.genesis.network, jobs).into_iter();
+        for (located, steps) in window.iter().zip(steps) {
+            let readings = steps.iter().filter(|step| matches!(step, Step::Reading)).count();
+            let verdicts: Vec<_> = verdicts.by_ref().take(readings).collect();
+            let results = self.execute(&located.block, steps, verdicts).map_err(|divergence| {
+                AuditError::Differs { place: located.place.clone(), divergence }
+            })?;
+            self.count(&located.block, &results)?;
+        }
+        Ok(())
+    }
+
+    fn execute<'a>(
+        &mut self,
+        block: &'a Block,
+        steps: Vec<Step<'a>>,
+        verdicts: Vec<Verdict<&'a [u8]>>,
+    ) -> Result<BlockResults, Divergence> {
+        let Some(state) = &mut self.state else {
+            let (state, results) = State::replay_genesis(&self.genesis, block)?;
+            self.state = Some(state);
+            return Ok(results);
+        };
+        match transactions(state, steps, verdicts) {
+            Some(transactions) => state.replay_verified(&transactions, &block.seal),
+            // Something did not verify, or needs what the same block does before: one by one, which names it.
+            None => state.replay(block, Trust::Nothing),
+        }
+    }
+
+    fn count(&mut self, block: &Block, results: &BlockResults) -> Result<(), AuditError> {
+        let findings = &mut self.findings;
+        findings.blocks += 1;
+        findings.entries = results.log_size;
+        let readings = results.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Reading { .. })).count();
+        findings.readings += readings as u64;
+        findings.instructions += (results.outcomes.len() - readings) as u64;
+        findings.statements += results.statements.len() as u64;
+        let paid = results.statements.iter().map(|statement| u128::from(statement.paid_microtokens)).sum::<u128>();
+        findings.paid_microtokens += paid;
+        findings.settled_epochs += block.seal.settled_epochs.map_or(0, |(first, last)| last - first + 1);
+        if results.log_size == self.checkpoint.size {
+            let root = self.state.as_ref().map(State::root);
+            if root != Some(self.checkpoint.root) {
+                return Err(AuditError::Root(self.checkpoint.size));
+            }
+            self.reached = true;
+        }
+        Ok(())
+    }
+}
+
+/// What is to be done for one entry.
+enum Step<'a> {
+    /// Take the next verdict.
+    Reading,
+    /// Verify it against the state before the block.
+    Instruction(SignedInstruction<&'a [u8]>),
+    /// Let the one-by-one replay name what is wrong.
+    Unclear,
+}
+
+struct Plan<'a> {
+    readings: Vec<(SignedReading<&'a [u8]>, PublicKey)>,
+    steps: Vec<Step<'a>>,
+}
+
+/// Decodes the window's entries and finds the key of each reading: in the registry, or in an enrolment before it. A
+/// key that was planned wrongly does no harm: executing compares it with the registry's.
+fn plan<'a>(window: &'a [Located], state: Option<&State>) -> Vec<Plan<'a>> {
+    let mut enrolled: HashMap<DeviceId, PublicKey> = HashMap::new();
+    let mut plans = Vec::with_capacity(window.len());
+    for located in window {
+        let mut plan = Plan { readings: Vec::new(), steps: Vec::with_capacity(located.block.entries.len()) };
+        for bytes in &located.block.entries {
+            let step = match Entry::decode(bytes) {
+                Some(Entry::Reading(reading)) => {
+                    let known = state.and_then(|state| state.device_key(reading.kid())).copied();
+                    match known.or_else(|| enrolled.get(&reading.kid()).copied()) {
+                        Some(key) => {
+                            plan.readings.push((reading, key));
+                            Step::Reading
+                        }
+                        None => Step::Unclear,
+                    }
+                }
+                Some(Entry::Instruction(instruction)) => {
+                    if let Ok(Instruction::Enrol { public_key, .. }) = Instruction::decode(instruction.payload()) {
+                        enrolled.insert(public_key.kid(), public_key);
+                    }
+                    Step::Instruction(instruction)
+                }
+                Some(Entry::Seal(_)) | None => Step::Unclear,
+            };
+            plan.steps.push(step);
+        }
+        plans.push(plan);
+    }
+    plans
+}
+
+/// The block's transactions, all verified; `None` when one is not.
+fn transactions<'a>(
+    state: &State,
+    steps: Vec<Step<'a>>,
+    verdicts: Vec<Verdict<&'a [u8]>>,
+) -> Option<Vec<VerifiedTransaction<&'a [u8]>>> {
+    let mut verdicts = verdicts.into_iter();
+    let verified = |step| match step {
+        Step::Reading => verdicts.next()?.ok().map(VerifiedTransaction::Reading),
+        Step::Instruction(instruction) => {
+            state.verify_instruction(instruction).ok().map(VerifiedTransaction::Instruction)
+        }
+        Step::Unclear => None,
+    };
+    steps.into_iter().map(verified).collect()
+}
+
+/// Verifies readings in batches, each core its own; the verdicts stand in the order of the readings.
+fn verify_on_all_cores<'a>(
+    network: &str,
+    readings: Vec<(SignedReading<&'a [u8]>, PublicKey)>,
+) -> Vec<Verdict<&'a [u8]>> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = readings.len().div_ceil(cores).max(1);
+    let mut rest = readings;
+    let mut shares = Vec::new();
+    while !rest.is_empty() {
+        let later = rest.split_off(share.min(rest.len()));
+        shares.push(rest);
+        rest = later;
+    }
+    let judge = |mut share: Vec<_>| {
+        let mut verdicts = Vec::with_capacity(share.len());
+        while !share.is_empty() {
+            let later = share.split_off(VERIFY_BATCH_MAX.min(share.len()));
+            verdicts.extend(verify_batch(network, share));
+            share = later;
+        }
+        verdicts
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || judge(share))).collect();
+        // A worker that panicked has found a broken invariant: the audit must not go on as if it had not.
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}

@@ -1,0 +1,81 @@
+//! The HTTP door: the API with its OpenAPI document, the log for any tlog client, events, metrics, the dashboard.
+//!
+//! Nothing here changes the ledger: a transaction goes in by `Shared::submit`, everything else is read through `Shared`
+//! and so is durable. Only this module and the dashboard know axum.
+
+pub mod accounts;
+pub mod amount;
+pub mod blocks;
+pub mod csv;
+pub mod devices;
+pub mod door;
+pub mod entry;
+pub mod events;
+pub mod guard;
+pub mod instant;
+pub mod openapi;
+pub mod operations;
+pub mod problem;
+pub mod serve;
+pub mod statements;
+pub mod status;
+pub mod tlog;
+pub mod transactions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::limits::HTTP_BODY_BYTES_MAX;
+use crate::shared::Shared;
+use door::Door;
+
+pub use serve::serve;
+
+/// Everything a node answers by HTTP; `window` is the dashboard's router.
+pub fn router(shared: Arc<Shared>, window: Router) -> Router {
+    let (api, document) = api().split_for_parts();
+    api.merge(openapi::router(document))
+        .with_state(Door::new(shared))
+        .merge(window)
+        .fallback(guard::no_such_path)
+        .method_not_allowed_fallback(guard::no_such_method)
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .layer(from_fn(guard::time_limit))
+        .layer(from_fn(guard::headers))
+}
+
+/// The API's routes with their description; the two are collected together, so neither has what the other lacks.
+fn api() -> OpenApiRouter<Door> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(operations::health))
+        .routes(routes!(operations::metrics))
+        .routes(routes!(operations::genesis))
+        .routes(routes!(status::status))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::device))
+        .routes(routes!(devices::readings))
+        .routes(routes!(devices::device_statements))
+        .routes(routes!(accounts::account))
+        .routes(routes!(accounts::account_statements))
+        .routes(routes!(accounts::account_transfers))
+        .routes(routes!(transactions::transaction))
+        .routes(routes!(transactions::receipt))
+        .routes(routes!(transactions::submit))
+        .routes(routes!(blocks::block))
+        .routes(routes!(events::events))
+        .routes(routes!(tlog::checkpoint))
+        // OpenAPI has no parameter that spans slashes, so the route stands beside its description (in `openapi`).
+        .route("/tile/{level}/{*index}", get(tlog::tile))
+}
+
+/// The OpenAPI document.
+pub fn document() -> OpenApi {
+    api().into_openapi()
+}

@@ -1,0 +1,149 @@
+//! One entry of the log in JSON: a reading, an instruction or a seal.
+
+use devices::SignedInstruction;
+use ledger::account::AccountId;
+use ledger::block::{Entry, Seal};
+use ledger::instruction::Instruction;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::amount::Amount;
+use super::devices::Position;
+use super::status::RefusedCounts;
+use crate::senml_json::{self, SenmlRecord};
+use crate::shared::Shared;
+
+/// What an entry says; `kind` tells which.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Said {
+    /// A device's envelope.
+    Reading {
+        /// The device.
+        kid: String,
+        /// The device's own number of it.
+        boot: u32,
+        /// The device's own number of it.
+        count: u32,
+        /// The SenML records, resolved (RFC 8428 §5).
+        senml: Vec<SenmlRecord>,
+    },
+    /// An account's instruction.
+    Instruction {
+        /// Who signed.
+        account: Option<String>,
+        /// The account's first eight bytes, as the header has them.
+        kid: String,
+        /// The account's own counter.
+        counter: u64,
+        /// What is asked: `enrol`, `transfer`, `issue`.
+        name: &'static str,
+        /// The arguments by name.
+        arguments: Arguments,
+    },
+    /// The entry that closes a block.
+    Seal(SealBody),
+}
+
+/// An instruction's arguments by name.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Arguments {
+    /// Of `enrol`.
+    Enrol {
+        /// The device's key, in hex.
+        public_key: String,
+        /// The device's kid.
+        device: String,
+        /// Who is paid.
+        owner: Option<String>,
+        /// Where it stands.
+        position: Option<Position>,
+    },
+    /// Of `transfer` and `issue`.
+    Transfer {
+        /// Who gets it.
+        to: String,
+        /// How much.
+        amount: Amount,
+        /// A word with it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        memo: Option<String>,
+    },
+}
+
+/// What a seal says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SealBody {
+    /// Entries of the block, the seal not counted.
+    entries: u32,
+    /// Readings refused since the block before.
+    refused: RefusedCounts,
+    /// Merkle root over outcomes, transfers and statements, in hex.
+    results_root: String,
+    /// Root of the log before the seal, in hex.
+    log_root: String,
+    /// Root over accounts, devices and tariff, in hex; at genesis and at an epoch's end.
+    state_root: Option<String>,
+    /// First and last epoch that this block settled.
+    settled_epochs: Option<(u64, u64)>,
+}
+
+impl From<&Seal> for SealBody {
+    fn from(seal: &Seal) -> SealBody {
+        SealBody {
+            entries: seal.entries,
+            refused: RefusedCounts::new(seal.refused),
+            results_root: hex::encode(seal.results_root),
+            log_root: hex::encode(seal.log_root),
+            state_root: seal.state_root.map(hex::encode),
+            settled_epochs: seal.settled_epochs,
+        }
+    }
+}
+
+/// What the bytes of an entry say; `None` when they are no entry.
+pub fn said(shared: &Shared, bytes: &[u8]) -> Option<Said> {
+    match Entry::decode(bytes)? {
+        Entry::Reading(reading) => Some(Said::Reading {
+            kid: reading.kid().to_string(),
+            boot: reading.sequence().boot,
+            count: reading.sequence().count,
+            senml: senml_json::records(&reading.pack()),
+        }),
+        Entry::Instruction(instruction) => {
+            let decoded = Instruction::decode(instruction.payload()).ok()?;
+            Some(Said::Instruction {
+                account: account(shared, &instruction).map(|account| account.to_string()),
+                kid: instruction.kid().to_string(),
+                counter: instruction.counter(),
+                name: decoded.name().as_str(),
+                arguments: arguments(decoded),
+            })
+        }
+        Entry::Seal(seal) => Some(Said::Seal(SealBody::from(&seal))),
+    }
+}
+
+/// The account that signed an instruction: of the key it carries, else of the key that the ledger knows by its kid.
+pub fn account(shared: &Shared, instruction: &SignedInstruction<&[u8]>) -> Option<AccountId> {
+    let known = || shared.state().account_key(instruction.kid()).map(AccountId::of);
+    instruction.key().map(AccountId::of).or_else(known)
+}
+
+fn arguments(instruction: Instruction) -> Arguments {
+    match instruction {
+        Instruction::Enrol { public_key, owner, position } => Arguments::Enrol {
+            public_key: public_key.to_string(),
+            device: public_key.kid().to_string(),
+            owner: owner.map(|owner| owner.to_string()),
+            position: position.map(Position::from),
+        },
+        Instruction::Transfer { to, amount_microtokens, memo } => {
+            Arguments::Transfer { to: to.to_string(), amount: Amount::new(amount_microtokens), memo }
+        }
+        Instruction::Issue { to, amount_microtokens } => {
+            Arguments::Transfer { to: to.to_string(), amount: Amount::new(amount_microtokens), memo: None }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Statements as JSON and CSV: what a device earned in an epoch and why, line by line.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::amount::Amount;
+use super::csv::{self, Table};
+use super::instant::{Range, rfc3339};
+use super::problem::Problem;
+use crate::shared::{ReadError, Shared};
+
+/// What one device earned in one epoch, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Statement {
+    /// The device.
+    kid: String,
+    /// The epoch.
+    epoch: u64,
+    /// When it began.
+    from: String,
+    /// When it ended; not part of it.
+    to: String,
+    /// The device's owner when the epoch was settled.
+    owner: Option<String>,
+    /// Who was paid: the owner, or the device's escrow.
+    payee: String,
+    /// The price list.
+    tariff_version: u32,
+    /// Accepted envelopes.
+    envelopes: u32,
+    /// One for each quantity; the amounts sum to `due`.
+    lines: Vec<Line>,
+    /// Sum of the lines.
+    due: Amount,
+    /// Present where the pool held less than all devices were due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool_scale: Option<PoolScale>,
+    /// What was posted.
+    paid: Amount,
+    /// The entry that posted it.
+    seal: SealPlace,
+}
+
+/// One quantity of a statement.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Line {
+    /// The records' full SenML name; empty in the line that sums up the rest.
+    #[schema(example = "pm2.5")]
+    quantity: String,
+    /// Their unit.
+    #[schema(example = "ug/m3")]
+    unit: Option<String>,
+    /// Records accepted.
+    accepted_records: u32,
+    /// Records paid.
+    paid_records: u32,
+    /// Price of one record.
+    price: Amount,
+    /// Price times paid records.
+    amount: Amount,
+    /// Why fewer were paid than accepted, or nothing: `capped`, `price_zero`, `not_in_tariff`, `not_a_number`,
+    /// `further_not_in_tariff`.
+    reason: Option<&'static str>,
+    /// The reason in words.
+    explanation: Option<String>,
+}
+
+/// How the pool fell short.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PoolScale {
+    /// What the pool held.
+    pool: Amount,
+    /// What all devices were due, in micro-tokens.
+    due_total_microtokens: String,
+    /// What this device's due was cut by.
+    withheld: Amount,
+}
+
+/// Where the log says it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SealPlace {
+    /// The block.
+    height: u64,
+    /// The seal's place in the log.
+    index: u64,
+    /// The seal's id; its receipt proves the posting.
+    transaction: String,
+}
+
+/// The statements of a range (by the epoch's start) as JSON shapes, at most `limit` of them, newest first.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn describe(
+    shared: &Shared,
+    statements: Vec<ledger::statement::Statement>,
+    range: Range,
+    limit: usize,
+) -> Result<Vec<Statement>, Problem> {
+    let inside = statements.into_iter().filter(|statement| range.contains(statement.from_unix_milliseconds));
+    // One seal closes an epoch for all devices: its id is looked up once.
+    let mut seals = HashMap::new();
+    inside.take(limit).map(|statement| statement_of(shared, &mut seals, statement)).collect()
+}
+
+fn statement_of(
+    shared: &Shared,
+    seals: &mut HashMap<u64, String>,
+    statement: ledger::statement::Statement,
+) -> Result<Statement, Problem> {
+    let transaction = match seals.get(&statement.seal_index) {
+        Some(id) => id.clone(),
+        None => {
+            let seal = shared.entry(statement.seal_index).and_then(|seal| seal.ok_or(ReadError::Disagree));
+            let id = seal.map_err(Problem::internal)?.id.to_string();
+            seals.insert(statement.seal_index, id.clone());
+            id
+        }
+    };
+    Ok(Statement {
+        kid: statement.kid.to_string(),
+        epoch: statement.epoch,
+        from: rfc3339(statement.from_unix_milliseconds),
+        to: rfc3339(statement.to_unix_milliseconds),
+        owner: statement.owner.map(|owner| owner.to_string()),
+        payee: statement.payee.to_string(),
+        tariff_version: statement.tariff_version,
+        envelopes: statement.envelopes,
+        lines: statement.lines.into_iter().map(Line::from).collect(),
+        due: Amount::new(statement.due_microtokens),
+        pool_scale: statement.pool_scale.map(PoolScale::from),
+        paid: Amount::new(statement.paid_microtokens),
+        seal: SealPlace { height: statement.height, index: statement.seal_index, transaction },
+    })
+}
+
+impl From<ledger::statement::StatementLine> for Line {
+    fn from(line: ledger::statement::StatementLine) -> Line {
+        Line {
+            quantity: line.quantity,
+            unit: line.unit,
+            accepted_records: line.accepted_records,
+            paid_records: line.paid_records,
+            price: Amount::new(line.price_microtokens),
+            amount: Amount::new(line.amount_microtokens),
+            reason: line.reason.map(|reason| reason.as_str()),
+            explanation: line.reason.map(|reason| reason.to_string()),
+        }
+    }
+}
+
+impl From<ledger::statement::PoolScale> for PoolScale {
+    fn from(scale: ledger::statement::PoolScale) -> PoolScale {
+        PoolScale {
+            pool: Amount::new(scale.pool_microtokens),
+            due_total_microtokens: scale.due_total_microtokens.to_string(),
+            withheld: Amount::new(scale.withheld_microtokens),
+        }
+    }
+}
+
+/// JSON, or CSV with a row a line when the request asks for it.
+pub fn answer(statements: Vec<Statement>, headers: &HeaderMap, file_name: &str) -> Response {
+    let mut response =
+        if csv::is_asked(headers) { table(&statements).response(file_name) } else { Json(statements).into_response() };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// One row a line; a statement's own figures stand in each of its rows. One without lines has a row all the same.
+fn table(statements: &[Statement]) -> Table {
+    let mut table = Table::new(&[
+        "kid", "epoch", "from", "to", "payee", "tariff_version", "quantity", "unit", "accepted_records", "paid_records",
+        "price_microtokens", "amount_microtokens", "reason", "statement_due_microtokens", "statement_paid_microtokens",
+        "seal_height", "seal_transaction",
+    ]);
+    for statement in statements {
+        let (epoch, version) = (statement.epoch.to_string(), statement.tariff_version.to_string());
+        let height = statement.seal.height.to_string();
+        let before = [&statement.kid, &epoch, &statement.from, &statement.to, &statement.payee, &version];
+        let after =
+            [&statement.due.microtokens, &statement.paid.microtokens, &height, &statement.seal.transaction];
+        let mut row = |line: [&str; 7]| {
+            table.row(before.into_iter().map(String::as_str).chain(line).chain(after.into_iter().map(String::as_str)));
+        };
+        if statement.lines.is_empty() {
+            row([""; 7]);
+        }
+        for line in &statement.lines {
+            row([
+                &line.quantity,
+                line.unit.as_deref().unwrap_or_default(),
+                &line.accepted_records.to_string(),
+                &line.paid_records.to_string(),
+                &line.price.microtokens,
+                &line.amount.microtokens,
+                line.reason.unwrap_or_default(),
+            ]);
+        }
+    }
+    table
+}

@@ -1,0 +1,233 @@
+//! What the API and the dashboard show of the ledger, computed once for both: so their figures are always equal.
+
+use devices::DeviceId;
+use ledger::account::{Account, AccountId};
+use ledger::registry::Device;
+use ledger::reward::share_of_pool;
+use ledger::state::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::limits::SILENT_AFTER_SECONDS;
+use crate::shared::{Durable, Shared};
+
+/// How a device does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceStatus {
+    /// Enrolled, nothing accepted yet.
+    New,
+    /// Heard lately.
+    Online,
+    /// Heard, but not lately.
+    Silent,
+    /// Admitted no more.
+    Revoked,
+}
+
+impl DeviceStatus {
+    /// How a device does at a moment.
+    pub fn of(device: &Device, now_unix_milliseconds: u64) -> DeviceStatus {
+        match device.last_accepted_unix_milliseconds {
+            _ if device.revoked => DeviceStatus::Revoked,
+            None => DeviceStatus::New,
+            Some(last) if now_unix_milliseconds.saturating_sub(last) > SILENT_AFTER_SECONDS * 1_000 => {
+                DeviceStatus::Silent
+            }
+            Some(_) => DeviceStatus::Online,
+        }
+    }
+
+    /// The status' place in tables of counts.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What an account is to the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRole {
+    /// Somebody's key.
+    Holder,
+    /// Where rewards come from.
+    Pool,
+    /// The city's own.
+    Treasury,
+    /// The key that enrols devices.
+    Operator,
+    /// Holds what a device without an owner earns.
+    Escrow,
+    /// The other side of every token that was ever issued.
+    Supply,
+}
+
+/// The network at one moment.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// The last durable block.
+    pub durable: Durable,
+    /// The running epoch.
+    pub epoch: u64,
+    /// When it ends, Unix milliseconds.
+    pub epoch_ends_unix_milliseconds: u64,
+    /// Enrolled devices by `DeviceStatus::index`.
+    pub devices: [u64; 4],
+    /// Accepted envelopes since genesis.
+    pub accepted_envelopes: u64,
+    /// Records in them.
+    pub accepted_records: u64,
+    /// Refused readings since genesis, by `Refusal::index`.
+    pub refused: [u64; 8],
+    /// What the pool holds, micro-tokens.
+    pub pool_microtokens: u64,
+    /// Paid by all statements, micro-tokens.
+    pub earned_microtokens: u64,
+    /// What would be paid if the epoch closed now, micro-tokens.
+    pub estimate_microtokens: u64,
+}
+
+/// One device at one moment.
+#[derive(Debug, Clone)]
+pub struct DeviceFigures {
+    /// Its kid.
+    pub kid: DeviceId,
+    /// What the registry holds.
+    pub device: Device,
+    /// How it does.
+    pub status: DeviceStatus,
+    /// Its refused readings by `Refusal::index`, as far as this node saw them.
+    pub refused: [u64; 8],
+    /// What it would be paid if the epoch closed now, micro-tokens.
+    pub estimate_microtokens: u64,
+}
+
+/// One account at one moment.
+#[derive(Debug, Clone)]
+pub struct AccountFigures {
+    /// What it is.
+    pub role: AccountRole,
+    /// What was posted to it.
+    pub account: Account,
+    /// What it holds; of the supply account, what it has issued. Micro-tokens.
+    pub posted_microtokens: u64,
+    /// Estimate of the running epoch for its devices, micro-tokens.
+    pub pending_microtokens: u64,
+    /// The devices it owns.
+    pub devices: Vec<DeviceId>,
+}
+
+/// The network's figures at `now`.
+pub fn figures(shared: &Shared, now_unix_milliseconds: u64) -> Figures {
+    figures_of(&shared.state(), shared.durable(), now_unix_milliseconds)
+}
+
+/// The same of a state that the caller has locked already.
+pub fn figures_of(state: &State, durable: Durable, now_unix_milliseconds: u64) -> Figures {
+    let mut devices = [0; 4];
+    let mut due_total: u128 = 0;
+    for (_, device) in state.devices() {
+        devices[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
+        due_total += u128::from(device.tally.due_microtokens(state.tariff()));
+    }
+    let pool_microtokens = state.balance_microtokens(state.pool());
+    let share = |device: &Device| share_of_pool(device.tally.due_microtokens(state.tariff()), due_total, pool_microtokens).0;
+    let totals = state.totals();
+    Figures {
+        durable,
+        epoch: state.epoch(),
+        epoch_ends_unix_milliseconds: state.next_settlement_unix_milliseconds(),
+        devices,
+        accepted_envelopes: totals.envelopes,
+        accepted_records: totals.records,
+        refused: totals.refused,
+        pool_microtokens,
+        earned_microtokens: u64::try_from(totals.paid_microtokens).unwrap_or(u64::MAX),
+        estimate_microtokens: state.devices().map(|(_, device)| share(device)).fold(0, u64::saturating_add),
+    }
+}
+
+/// One device at `now`; `None` when it is not enrolled.
+pub fn device(shared: &Shared, now_unix_milliseconds: u64, kid: DeviceId) -> Option<DeviceFigures> {
+    let state = shared.state();
+    let device = state.device(kid)?;
+    Some(device_figures(shared, &state, now_unix_milliseconds, kid, device))
+}
+
+/// At most `limit` devices after a kid (or from the first one on), in the order of their kids.
+pub fn devices_after(
+    shared: &Shared,
+    now_unix_milliseconds: u64,
+    after: Option<DeviceId>,
+    limit: usize,
+) -> Vec<DeviceFigures> {
+    let state = shared.state();
+    let later = state.devices().filter(|(kid, _)| after.is_none_or(|after| *kid > after)).take(limit);
+    later.map(|(kid, device)| device_figures(shared, &state, now_unix_milliseconds, kid, device)).collect()
+}
+
+/// A device's figures from a state that the caller has locked already.
+pub fn device_figures(
+    shared: &Shared,
+    state: &State,
+    now_unix_milliseconds: u64,
+    kid: DeviceId,
+    device: &Device,
+) -> DeviceFigures {
+    DeviceFigures {
+        kid,
+        status: DeviceStatus::of(device, now_unix_milliseconds),
+        refused: shared.refused_of(kid),
+        estimate_microtokens: state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens),
+        device: device.clone(),
+    }
+}
+
+/// The account where a device's rewards wait while it has no owner.
+pub fn escrow(shared: &Shared, kid: DeviceId) -> AccountId {
+    AccountId::escrow(&shared.genesis.network, kid)
+}
+
+/// One account; `None` when nothing was ever posted to it, it has signed nothing and owns no device.
+pub fn account(shared: &Shared, id: AccountId) -> Option<AccountFigures> {
+    account_of(&shared.state(), id)
+}
+
+/// The same of a state that the caller has locked already.
+pub fn account_of(state: &State, id: AccountId) -> Option<AccountFigures> {
+    let devices: Vec<DeviceId> = state.devices_of(id).collect();
+    let role = role(state, id);
+    let account = state.account(id).cloned();
+    if account.is_none() && devices.is_empty() && role == AccountRole::Holder {
+        return None;
+    }
+    let posted_microtokens =
+        if role == AccountRole::Supply { state.issued_microtokens() } else { state.balance_microtokens(id) };
+    let pending_microtokens = match role {
+        AccountRole::Escrow => state.devices().find(|(kid, _)| state.escrow(*kid) == id).map_or(0, |(kid, device)| {
+            // Only a device without an owner fills its escrow.
+            if device.owner.is_some() { 0 } else { state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens) }
+        }),
+        _ => state.pending_microtokens(id),
+    };
+    Some(AccountFigures { role, account: account.unwrap_or_default(), posted_microtokens, pending_microtokens, devices })
+}
+
+/// What an account is. An escrow is told by looking through the devices, because its id is a hash.
+fn role(state: &State, id: AccountId) -> AccountRole {
+    if id == state.pool() {
+        AccountRole::Pool
+    } else if id == state.supply() {
+        AccountRole::Supply
+    } else if id == state.treasury() {
+        AccountRole::Treasury
+    } else if id == state.operator() {
+        AccountRole::Operator
+    } else if state.account(id).is_none_or(|account| account.key.is_none())
+        && state.devices().any(|(kid, _)| state.escrow(kid) == id)
+    {
+        AccountRole::Escrow
+    } else {
+        AccountRole::Holder
+    }
+}

@@ -1,1 +1,32 @@
-//! Being built.
+//! The gateway: MQTT in, a durable ledger, HTTP out. The binary `lamppost` is a thin shell around this library.
+//!
+//! Invariants: what is pure (`admit`, `verify`, `batch`, `node`) names no clock, file or socket. Each effect has one
+//! file: `log` and `rows` write, only `index` knows sled, only `mqtt` knows rumqttc, only `broker` knows rumqttd, only
+//! `http` knows axum, only `clock` reads the time or asks for randomness. Nothing is acknowledged before its block is
+//! on the disk, and whatever is read is durable. Every queue has a number in `limits`.
+
+pub mod admit;
+pub mod audit;
+pub mod batch;
+pub mod broker;
+pub mod client;
+pub mod clock;
+pub mod commands;
+pub mod consensus;
+pub mod data_dir;
+pub mod host;
+pub mod http;
+pub mod index;
+pub mod keys;
+pub mod limits;
+pub mod log;
+pub mod mqtt;
+pub mod node;
+pub mod reads;
+pub mod rows;
+pub mod senml_json;
+pub mod shared;
+pub mod snapshot;
+pub mod storage;
+pub mod telemetry;
+pub mod verify;

@@ -1,2 +1,7 @@
 //! The binary `lamppost`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gateway::commands::main()
+}

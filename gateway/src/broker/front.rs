@@ -1,0 +1,192 @@
+//! The public MQTT port: reads a client's CONNECT, forwards the connection to the listener of its version, and holds
+//! publishers back while the gateway's intake is full.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::limits;
+use crate::shared::Submission;
+use crate::telemetry::Telemetry;
+
+/// Bytes copied at once; also what one connection may have on its way past a closed gate.
+const CHUNK_BYTES: usize = 8 * 1024;
+/// Bytes of a CONNECT that hold the protocol level: fixed header (5), name (6) and level.
+const CONNECT_HEAD_BYTES: usize = 12;
+/// How often a closed gate looks again.
+const GATE_MILLISECONDS: u64 = 5;
+/// CONNACK of MQTT 3.1.1 §3.2.2.3 with return code 1: unacceptable protocol version.
+const UNACCEPTABLE_VERSION: [u8; 4] = [0x20, 0x02, 0x00, 0x01];
+
+/// The internal listeners.
+#[derive(Debug, Clone, Copy)]
+pub struct Backends {
+    /// Of MQTT 3.1.1.
+    pub v4: SocketAddr,
+    /// Of MQTT 5.
+    pub v5: SocketAddr,
+}
+
+/// Closed while the intake queue is nearly full: then publishers wait in their sockets instead of losing messages.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    intake: mpsc::Sender<Submission>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Gate {
+    /// A gate before this queue.
+    pub fn new(intake: mpsc::Sender<Submission>, telemetry: Arc<Telemetry>) -> Gate {
+        Gate { intake, telemetry }
+    }
+
+    async fn pass(&self) {
+        if self.intake.capacity() >= limits::INTAKE_MAX / 4 || self.intake.is_closed() {
+            return;
+        }
+        self.telemetry.intake_waits.inc();
+        while self.intake.capacity() < limits::INTAKE_MAX / 2 && !self.intake.is_closed() {
+            tokio::time::sleep(Duration::from_millis(GATE_MILLISECONDS)).await;
+        }
+    }
+}
+
+/// Which listener a CONNECT belongs to.
+#[derive(Debug, PartialEq, Eq)]
+enum Level {
+    /// More bytes are needed.
+    Unknown,
+    V4,
+    V5,
+    /// Not MQTT, or a version nobody speaks here.
+    Unsupported,
+}
+
+/// Accepts clients until the runtime ends.
+pub async fn serve(listener: TcpListener, backends: Backends, gate: Gate) {
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+    loop {
+        let client = match listener.accept().await {
+            Ok((client, _)) => client,
+            Err(error) => {
+                // Out of file descriptors, most likely: waiting lets some connections end.
+                tracing::warn!(%error, "an MQTT connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else { continue };
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            gate.telemetry.connections.inc();
+            forward(client, backends, &gate).await;
+            gate.telemetry.connections.dec();
+            drop(place);
+        });
+    }
+}
+
+async fn forward(mut client: TcpStream, backends: Backends, gate: &Gate) {
+    let mut head = Vec::with_capacity(CHUNK_BYTES);
+    let wait = Duration::from_secs(limits::CONNECT_SECONDS_MAX);
+    let Ok(level) = tokio::time::timeout(wait, read_level(&mut client, &mut head)).await else { return };
+    let backend = match level {
+        Level::V4 => backends.v4,
+        Level::V5 => backends.v5,
+        Level::Unknown => return,
+        Level::Unsupported => {
+            let _client_may_be_gone = client.write_all(&UNACCEPTABLE_VERSION).await;
+            return;
+        }
+    };
+    let Ok(mut server) = TcpStream::connect(backend).await else { return };
+    let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
+    if server.write_all(&head).await.is_err() {
+        return;
+    }
+    let (client_read, client_write) = client.into_split();
+    let (server_read, server_write) = server.into_split();
+    // Either side's end ends both.
+    tokio::select! {
+        () = copy(client_read, server_write, Some(gate)) => {}
+        () = copy(server_read, client_write, None) => {}
+    }
+}
+
+async fn read_level(client: &mut TcpStream, head: &mut Vec<u8>) -> Level {
+    loop {
+        match level(head) {
+            Level::Unknown if head.len() < CONNECT_HEAD_BYTES => {}
+            Level::Unknown => return Level::Unsupported,
+            known => return known,
+        }
+        if !matches!(client.read_buf(head).await, Ok(bytes) if bytes > 0) {
+            return Level::Unknown;
+        }
+    }
+}
+
+/// The protocol level of a CONNECT packet (MQTT 3.1.1 §3.1.2.2, MQTT 5 §3.1.2.2).
+fn level(head: &[u8]) -> Level {
+    let Some((first, rest)) = head.split_first() else { return Level::Unknown };
+    if *first != 0x10 {
+        return Level::Unsupported;
+    }
+    let Some(length_bytes) = rest.iter().take(4).position(|byte| byte & 0x80 == 0) else {
+        return if rest.len() < 4 { Level::Unknown } else { Level::Unsupported };
+    };
+    let variable = &rest[length_bytes + 1..];
+    let name = b"\x00\x04MQTT";
+    if !variable.iter().zip(name).all(|(found, wanted)| found == wanted) {
+        return Level::Unsupported;
+    }
+    match variable.get(name.len()) {
+        None => Level::Unknown,
+        Some(4) => Level::V4,
+        Some(5) => Level::V5,
+        Some(_) => Level::Unsupported,
+    }
+}
+
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: Option<&Gate>) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let bytes = match from.read(&mut chunk).await {
+            Ok(0) | Err(_) => return,
+            Ok(bytes) => bytes,
+        };
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
+        if to.write_all(&chunk[..bytes]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connect_tells_its_version_as_soon_as_it_can() {
+        let v4 = b"\x10\x10\x00\x04MQTT\x04\x02";
+        assert_eq!(level(v4), Level::V4);
+        assert_eq!(level(b"\x10\xff\x01\x00\x04MQTT\x05"), Level::V5);
+        for cut in 0..9 {
+            assert_eq!(level(&v4[..cut]), Level::Unknown, "{cut} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_not_mqtt_is_turned_away() {
+        for head in [&b"GET / HTTP/1.1"[..], b"\x10\x10\x00\x06MQIsdp\x03", b"\x10\xff\xff\xff\xff\x00", b"\x10\x10\x00\x04MQTT\x06"] {
+            assert_eq!(level(head), Level::Unsupported);
+        }
+    }
+}

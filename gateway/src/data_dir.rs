@@ -1,0 +1,309 @@
+//! The data directory: its layout, its lock against a second process, its format version.
+//!
+//! ```text
+//! DATA/format           "lamppost data 1"
+//! DATA/lock             held (flock) by the one process that serves it
+//! DATA/genesis.json     the genesis document
+//! DATA/checkpoint       the last signed checkpoint
+//! DATA/keys/*.pem       operator, treasury, validator; of a devnet also the demo devices' owners
+//! DATA/log/             the block log: the truth
+//! DATA/rows/            Merkle rows, derived
+//! DATA/snapshots/       the state now and then, derived
+//! DATA/index/           the queries' index, derived
+//! DATA/fleet/           seeds and outboxes of the virtual devices
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use ledger::genesis::Genesis;
+
+/// What `DATA/format` holds.
+const FORMAT: &str = "lamppost data 1\n";
+
+/// The data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// The operating system refused.
+    #[error("the data directory cannot be used: {file}: {source}")]
+    Io {
+        /// The file or directory.
+        file: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// It is not a directory.
+    #[error("{0} is not a directory: choose another place with --data")]
+    NotADirectory(PathBuf),
+    /// It holds something else.
+    #[error("{0} is not empty and was not made by lamppost: choose another directory with --data")]
+    Foreign(PathBuf),
+    /// There is none.
+    #[error("{0} holds no lamppost data: `lamppost up --data {0}` makes some")]
+    Missing(PathBuf),
+    /// Another version made it.
+    #[error("{directory} has the format {found:?}, this program uses {:?}: use the program that made it", FORMAT.trim_end())]
+    Version {
+        /// The directory.
+        directory: PathBuf,
+        /// Its format line.
+        found: String,
+    },
+    /// Another process serves it.
+    #[error("{0} is used by another lamppost process: stop it first or choose another directory with --data")]
+    Locked(PathBuf),
+    /// The genesis document is broken.
+    #[error("{file} is not a genesis document: {what}; restore it from a backup")]
+    Genesis {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The directory belongs to another network.
+    #[error("{directory} belongs to the network {found:?}, not to {wanted:?}: choose another directory with --data")]
+    Network {
+        /// The directory.
+        directory: PathBuf,
+        /// Its network.
+        found: String,
+        /// The network asked for.
+        wanted: String,
+    },
+}
+
+/// A data directory that this process holds alone, until it is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    _lock: Option<File>,
+}
+
+impl DataDir {
+    /// Takes the directory for this process, making it when it is missing or empty.
+    ///
+    /// # Errors
+    /// One sentence: unreadable, foreign, of another version, or used by another process.
+    pub fn open(root: &Path) -> Result<DataDir, DataDirError> {
+        let io = |source: io::Error| match source.kind() {
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => DataDirError::NotADirectory(root.to_owned()),
+            _ => DataDirError::Io { file: root.to_owned(), source },
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io)?;
+        let format = root.join("format");
+        match fs::read_to_string(&format) {
+            Ok(found) => check_format(root, found)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let strangers = fs::read_dir(root).map_err(io)?.filter_map(Result::ok);
+                if strangers.into_iter().any(|entry| entry.file_name() != "lock") {
+                    return Err(DataDirError::Foreign(root.to_owned()));
+                }
+            }
+            Err(source) => return Err(DataDirError::Io { file: format, source }),
+        }
+        let lock = lock(root)?;
+        let directory = DataDir { root: root.to_owned(), _lock: Some(lock) };
+        for name in ["keys", "fleet"] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory.root.join(name)).map_err(io)?;
+        }
+        if !format.exists() {
+            directory.replace("format", FORMAT.as_bytes())?;
+        }
+        Ok(directory)
+    }
+
+    /// Looks at a directory without taking it: nothing is made, locked or changed.
+    ///
+    /// # Errors
+    /// When there is none, or it is of another version.
+    pub fn look(root: &Path) -> Result<DataDir, DataDirError> {
+        match fs::read_to_string(root.join("format")) {
+            Ok(found) => check_format(root, found)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(DataDirError::Missing(root.to_owned())),
+            Err(source) => return Err(DataDirError::Io { file: root.join("format"), source }),
+        }
+        Ok(DataDir { root: root.to_owned(), _lock: None })
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The block log's directory.
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The Merkle rows' directory.
+    pub fn rows(&self) -> PathBuf {
+        self.root.join("rows")
+    }
+
+    /// The index's directory.
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// The snapshots' directory.
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// The virtual devices' directory.
+    pub fn fleet(&self) -> PathBuf {
+        self.root.join("fleet")
+    }
+
+    /// The file of a key.
+    pub fn key(&self, name: &str) -> PathBuf {
+        self.root.join("keys").join(format!("{name}.pem"))
+    }
+
+    /// The file of the genesis document.
+    pub fn genesis_file(&self) -> PathBuf {
+        self.root.join("genesis.json")
+    }
+
+    /// Reads the genesis document; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// When it cannot be read or is broken.
+    pub fn genesis(&self) -> Result<Option<Genesis>, DataDirError> {
+        let file = self.genesis_file();
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(DataDirError::Io { file, source }),
+        };
+        Genesis::from_json(&text).map(Some).map_err(|error| DataDirError::Genesis { file, what: error.to_string() })
+    }
+
+    /// Writes the genesis document of a new ledger.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_genesis(&self, genesis: &Genesis) -> Result<(), DataDirError> {
+        self.replace("genesis.json", genesis.to_json().as_bytes())
+    }
+
+    /// The last signed checkpoint; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn checkpoint(&self) -> Result<Option<String>, DataDirError> {
+        let file = self.root.join("checkpoint");
+        match fs::read_to_string(&file) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(DataDirError::Io { file, source }),
+        }
+    }
+
+    /// Keeps the last signed checkpoint. It is not waited for: it may be older than the log, never newer.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_checkpoint(&self, text: &str) -> Result<(), DataDirError> {
+        let (file, new) = (self.root.join("checkpoint"), self.root.join("checkpoint.new"));
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &file));
+        written.map_err(|source| DataDirError::Io { file, source })
+    }
+
+    /// Replaces a file so that a crash leaves the old one or the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), DataDirError> {
+        let file = self.root.join(name);
+        replace(&file, content).map_err(|source| DataDirError::Io { file, source })
+    }
+}
+
+/// Replaces a file so that a crash leaves the old one or the new one, and waits until it is on the disk.
+///
+/// # Errors
+/// What the operating system says.
+pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let mut open = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+    open.write_all(content)?;
+    open.sync_all()?;
+    fs::rename(&new, file)?;
+    match file.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn check_format(root: &Path, found: String) -> Result<(), DataDirError> {
+    if found == FORMAT {
+        return Ok(());
+    }
+    let found = found.lines().next().unwrap_or_default().chars().take(64).collect();
+    Err(DataDirError::Version { directory: root.to_owned(), found })
+}
+
+fn lock(root: &Path) -> Result<File, DataDirError> {
+    let file = root.join("lock");
+    let io = |source| DataDirError::Io { file: file.clone(), source };
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&file).map_err(io)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::Locked(root.to_owned())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_refused_until_the_first_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("data");
+        let first = DataDir::open(&root).unwrap();
+        assert!(matches!(DataDir::open(&root), Err(DataDirError::Locked(_))));
+        drop(first);
+        DataDir::open(&root).unwrap();
+    }
+
+    #[test]
+    fn a_foreign_directory_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("thesis.tex"), "\\begin").unwrap();
+        assert!(matches!(DataDir::open(directory.path()), Err(DataDirError::Foreign(_))));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_one_sentence() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("data");
+        fs::write(&file, "").unwrap();
+        let error = DataDir::open(&file).unwrap_err();
+        assert!(matches!(error, DataDirError::NotADirectory(_)), "{error}");
+    }
+
+    #[test]
+    fn another_format_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("data");
+        drop(DataDir::open(&root).unwrap());
+        fs::write(root.join("format"), "lamppost data 2\n").unwrap();
+        assert!(matches!(DataDir::open(&root), Err(DataDirError::Version { .. })));
+        assert!(matches!(DataDir::look(&root), Err(DataDirError::Version { .. })));
+    }
+
+    #[test]
+    fn a_crash_while_making_the_directory_does_not_make_it_foreign() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("lock"), "").unwrap();
+        DataDir::open(directory.path()).unwrap();
+    }
+}

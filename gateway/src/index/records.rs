@@ -1,0 +1,175 @@
+//! The bytes of the index's values: places of blocks, sorted id prefixes, positions of readings.
+
+use crate::log::Position;
+
+/// Where a block lies and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockPlace {
+    /// Its height.
+    pub height: u64,
+    /// Its frame in the log.
+    pub position: Position,
+    /// Log index of its first entry.
+    pub first_index: u64,
+    /// Entries it adds to the log, its seal among them.
+    pub entries: u32,
+    /// Its time, Unix milliseconds.
+    pub time_unix_milliseconds: u64,
+}
+
+impl BlockPlace {
+    /// Everything but the height, which is the key.
+    pub fn encode(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&self.position.segment.to_be_bytes());
+        bytes[4..12].copy_from_slice(&self.position.offset.to_be_bytes());
+        bytes[12..20].copy_from_slice(&self.first_index.to_be_bytes());
+        bytes[20..24].copy_from_slice(&self.entries.to_be_bytes());
+        bytes[24..].copy_from_slice(&self.time_unix_milliseconds.to_be_bytes());
+        bytes
+    }
+
+    /// Reads a place; `None` when the value has another length.
+    pub fn decode(height: u64, bytes: &[u8]) -> Option<BlockPlace> {
+        let bytes: &[u8; 32] = bytes.try_into().ok()?;
+        Some(BlockPlace {
+            height,
+            position: Position { segment: u32_at(bytes, 0)?, offset: u64_at(bytes, 4)? },
+            first_index: u64_at(bytes, 12)?,
+            entries: u32_at(bytes, 20)?,
+            time_unix_milliseconds: u64_at(bytes, 24)?,
+        })
+    }
+}
+
+/// One id's prefix and the log index it stands at.
+pub type IdAt = ([u8; 8], u64);
+
+/// A sorted list of ids, 16 bytes each.
+pub fn encode_ids(ids: &[IdAt]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ids.len() * 16);
+    for (prefix, index) in ids {
+        bytes.extend_from_slice(prefix);
+        bytes.extend_from_slice(&index.to_be_bytes());
+    }
+    bytes
+}
+
+/// The list again.
+pub fn decode_ids(bytes: &[u8]) -> impl Iterator<Item = IdAt> {
+    let (ids, _) = bytes.as_chunks::<16>();
+    ids.iter().filter_map(|id| Some((*id.first_chunk()?, u64_at(id, 8)?)))
+}
+
+/// The log indexes that stand beside `prefix` in a sorted list.
+pub fn find_ids(bytes: &[u8], prefix: &[u8; 8]) -> Vec<u64> {
+    let (ids, _) = bytes.as_chunks::<16>();
+    let from = ids.partition_point(|id| id[..8] < prefix[..]);
+    let found = ids[from..].iter().take_while(|id| id[..8] == prefix[..]);
+    found.filter_map(|id| u64_at(id, 8)).collect()
+}
+
+/// Ascending log indexes as differences in variable length (LEB128).
+pub fn encode_positions(positions: &[u64]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(positions.len() * 2 + 8);
+    let mut last = 0;
+    for position in positions {
+        let mut difference = position.wrapping_sub(last);
+        last = *position;
+        while difference >= 0x80 {
+            bytes.push((difference & 0x7f) as u8 | 0x80);
+            difference >>= 7;
+        }
+        bytes.push(difference as u8);
+    }
+    bytes
+}
+
+/// The indexes again; what is cut off in the middle of a number is left out.
+pub fn decode_positions(bytes: &[u8]) -> Vec<u64> {
+    let mut positions = Vec::new();
+    let (mut last, mut difference, mut shift) = (0_u64, 0_u64, 0_u32);
+    for byte in bytes {
+        difference |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+        if byte & 0x80 == 0 {
+            last = last.wrapping_add(difference);
+            positions.push(last);
+            (difference, shift) = (0, 0);
+        } else {
+            shift += 7;
+        }
+    }
+    positions
+}
+
+/// Byte strings one after the other, each with a 32-bit length.
+pub fn encode_list<'a>(items: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for item in items {
+        bytes.extend_from_slice(&u32::try_from(item.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend_from_slice(item);
+    }
+    bytes
+}
+
+/// The byte strings again; `None` when the lengths do not add up.
+pub fn decode_list(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut items = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        let (item, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        items.push(item);
+        bytes = rest;
+    }
+    bytes.is_empty().then_some(items)
+}
+
+/// Eight counters.
+pub fn encode_counts(counts: &[u64; 8]) -> Vec<u8> {
+    counts.iter().flat_map(|count| count.to_be_bytes()).collect()
+}
+
+/// The counters again.
+pub fn decode_counts(bytes: &[u8]) -> Option<[u64; 8]> {
+    let (counts, []) = bytes.as_chunks::<8>() else { return None };
+    let counts: &[[u8; 8]; 8] = counts.try_into().ok()?;
+    Some(counts.map(u64::from_be_bytes))
+}
+
+/// The big-endian u64 at `at`.
+pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_be_bytes(*chunk))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_read_back_as_they_were_written() {
+        let positions = vec![0, 1, 127, 128, 300, 70_000, u64::from(u32::MAX) + 5, u64::MAX];
+        assert_eq!(decode_positions(&encode_positions(&positions)), positions);
+    }
+
+    #[test]
+    fn ids_are_found_also_when_two_share_a_prefix() {
+        let ids = [([1; 8], 5), ([2; 8], 6), ([2; 8], 9), ([3; 8], 1)];
+        let bytes = encode_ids(&ids);
+        assert_eq!(find_ids(&bytes, &[2; 8]), [6, 9]);
+        assert!(find_ids(&bytes, &[4; 8]).is_empty());
+        assert_eq!(decode_ids(&bytes).collect::<Vec<_>>(), ids);
+    }
+
+    #[test]
+    fn lists_and_counts_read_back() {
+        let bytes = encode_list([&b"one"[..], b"", b"three"]);
+        assert_eq!(decode_list(&bytes).unwrap(), [&b"one"[..], b"", b"three"]);
+        assert_eq!(decode_list(&bytes[..bytes.len() - 1]), None);
+        let counts = [1, 2, 3, 4, 5, 6, 7, u64::MAX];
+        assert_eq!(decode_counts(&encode_counts(&counts)), Some(counts));
+        assert_eq!(decode_counts(&[0; 63]), None);
+    }
+}

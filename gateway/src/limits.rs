@@ -1,0 +1,109 @@
+//! Every bound of the gateway, in one place, related to each other by assertions the compiler checks.
+
+/// Raw envelopes that wait for admission. When it is full, intake waits and says so in a metric.
+pub const INTAKE_MAX: usize = 16_384;
+/// Envelopes that one verification batch holds at most; batches of 1024 cost half of batches of 64 a signature.
+pub const VERIFY_BATCH_MAX: usize = 1_024;
+/// Verification batches that are under way at once, for each worker thread.
+pub const VERIFY_BATCHES_PER_WORKER: usize = 2;
+/// Worker threads of the verifier at most.
+pub const VERIFY_WORKERS_MAX: usize = 64;
+
+/// Transactions that close a block.
+pub const BLOCK_TRANSACTIONS_MAX: usize = ledger::limits::BLOCK_TRANSACTIONS_MAX;
+/// Bytes of transactions that close a block.
+pub const BLOCK_BYTES_MAX: usize = ledger::limits::BLOCK_BYTES_MAX;
+/// A verified transaction waits for its block no longer than this.
+pub const BLOCK_AGE_MAX_MILLISECONDS: u64 = 10;
+/// Verified transactions that wait for a block.
+pub const BATCH_MAX: usize = 4 * BLOCK_TRANSACTIONS_MAX;
+
+/// Outgoing MQTT messages (acks and refusals) that wait for the broker.
+pub const OUTBOUND_MAX: usize = 65_536;
+/// Refusal notices a device gets in a second at most; the rest is counted, not sent.
+pub const REFUSED_NOTICES_PER_DEVICE_SECOND_MAX: u32 = 32;
+/// Devices whose refusal notices are rate-limited one by one; beyond, they share one bucket.
+pub const REFUSED_NOTICE_DEVICES_MAX: usize = 65_536;
+/// Devices whose finally refused sequences are remembered until they restart (they are volatile).
+pub const SETTLED_OVERLAY_DEVICES_MAX: usize = 65_536;
+
+/// Events a slow reader of the event stream may be behind before it misses some.
+pub const EVENTS_MAX: usize = 1_024;
+
+/// A log segment is closed after the block that takes it beyond this.
+pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// A frame of the log holds at most this: the largest block with its length prefixes and its seal.
+pub const FRAME_BYTES_MAX: usize = BLOCK_BYTES_MAX + 8 * BLOCK_TRANSACTIONS_MAX + 64 * 1024;
+/// Log bytes after which a snapshot of the state is written.
+pub const SNAPSHOT_LOG_BYTES: u64 = 64 * 1024 * 1024;
+/// Blocks after which a snapshot of the state is written, even when they are small.
+pub const SNAPSHOT_BLOCKS: u64 = 20_000;
+/// Snapshots that are kept.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
+/// Cache of the index; sled's own default is a gigabyte.
+pub const INDEX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Reading positions kept in memory until they are written to the index.
+pub const INDEX_BUFFERED_READINGS_MAX: usize = 262_144;
+/// Transfers in one value of the index.
+pub const INDEX_TRANSFERS_PER_VALUE_MAX: usize = 1_024;
+/// Transaction ids that are merged into one sorted run of the index.
+pub const INDEX_RUN_IDS: usize = 65_536;
+/// Blocks that are merged into one sorted run of the index, even when they are small.
+pub const INDEX_RUN_BLOCKS: usize = 2_048;
+/// Transaction ids in one value of a sorted run.
+pub const INDEX_RUN_CHUNK_IDS: usize = 2_048;
+/// Items that one query returns at most.
+pub const QUERY_ITEMS_MAX: usize = 10_000;
+
+/// MQTT connections to the embedded broker.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Bytes of one MQTT packet's payload: above the envelope's bound, so that an oversized one is refused with a reason.
+pub const MQTT_PAYLOAD_BYTES_MAX: usize = 16 * 1024;
+/// Seconds a new connection has for its CONNECT packet.
+pub const CONNECT_SECONDS_MAX: u64 = 10;
+/// Shortest wait before the next attempt to reach an external broker.
+pub const RECONNECT_MILLISECONDS_MIN: u64 = 250;
+/// Longest wait before the next attempt to reach an external broker.
+pub const RECONNECT_MILLISECONDS_MAX: u64 = 30_000;
+/// QoS 1 messages from an external broker that are not yet acknowledged to it.
+pub const EXTERNAL_INFLIGHT_MAX: u16 = 1_024;
+
+const _: () = assert!(VERIFY_BATCH_MAX <= INTAKE_MAX);
+const _: () = assert!(VERIFY_BATCH_MAX <= BATCH_MAX);
+const _: () = assert!(BLOCK_TRANSACTIONS_MAX <= BATCH_MAX);
+const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX > devices::limits::ENVELOPE_BYTES_MAX);
+const _: () = assert!((FRAME_BYTES_MAX as u64) < SEGMENT_BYTES_MAX);
+const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
+
+/// Seconds that a command waits for a node's answer.
+pub const CLIENT_SECONDS_MAX: u64 = 60;
+/// Bytes of a node's answer that a command reads.
+pub const CLIENT_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of a file that a person names on the command line (a receipt, a genesis document, a key).
+pub const NAMED_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Seconds without an accepted reading after which a device counts as silent.
+pub const SILENT_AFTER_SECONDS: u64 = 300;
+
+/// HTTP connections that are open at once; more wait until one closes.
+pub const HTTP_CONNECTIONS_MAX: usize = 1_024;
+/// Seconds a client has for a request's head.
+pub const HTTP_HEAD_SECONDS_MAX: u64 = 10;
+/// Seconds within which a request is answered; event streams are excepted.
+pub const HTTP_ANSWER_SECONDS_MAX: u64 = 30;
+/// Seconds that open requests get when the node stops.
+pub const HTTP_STOP_SECONDS_MAX: u64 = 2;
+/// Bytes of a request's body.
+pub const HTTP_BODY_BYTES_MAX: usize = devices::limits::INSTRUCTION_BYTES_MAX;
+/// Queries that read the disk at once; more wait.
+pub const HTTP_QUERIES_MAX: usize = 32;
+/// Items of a list that are returned when a query does not say how many.
+pub const QUERY_ITEMS_DEFAULT: usize = 1_000;
+/// Event streams that are open at once.
+pub const EVENT_STREAMS_MAX: usize = 256;
+/// Seconds between the comments that keep an idle event stream open.
+pub const EVENT_KEEP_ALIVE_SECONDS: u64 = 15;
+
+/// Entries whose signatures an audit verifies together, on all cores.
+pub const AUDIT_WINDOW_ENTRIES: usize = 16_384;

@@ -1,0 +1,142 @@
+//! The bytes of the block log: segment header, frame header and a block's payload.
+
+use ledger::block::{Block, Seal};
+
+use super::{FORMAT_VERSION, LogError};
+use crate::limits;
+
+/// Bytes of a segment's header.
+pub const SEGMENT_HEADER_BYTES: usize = 64;
+/// Bytes of a frame's header.
+pub const FRAME_HEADER_BYTES: usize = 24;
+/// First bytes of a segment.
+const SEGMENT_MAGIC: &[u8; 8] = b"LAMPLOG\n";
+/// First bytes of a frame.
+pub const FRAME_MAGIC: &[u8; 4] = b"LBLK";
+
+/// The header of a segment.
+pub fn segment_header(segment: u32, first_height: u64, genesis_hash: &[u8; 32]) -> [u8; SEGMENT_HEADER_BYTES] {
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    bytes[..8].copy_from_slice(SEGMENT_MAGIC);
+    bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_be_bytes());
+    bytes[12..16].copy_from_slice(&segment.to_be_bytes());
+    bytes[16..24].copy_from_slice(&first_height.to_be_bytes());
+    bytes[24..56].copy_from_slice(genesis_hash);
+    let checksum = crc32c::crc32c(&bytes[..60]);
+    bytes[60..].copy_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+/// What a segment's header says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SegmentHeader {
+    /// It is ours: number, first height and genesis hash.
+    Ours { segment: u32, first_height: u64, genesis_hash: [u8; 32] },
+    /// It was written by another version of the format.
+    Version(u32),
+    /// It is damaged.
+    Broken,
+}
+
+/// Reads a segment's header.
+pub fn decode_segment_header(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> SegmentHeader {
+    if &bytes[..8] != SEGMENT_MAGIC || crc32c::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
+        return SegmentHeader::Broken;
+    }
+    let version = u32_at(bytes, 8);
+    if version != FORMAT_VERSION {
+        return SegmentHeader::Version(version);
+    }
+    let mut genesis_hash = [0; 32];
+    genesis_hash.copy_from_slice(&bytes[24..56]);
+    SegmentHeader::Ours { segment: u32_at(bytes, 12), first_height: u64_at(bytes, 16), genesis_hash }
+}
+
+/// The header of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The block's height.
+    pub height: u64,
+    /// Bytes of the payload.
+    pub payload_bytes: usize,
+    checksum: u32,
+}
+
+impl Header {
+    /// Reads a header; `None` when it is damaged.
+    pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES]) -> Option<Header> {
+        if &bytes[..4] != FRAME_MAGIC || crc32c::crc32c(&bytes[..20]) != u32_at(bytes, 20) {
+            return None;
+        }
+        let payload_bytes = usize::try_from(u32_at(bytes, 12)).ok()?;
+        (payload_bytes <= limits::FRAME_BYTES_MAX).then(|| Header {
+            height: u64_at(bytes, 4),
+            payload_bytes,
+            checksum: u32_at(bytes, 16),
+        })
+    }
+
+    /// Whether the payload is the one that was written.
+    pub fn covers(&self, payload: &[u8]) -> bool {
+        payload.len() == self.payload_bytes && crc32c::crc32c(payload) == self.checksum
+    }
+}
+
+/// The whole frame of a block: header, then each entry with a 16-bit length, then the seal with one.
+pub fn encode(height: u64, block: &Block) -> Result<Vec<u8>, LogError> {
+    let bytes: usize = block.entries.iter().map(|entry| entry.len() + 2).sum();
+    let seal = block.seal.encode();
+    let total = FRAME_HEADER_BYTES + 4 + bytes + 2 + seal.len();
+    let too_large = || LogError::TooLarge { height, bytes: total };
+    if total - FRAME_HEADER_BYTES > limits::FRAME_BYTES_MAX {
+        return Err(too_large());
+    }
+    let mut frame = Vec::with_capacity(total);
+    frame.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
+    frame.extend_from_slice(&u32::try_from(block.entries.len()).map_err(|_| too_large())?.to_be_bytes());
+    for entry in block.entries.iter().chain(std::iter::once(&seal)) {
+        frame.extend_from_slice(&u16::try_from(entry.len()).map_err(|_| too_large())?.to_be_bytes());
+        frame.extend_from_slice(entry);
+    }
+    let payload = &frame[FRAME_HEADER_BYTES..];
+    let length = u32::try_from(payload.len()).map_err(|_| too_large())?;
+    let checksum = crc32c::crc32c(payload);
+    frame[..4].copy_from_slice(FRAME_MAGIC);
+    frame[4..12].copy_from_slice(&height.to_be_bytes());
+    frame[12..16].copy_from_slice(&length.to_be_bytes());
+    frame[16..20].copy_from_slice(&checksum.to_be_bytes());
+    let checksum = crc32c::crc32c(&frame[..20]);
+    frame[20..24].copy_from_slice(&checksum.to_be_bytes());
+    Ok(frame)
+}
+
+/// Reads a block from a payload whose checksum held.
+pub fn decode_payload(payload: &[u8]) -> Result<Block, &'static str> {
+    let (count, mut rest) = payload.split_first_chunk::<4>().ok_or("the payload is too short")?;
+    let count = u32::from_be_bytes(*count) as usize;
+    let mut entries = Vec::with_capacity(count.min(limits::BLOCK_TRANSACTIONS_MAX));
+    for _ in 0..count {
+        let (entry, after) = split_entry(rest).ok_or("an entry is longer than the payload")?;
+        entries.push(entry.to_vec());
+        rest = after;
+    }
+    let (seal, rest) = split_entry(rest).ok_or("the seal is missing")?;
+    if !rest.is_empty() {
+        return Err("bytes follow the seal");
+    }
+    let seal = Seal::decode(seal).map_err(|_| "the seal cannot be read")?;
+    Ok(Block { entries, seal })
+}
+
+fn split_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..].first_chunk().map_or(0, |chunk| u32::from_be_bytes(*chunk))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..].first_chunk().map_or(0, |chunk| u64::from_be_bytes(*chunk))
+}

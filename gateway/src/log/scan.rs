@@ -1,0 +1,180 @@
+//! Walks the block log from front to back and tells a torn tail from a broken middle.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use ledger::block::Block;
+
+use super::frame::{self, FRAME_HEADER_BYTES, Header, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::{LogError, LogReader, Position};
+
+/// Iterator over `(position, height, block)`; it ends after its first error.
+pub struct Blocks {
+    reader: LogReader,
+    segments: Option<Vec<u32>>,
+    open: Option<Open>,
+    start: Option<Position>,
+    next_height: Option<u64>,
+    ended: bool,
+}
+
+struct Open {
+    segment: u32,
+    path: PathBuf,
+    file: BufReader<File>,
+    bytes: u64,
+    offset: u64,
+    last: bool,
+}
+
+impl Blocks {
+    pub(super) fn new(reader: LogReader) -> Blocks {
+        Blocks { reader, segments: None, open: None, start: None, next_height: Some(0), ended: false }
+    }
+
+    pub(super) fn starting_at(reader: LogReader, position: Position) -> Blocks {
+        Blocks { reader, segments: None, open: None, start: Some(position), next_height: None, ended: false }
+    }
+
+    fn advance(&mut self) -> Result<Option<(Position, u64, Block)>, LogError> {
+        loop {
+            let Some(open) = &mut self.open else {
+                if !self.open_next()? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            if open.offset == open.bytes {
+                self.open = None;
+                continue;
+            }
+            let position = Position { segment: open.segment, offset: open.offset };
+            let (header, block) = match open.read_frame(self.next_height)? {
+                Ok(found) => found,
+                Err(what) => return Err(open.judge(what)?),
+            };
+            open.offset += (FRAME_HEADER_BYTES + header.payload_bytes) as u64;
+            self.next_height = Some(header.height + 1);
+            return Ok(Some((position, header.height, block)));
+        }
+    }
+
+    /// Opens the next segment and checks its header; `false` after the last one.
+    fn open_next(&mut self) -> Result<bool, LogError> {
+        if self.segments.is_none() {
+            let mut segments = self.reader.segments()?;
+            segments.retain(|segment| self.start.is_none_or(|start| *segment >= start.segment));
+            segments.reverse();
+            self.segments = Some(segments);
+        }
+        let Some(segment) = self.segments.as_mut().and_then(Vec::pop) else { return Ok(false) };
+        let last = self.segments.as_ref().is_none_or(Vec::is_empty);
+        let path = self.reader.path(segment);
+        let io = |error| LogError::io(&path, error);
+        let file = File::open(&path).map_err(io)?;
+        let bytes = file.metadata().map_err(io)?.len();
+        let mut file = BufReader::with_capacity(256 * 1024, file);
+        let mut header = [0; SEGMENT_HEADER_BYTES];
+        let read = file.read_exact(&mut header);
+        let torn = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof);
+        let found = if torn { SegmentHeader::Broken } else { read.map(|()| frame::decode_segment_header(&header)).map_err(io)? };
+        match found {
+            SegmentHeader::Ours { segment: number, genesis_hash, first_height } => {
+                if genesis_hash != self.reader.genesis_hash {
+                    return Err(LogError::Foreign { file: path });
+                }
+                if number != segment || self.next_height.is_some_and(|height| height != first_height) {
+                    let what = "the segment is not the one that its name says".to_owned();
+                    return Err(LogError::Broken { file: path, offset: 0, what });
+                }
+            }
+            SegmentHeader::Version(version) => return Err(LogError::Version { file: path, version }),
+            // The file's creation was torn: no frame was ever written to it.
+            SegmentHeader::Broken if last && bytes <= SEGMENT_HEADER_BYTES as u64 => {
+                return Err(LogError::TornTail { file: path, offset: 0, bytes });
+            }
+            SegmentHeader::Broken => {
+                let what = "the segment's header is damaged".to_owned();
+                return Err(LogError::Broken { file: path, offset: 0, what });
+            }
+        }
+        let mut offset = SEGMENT_HEADER_BYTES as u64;
+        if let Some(start) = self.start.take().filter(|start| start.segment == segment) {
+            file.seek(SeekFrom::Start(start.offset)).map_err(io)?;
+            offset = start.offset;
+        }
+        self.open = Some(Open { segment, path, file, bytes, offset, last });
+        Ok(true)
+    }
+}
+
+impl Open {
+    /// The frame at the offset, or what is wrong with it.
+    fn read_frame(&mut self, expected: Option<u64>) -> Result<Result<(Header, Block), &'static str>, LogError> {
+        let left = self.bytes - self.offset;
+        if left < FRAME_HEADER_BYTES as u64 {
+            return Ok(Err("the frame's header is incomplete"));
+        }
+        let io = |error| LogError::io(&self.path, error);
+        let mut header = [0; FRAME_HEADER_BYTES];
+        self.file.read_exact(&mut header).map_err(io)?;
+        let Some(header) = Header::decode(&header) else { return Ok(Err("the frame's header is damaged")) };
+        if header.payload_bytes as u64 > left - FRAME_HEADER_BYTES as u64 {
+            return Ok(Err("the block is incomplete"));
+        }
+        let mut payload = vec![0; header.payload_bytes];
+        self.file.read_exact(&mut payload).map_err(io)?;
+        if !header.covers(&payload) {
+            return Ok(Err("the block's checksum differs"));
+        }
+        if expected.is_some_and(|height| height != header.height) {
+            let what = "the block's height is not the next one".to_owned();
+            return Err(LogError::Broken { file: self.path.clone(), offset: self.offset, what });
+        }
+        match frame::decode_payload(&payload) {
+            Ok(block) => Ok(Ok((header, block))),
+            // The checksum held, so this is what was written: no crash does that.
+            Err(what) => Err(LogError::Broken { file: self.path.clone(), offset: self.offset, what: what.into() }),
+        }
+    }
+
+    /// Damage or a torn tail: a torn write has no whole block behind it, and only the last segment has a tail.
+    fn judge(&mut self, what: &'static str) -> Result<LogError, LogError> {
+        let io = |error| LogError::io(&self.path, error);
+        let mut rest = Vec::new();
+        self.file.seek(SeekFrom::Start(self.offset)).map_err(io)?;
+        self.file.read_to_end(&mut rest).map_err(io)?;
+        let (file, offset) = (self.path.clone(), self.offset);
+        if self.last && !holds_whole_frame(rest.get(1..).unwrap_or_default()) {
+            return Ok(LogError::TornTail { file, offset, bytes: rest.len() as u64 });
+        }
+        Ok(LogError::Broken { file, offset, what: what.into() })
+    }
+}
+
+/// Whether a whole frame starts anywhere in the bytes.
+fn holds_whole_frame(bytes: &[u8]) -> bool {
+    bytes.windows(FRAME_HEADER_BYTES).enumerate().filter(|(_, window)| window.starts_with(frame::FRAME_MAGIC)).any(
+        |(at, window)| {
+            let header = window.first_chunk().and_then(Header::decode);
+            header.is_some_and(|header| {
+                let payload = bytes.get(at + FRAME_HEADER_BYTES..).and_then(|rest| rest.get(..header.payload_bytes));
+                payload.is_some_and(|payload| header.covers(payload))
+            })
+        },
+    )
+}
+
+impl Iterator for Blocks {
+    type Item = Result<(Position, u64, Block), LogError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let step = self.advance();
+        self.ended = !matches!(step, Ok(Some(_)));
+        step.transpose()
+    }
+}

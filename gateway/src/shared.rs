@@ -1,0 +1,457 @@
+//! What the doors (HTTP, dashboard) read and submit: one handle on the state, the log, the index and the checkpoint.
+//!
+//! Everything answered here is durable: the state's lock is held from a block's execution until its write is on disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use devices::{DeviceId, Refusal, Sequence, TransactionId};
+use ledger::account::AccountId;
+use ledger::block::{Block, Entry};
+use ledger::genesis::Genesis;
+use ledger::note::Note;
+use ledger::receipt::Receipt;
+use ledger::state::State;
+use ledger::statement::Statement;
+use ledger::transfer::TransferRecord;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::index::{BlockPlace, Index, IndexError};
+use crate::limits;
+use crate::log::{LogError, LogReader};
+use crate::rows::{Rows, RowsError};
+use crate::telemetry::Telemetry;
+
+/// An entry of the log as it was stored, with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// The transaction id; of a seal, SHA-256 of its bytes.
+    pub id: TransactionId,
+    /// Position in the log, from 0.
+    pub index: u64,
+    /// Height of the block that holds it.
+    pub height: u64,
+    /// Time of that block, Unix milliseconds.
+    pub time_unix_milliseconds: u64,
+    /// The entry's bytes; `ledger::block::Entry::decode` reads them.
+    pub bytes: Vec<u8>,
+}
+
+/// A block as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlock {
+    /// Height, from 0 (genesis).
+    pub height: u64,
+    /// Log index of its first entry.
+    pub first_index: u64,
+    /// Block time, Unix milliseconds.
+    pub time_unix_milliseconds: u64,
+    /// Its transactions in order, then its seal.
+    pub entries: Vec<StoredEntry>,
+}
+
+/// What is on disk: every reader may rely on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Durable {
+    /// Height of the last block.
+    pub height: u64,
+    /// Entries in the log.
+    pub log_size: u64,
+    /// Time of the last block, Unix milliseconds.
+    pub time_unix_milliseconds: u64,
+}
+
+/// What happened, for those who watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A block is durable.
+    Block {
+        /// Its height.
+        height: u64,
+        /// Its time, Unix milliseconds.
+        time_unix_milliseconds: u64,
+        /// Entries in the log after it.
+        log_size: u64,
+        /// Readings it accepted.
+        readings: u64,
+        /// Instructions it carried out.
+        instructions: u64,
+    },
+    /// One or more epochs were settled.
+    Settlement {
+        /// First epoch that was settled.
+        epoch_from: u64,
+        /// Last epoch that was settled.
+        epoch_to: u64,
+        /// Height of the block that settled them.
+        height: u64,
+        /// Statements written.
+        statements: u64,
+        /// Paid in all, micro-tokens.
+        paid_microtokens: u64,
+    },
+    /// A reading was refused.
+    Refusal {
+        /// The device it claimed to come from.
+        kid: DeviceId,
+        /// Its number, where it could be read.
+        sequence: Option<Sequence>,
+        /// Why.
+        reason: Refusal,
+    },
+}
+
+/// Where a submitted transaction came to lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// The transaction's id.
+    pub id: TransactionId,
+    /// Its place in the log.
+    pub index: u64,
+    /// The height of its block.
+    pub height: u64,
+}
+
+/// Why a submitted transaction did not enter the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// A reading was refused, with the contract's reason.
+    #[error("the reading was refused: {}", .0.as_str())]
+    Reading(Refusal),
+    /// An instruction was refused.
+    #[error("the instruction was refused: {sentence}")]
+    Instruction {
+        /// One word in snake_case, for programs.
+        reason: &'static str,
+        /// One sentence, for people.
+        sentence: String,
+    },
+    /// The node is stopping.
+    #[error("the node is stopping, submit again when it is back")]
+    Stopping,
+    /// The disk failed; the node stops.
+    #[error("the node could not write its log and stopped")]
+    Storage,
+}
+
+/// One transaction on its way in.
+#[derive(Debug)]
+pub struct Submission {
+    /// The device that the topic named, where it came by MQTT.
+    pub topic_kid: Option<DeviceId>,
+    /// The bytes, as they were received.
+    pub bytes: Vec<u8>,
+    /// Where the answer goes, where somebody waits for it.
+    pub reply: Option<oneshot::Sender<Result<Submitted, SubmitError>>>,
+}
+
+/// A stored thing could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The Merkle rows.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// Index and log do not agree.
+    #[error("the index names an entry that the log does not hold; delete the index directory and start again")]
+    Disagree,
+}
+
+/// The handle that HTTP, the dashboard and the commands share.
+pub struct Shared {
+    /// The genesis document.
+    pub genesis: Genesis,
+    /// Counters and gauges.
+    pub telemetry: Arc<Telemetry>,
+    /// The block log, for reading.
+    pub log: LogReader,
+    /// The queries' index.
+    pub index: Index,
+    /// The Merkle rows, for proofs and tiles.
+    pub rows: Rows,
+    state: RwLock<State>,
+    checkpoint: RwLock<Arc<str>>,
+    durable: RwLock<Durable>,
+    refused_by_device: Mutex<HashMap<DeviceId, [u64; 8]>>,
+    events: broadcast::Sender<Event>,
+    intake: mpsc::Sender<Submission>,
+}
+
+/// What `Shared` is made of.
+pub struct Parts {
+    /// The genesis document.
+    pub genesis: Genesis,
+    /// Counters and gauges.
+    pub telemetry: Arc<Telemetry>,
+    /// The block log, for reading.
+    pub log: LogReader,
+    /// The queries' index.
+    pub index: Index,
+    /// The Merkle rows.
+    pub rows: Rows,
+    /// The state after the last durable block.
+    pub state: State,
+    /// The signed checkpoint of that block.
+    pub checkpoint: String,
+    /// That block.
+    pub durable: Durable,
+    /// Refusals by device so far.
+    pub refused_by_device: HashMap<DeviceId, [u64; 8]>,
+    /// Where submissions go.
+    pub intake: mpsc::Sender<Submission>,
+}
+
+impl Shared {
+    /// Joins the parts.
+    pub fn new(parts: Parts) -> Shared {
+        let (events, _) = broadcast::channel(limits::EVENTS_MAX);
+        Shared {
+            genesis: parts.genesis,
+            telemetry: parts.telemetry,
+            log: parts.log,
+            index: parts.index,
+            rows: parts.rows,
+            state: RwLock::new(parts.state),
+            checkpoint: RwLock::new(parts.checkpoint.into()),
+            durable: RwLock::new(parts.durable),
+            refused_by_device: Mutex::new(parts.refused_by_device),
+            events,
+            intake: parts.intake,
+        }
+    }
+
+    /// The ledger's state after the last durable block. Hold it shortly: blocks wait.
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, for the host that executes blocks.
+    pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last signed checkpoint (a C2SP signed note), only ever of what is durable.
+    pub fn checkpoint(&self) -> Arc<str> {
+        self.checkpoint.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last durable block.
+    pub fn durable(&self) -> Durable {
+        *self.durable.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes what became durable.
+    pub(crate) fn publish(&self, durable: Durable, checkpoint: String) {
+        *self.checkpoint.write().unwrap_or_else(PoisonError::into_inner) = checkpoint.into();
+        *self.durable.write().unwrap_or_else(PoisonError::into_inner) = durable;
+    }
+
+    /// Tells those who watch. Nobody watching is no error.
+    pub(crate) fn tell(&self, event: Event) {
+        let _nobody_watches = self.events.send(event);
+    }
+
+    /// Events from now on. A reader that is more than `limits::EVENTS_MAX` behind misses some.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Submits one transaction (an envelope or an instruction) and waits until it is durable or refused.
+    ///
+    /// # Errors
+    /// The refusal, or that the node is stopping.
+    pub async fn submit(&self, bytes: Vec<u8>) -> Result<Submitted, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { topic_kid: None, bytes, reply: Some(reply) };
+        self.intake.send(submission).await.map_err(|_| SubmitError::Stopping)?;
+        answer.await.unwrap_or(Err(SubmitError::Stopping))
+    }
+
+    /// Refused readings of one device by reason, in the order of `Refusal::ALL`.
+    pub fn refused_of(&self, kid: DeviceId) -> [u64; 8] {
+        self.refused().get(&kid).copied().unwrap_or_default()
+    }
+
+    /// Counts a refusal of a device that the registry knows.
+    pub(crate) fn count_refusal(&self, kid: DeviceId, reason: Refusal) {
+        let mut refused = self.refused();
+        let counts = refused.entry(kid).or_default();
+        counts[reason.index()] = counts[reason.index()].saturating_add(1);
+    }
+
+    /// All refusal counts, for the index to keep.
+    pub(crate) fn refused_snapshot(&self) -> Vec<(DeviceId, [u64; 8])> {
+        self.refused().iter().map(|(kid, counts)| (*kid, *counts)).collect()
+    }
+
+    fn refused(&self) -> MutexGuard<'_, HashMap<DeviceId, [u64; 8]>> {
+        self.refused_by_device.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds a transaction (or a seal) by its id; `None` while it is not durable.
+    ///
+    /// # Errors
+    /// When the index or the log cannot be read.
+    pub fn transaction(&self, id: &TransactionId) -> Result<Option<StoredEntry>, ReadError> {
+        for index in self.index.find(id)? {
+            if let Some(entry) = self.entry(index)?
+                && entry.id == *id
+            {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The entry at a log index; `None` beyond the end.
+    ///
+    /// # Errors
+    /// When the index or the log cannot be read.
+    pub fn entry(&self, index: u64) -> Result<Option<StoredEntry>, ReadError> {
+        if index >= self.durable().log_size {
+            return Ok(None);
+        }
+        let place = self.index.block_of(index)?.ok_or(ReadError::Disagree)?;
+        let block = self.read_block(&place)?;
+        Ok(block.entries.into_iter().find(|entry| entry.index == index))
+    }
+
+    /// A block by height; `None` beyond the end.
+    ///
+    /// # Errors
+    /// When the index or the log cannot be read.
+    pub fn block(&self, height: u64) -> Result<Option<StoredBlock>, ReadError> {
+        if height > self.durable().height {
+            return Ok(None);
+        }
+        let place = self.index.block(height)?.ok_or(ReadError::Disagree)?;
+        Ok(Some(self.read_block(&place)?))
+    }
+
+    fn read_block(&self, place: &BlockPlace) -> Result<StoredBlock, ReadError> {
+        let block = self.log.read(place.position)?;
+        let time_unix_milliseconds = block.seal.time_unix_milliseconds;
+        let ids = entry_ids(&self.genesis.network, &block);
+        let seal = block.seal.encode();
+        let entries = block
+            .entries
+            .into_iter()
+            .chain(std::iter::once(seal))
+            .zip(ids)
+            .zip(place.first_index..)
+            .map(|((bytes, id), index)| StoredEntry { id, index, height: place.height, time_unix_milliseconds, bytes })
+            .collect();
+        Ok(StoredBlock { height: place.height, first_index: place.first_index, time_unix_milliseconds, entries })
+    }
+
+    /// The receipt (C2SP tlog-proof) of an entry; `None` while it is not durable.
+    ///
+    /// # Errors
+    /// When the log or the rows cannot be read.
+    pub fn receipt(&self, id: &TransactionId) -> Result<Option<String>, ReadError> {
+        let Some(entry) = self.transaction(id)? else { return Ok(None) };
+        let (checkpoint, size) = self.checkpoint_and_size();
+        let path = self.rows.inclusion_proof(entry.index, size)?;
+        let checkpoint = Note::parse(&checkpoint).map_err(|_| ReadError::Disagree)?;
+        let receipt = Receipt { entry: entry.bytes, index: entry.index, path, checkpoint };
+        Ok(Some(receipt.to_string()))
+    }
+
+    /// The checkpoint with the log size it is signed for.
+    pub fn checkpoint_and_size(&self) -> (Arc<str>, u64) {
+        // Both locks are taken in the order in which `publish` takes them, so the pair belongs together.
+        let checkpoint = self.checkpoint.read().unwrap_or_else(PoisonError::into_inner);
+        let size = checkpoint.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or_default();
+        (checkpoint.clone(), size)
+    }
+
+    /// A device's accepted readings whose block time lies in `from..=to` (Unix milliseconds), oldest first.
+    ///
+    /// # Errors
+    /// When the index or the log cannot be read.
+    pub fn readings(&self, kid: DeviceId, from: u64, to: u64, most: usize) -> Result<Vec<StoredEntry>, ReadError> {
+        let genesis = &self.genesis;
+        let epoch_of = |time: u64| epoch_at(genesis, time);
+        let mut found: Vec<StoredEntry> = Vec::new();
+        let mut block: Option<StoredBlock> = None;
+        for index in self.index.readings(kid, epoch_of(from), epoch_of(to))? {
+            if found.len() >= most {
+                break;
+            }
+            let held = block.as_ref().is_some_and(|held| {
+                (held.first_index..held.first_index + held.entries.len() as u64).contains(&index)
+            });
+            if !held {
+                let place = self.index.block_of(index)?.ok_or(ReadError::Disagree)?;
+                if place.time_unix_milliseconds < from || place.time_unix_milliseconds > to {
+                    continue;
+                }
+                block = Some(self.read_block(&place)?);
+            }
+            if let Some(held) = &block {
+                found.extend(held.entries.iter().find(|entry| entry.index == index).cloned());
+            }
+        }
+        Ok(found)
+    }
+
+    /// A device's newest `most` accepted readings, oldest first.
+    ///
+    /// # Errors
+    /// When the index or the log cannot be read.
+    pub fn last_readings(&self, kid: DeviceId, most: usize) -> Result<Vec<StoredEntry>, ReadError> {
+        let indexes = self.index.last_readings(kid, most)?;
+        let mut found = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            found.extend(self.entry(index)?);
+        }
+        Ok(found)
+    }
+
+    /// A device's newest `most` statements, newest first.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn statements_of_device(&self, kid: DeviceId, most: usize) -> Result<Vec<Statement>, ReadError> {
+        Ok(self.index.statements_of_device(kid, most)?)
+    }
+
+    /// The statements of all devices an account owns (or was paid for), newest first.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn statements_of_account(&self, account: AccountId, most: usize) -> Result<Vec<Statement>, ReadError> {
+        Ok(self.index.statements_of_account(account, most)?)
+    }
+
+    /// An account's newest `most` transfers, newest first.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn transfers(&self, account: AccountId, most: usize) -> Result<Vec<TransferRecord>, ReadError> {
+        Ok(self.index.transfers(account, most)?)
+    }
+}
+
+/// The epoch that a time lies in; genesis begins epoch 0.
+pub fn epoch_at(genesis: &Genesis, time_unix_milliseconds: u64) -> u64 {
+    let since = time_unix_milliseconds.saturating_sub(genesis.time_unix_milliseconds);
+    since / genesis.epoch_milliseconds().max(1)
+}
+
+/// The ids of a stored block's transactions in order, then its seal's.
+pub fn entry_ids(network: &str, block: &Block) -> Vec<TransactionId> {
+    let id = |bytes: &Vec<u8>| match Entry::decode(bytes) {
+        Some(Entry::Reading(reading)) => reading.transaction_id(network),
+        Some(Entry::Instruction(instruction)) => instruction.transaction_id(network),
+        // Only transactions are ever appended before a seal; whatever else this is has no id that anybody asks for.
+        _ => TransactionId([0; 32]),
+    };
+    let seal = TransactionId(block.seal.id());
+    block.entries.iter().map(id).chain(std::iter::once(seal)).collect()
+}

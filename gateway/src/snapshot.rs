@@ -1,0 +1,112 @@
+//! The ledger's state on disk now and then, so that a start replays one interval and not the whole history.
+//!
+//! `DATA/snapshots/HEIGHT.snapshot`: magic, format version, genesis hash, height, length, CRC-32C, then the state as
+//! the ledger encodes it. Written beside and renamed, so a crash leaves the old or the new one. Never the truth: one
+//! that cannot be read is passed over.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::data_dir;
+use crate::limits;
+
+const MAGIC: &[u8; 8] = b"LAMPSNAP";
+const VERSION: u32 = 1;
+const HEADER_BYTES: usize = 8 + 4 + 32 + 8 + 8 + 4;
+
+/// A snapshot could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the snapshot {file} could not be written: {source}")]
+pub struct SnapshotWriteError {
+    file: PathBuf,
+    source: io::Error,
+}
+
+/// Writes the snapshot of `height` and removes all but the newest few.
+///
+/// # Errors
+/// What the operating system says.
+pub fn write(directory: &Path, genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Result<(), SnapshotWriteError> {
+    let file = path(directory, height);
+    let failed = |source| SnapshotWriteError { file: file.clone(), source };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + state.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_be_bytes());
+    bytes.extend_from_slice(&genesis_hash);
+    bytes.extend_from_slice(&height.to_be_bytes());
+    bytes.extend_from_slice(&(state.len() as u64).to_be_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(state).to_be_bytes());
+    bytes.extend_from_slice(state);
+    data_dir::replace(&file, &bytes).map_err(failed)?;
+    for old in heights(directory).into_iter().rev().skip(limits::SNAPSHOTS_KEPT) {
+        // One that stays takes space and nothing else.
+        let _stays = fs::remove_file(path(directory, old));
+    }
+    Ok(())
+}
+
+/// Heights of the snapshots that lie in the directory, ascending; whether they can be read is another matter.
+pub fn heights(directory: &Path) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let height = |name: &str| name.strip_suffix(".snapshot")?.parse().ok();
+    let mut heights: Vec<u64> =
+        entries.filter_map(Result::ok).filter_map(|entry| height(entry.file_name().to_str()?)).collect();
+    heights.sort_unstable();
+    heights
+}
+
+/// The state in the snapshot of `height`; `None` when it is missing, damaged or of another ledger.
+pub fn read(directory: &Path, genesis_hash: [u8; 32], height: u64) -> Option<Vec<u8>> {
+    let mut bytes = fs::read(path(directory, height)).ok()?;
+    let (header, state) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let mut expected = Vec::with_capacity(HEADER_BYTES);
+    expected.extend_from_slice(MAGIC);
+    expected.extend_from_slice(&VERSION.to_be_bytes());
+    expected.extend_from_slice(&genesis_hash);
+    expected.extend_from_slice(&height.to_be_bytes());
+    expected.extend_from_slice(&(state.len() as u64).to_be_bytes());
+    expected.extend_from_slice(&crc32c::crc32c(state).to_be_bytes());
+    if header[..] != expected[..] {
+        return None;
+    }
+    bytes.drain(..HEADER_BYTES);
+    Some(bytes)
+}
+
+fn path(directory: &Path, height: u64) -> PathBuf {
+    directory.join(format!("{height}.snapshot"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_reads_back_and_only_the_newest_few_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        for height in [5, 100, 20] {
+            write(directory.path(), [1; 32], height, b"state").unwrap();
+        }
+        assert_eq!(heights(directory.path()), [20, 100]);
+        assert_eq!(read(directory.path(), [1; 32], 100).unwrap(), b"state");
+        assert_eq!(read(directory.path(), [2; 32], 100), None, "of another ledger");
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_passed_over_wherever_the_damage_is() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), [1; 32], 7, b"some state").unwrap();
+        let file = path(directory.path(), 7);
+        let whole = fs::read(&file).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            fs::write(&file, bytes).unwrap();
+            assert_eq!(read(directory.path(), [1; 32], 7), None, "byte {at}");
+        }
+        fs::write(&file, &whole[..20]).unwrap();
+        assert_eq!(read(directory.path(), [1; 32], 7), None);
+    }
+}

@@ -1,0 +1,341 @@
+//! Everything on disk, opened together: data directory, genesis, log, rows, snapshot, index; and a block's way there.
+//!
+//! The log is the truth. State, rows and index are brought to its end by replaying what follows the newest snapshot
+//! that they all hold.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use devices::{DeviceId, SigningKey, TransactionId};
+use ledger::block::{Block, BlockResults};
+use ledger::checkpoint::Checkpoint;
+use ledger::genesis::{Genesis, GenesisError};
+use ledger::note::{Note, NoteError};
+use ledger::replay::{Divergence, Trust};
+use ledger::state::State;
+use ledger::transaction::Outcome;
+
+use crate::clock;
+use crate::data_dir::{DataDir, DataDirError};
+use crate::index::{BlockEntry, BlockPlace, Index, IndexError};
+use crate::keys::{self, KeyFileError};
+use crate::log::{Log, LogError, Position};
+use crate::rows::{Rows, RowsError};
+use crate::shared::{Durable, epoch_at};
+use crate::snapshot;
+
+/// The data directory's content could not be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The Merkle rows.
+    #[error("the Merkle rows cannot be used: {0}")]
+    Rows(#[from] RowsError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A new genesis document cannot be made.
+    #[error("the network cannot begin: {0}")]
+    Genesis(#[from] GenesisError),
+    /// The checkpoint cannot be signed.
+    #[error("the checkpoint cannot be signed: {0}")]
+    Sign(#[from] NoteError),
+    /// The log's blocks do not give what their seals say.
+    #[error("the log contradicts itself: {0}; restore the log directory from a backup")]
+    Diverged(#[from] Divergence),
+    /// The log is shorter than it was.
+    #[error(
+        "the log holds {found} entries, but {signed} were signed and acknowledged: its end was lost; restore {} from a \
+         backup", .directory.display()
+    )]
+    Lost {
+        /// The log's directory.
+        directory: std::path::PathBuf,
+        /// Entries in the log.
+        found: u64,
+        /// Entries the last checkpoint covers.
+        signed: u64,
+    },
+    /// The log has another root than the one that was signed.
+    #[error("the log is not the one whose checkpoint lies beside it; restore {} from a backup", .0.display())]
+    AnotherLog(std::path::PathBuf),
+    /// The validator's key file does not belong to this network.
+    #[error("{0} is not the key of the validator that the genesis document names; restore it from a backup")]
+    AnotherValidator(std::path::PathBuf),
+    /// The epoch asked for is not the ledger's.
+    #[error("{directory} has epochs of {found} s, not {wanted} s: they are fixed when a network begins", directory = .directory.display())]
+    Epoch {
+        /// The data directory.
+        directory: std::path::PathBuf,
+        /// The ledger's.
+        found: u64,
+        /// Asked for.
+        wanted: u64,
+    },
+}
+
+/// What a new network begins with, or an existing one must agree with.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The network's id.
+    pub network: Option<String>,
+    /// Seconds of an epoch.
+    pub epoch_seconds: Option<u64>,
+}
+
+/// Network id where none is asked for.
+pub const NETWORK_DEFAULT: &str = "devnet";
+/// Seconds of an epoch where none are asked for.
+pub const EPOCH_SECONDS_DEFAULT: u64 = 60;
+
+/// All that is on disk, opened, and the state at the log's end.
+pub struct Opened {
+    /// The directory, held alone.
+    pub directory: DataDir,
+    /// The genesis document.
+    pub genesis: Genesis,
+    /// The validator's key.
+    pub validator: SigningKey,
+    /// The log, for appending.
+    pub log: Log,
+    /// The Merkle rows.
+    pub rows: Rows,
+    /// The index.
+    pub index: Index,
+    /// The state after the last block.
+    pub state: State,
+    /// The last block.
+    pub durable: Durable,
+    /// Its signed checkpoint.
+    pub checkpoint: String,
+    /// Refusals by device, as far as they were kept.
+    pub refused_by_device: HashMap<DeviceId, [u64; 8]>,
+    /// Height of the snapshot that the start used.
+    pub snapshot_height: Option<u64>,
+}
+
+/// Opens a data directory, making a new network when it is empty.
+///
+/// # Errors
+/// One sentence about what stands in the way.
+pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
+    let directory = DataDir::open(root)?;
+    let (genesis, validator) = open_genesis(&directory, wanted)?;
+    let genesis_hash = genesis.hash();
+    let (mut log, cut) = Log::open(&directory.log(), genesis_hash)?;
+    if let Some(cut) = cut {
+        tracing::warn!(file = %cut.file.display(), offset = cut.offset, bytes = cut.bytes, "a block torn by a crash was cut off the log's end; nothing acknowledged was in it");
+    }
+    let rows = Rows::open(&directory.rows())?;
+    let index = Index::open(&directory.index(), genesis_hash)?;
+    if log.next_height() == 0 {
+        begin_network(&genesis, &mut log)?;
+    }
+    let restored = restore(&directory, &genesis, &log, &index);
+    let index = match &restored {
+        Some(_) => index,
+        // The index has to hold everything from genesis, and what it holds now may be of another history.
+        None => {
+            drop(index);
+            Index::recreate(&directory.index(), genesis_hash)?
+        }
+    };
+    let snapshot_height = restored.as_ref().map(State::height);
+    let (state, last) = replay(&genesis, restored, &log, &rows, &index)?;
+    if rows.size() != state.log_size() || rows.root(state.log_size())? != state.root() {
+        tracing::warn!("the Merkle rows are damaged and are made anew from the log");
+        rows.truncate(0)?;
+        rebuild_rows(&log, &rows)?;
+    }
+    check_against_checkpoint(&directory, &rows, &state)?;
+    let checkpoint = sign(&state.checkpoint(), &validator)?;
+    directory.write_checkpoint(&checkpoint)?;
+    let refused_by_device = index.refused()?;
+    let durable = Durable {
+        height: state.height(),
+        log_size: state.log_size(),
+        time_unix_milliseconds: last.unwrap_or(state.time_unix_milliseconds()),
+    };
+    Ok(Opened { directory, genesis, validator, log, rows, index, state, durable, checkpoint, refused_by_device, snapshot_height })
+}
+
+fn open_genesis(directory: &DataDir, wanted: &Wanted) -> Result<(Genesis, SigningKey), StorageError> {
+    let file = directory.key("validator");
+    if let Some(genesis) = directory.genesis()? {
+        if let Some(wanted) = wanted.network.as_ref().filter(|wanted| **wanted != genesis.network) {
+            let (directory, found) = (directory.root().to_owned(), genesis.network);
+            return Err(DataDirError::Network { directory, found, wanted: wanted.clone() }.into());
+        }
+        if let Some(wanted) = wanted.epoch_seconds.filter(|wanted| *wanted != genesis.epoch_seconds) {
+            let (directory, found) = (directory.root().to_owned(), genesis.epoch_seconds);
+            return Err(StorageError::Epoch { directory, found, wanted });
+        }
+        let validator = keys::read(&file)?;
+        if !genesis.verifier_keys().iter().any(|verifier| *verifier.key() == validator.public_key()) {
+            return Err(StorageError::AnotherValidator(file));
+        }
+        return Ok((genesis, validator));
+    }
+    let operator = keys::read_or_create(&directory.key("operator"))?;
+    let treasury = keys::read_or_create(&directory.key("treasury"))?;
+    let validator = keys::read_or_create(&file)?;
+    let network = wanted.network.as_deref().unwrap_or(NETWORK_DEFAULT);
+    let genesis = Genesis::devnet(
+        network,
+        &format!("lamppost/{network}"),
+        validator.public_key(),
+        operator.public_key(),
+        treasury.public_key(),
+        wanted.epoch_seconds.unwrap_or(EPOCH_SECONDS_DEFAULT),
+        clock::now_unix_milliseconds(),
+    )?;
+    directory.write_genesis(&genesis)?;
+    Ok((genesis, validator))
+}
+
+fn begin_network(genesis: &Genesis, log: &mut Log) -> Result<(), StorageError> {
+    let (_, block, _) = State::genesis(genesis);
+    log.append(&block)?;
+    Ok(())
+}
+
+/// The newest snapshot that the log and the index both reach.
+fn restore(directory: &DataDir, genesis: &Genesis, log: &Log, index: &Index) -> Option<State> {
+    let flushed = index.flushed_height().ok().flatten()?;
+    // An index ahead of the log saw blocks that are gone.
+    let beyond = index.block(log.next_height()).ok()?;
+    if beyond.is_some() {
+        return None;
+    }
+    let snapshots = directory.snapshots();
+    snapshot::heights(&snapshots)
+        .into_iter()
+        .rev()
+        .filter(|height| *height <= flushed && *height < log.next_height())
+        .find_map(|height| {
+            let bytes = snapshot::read(&snapshots, genesis.hash(), height)?;
+            State::restore(genesis, &bytes).ok().filter(|state| state.height() == height)
+        })
+}
+
+/// Brings state, rows and index to the log's end; gives the state and the last block's time.
+fn replay(
+    genesis: &Genesis,
+    restored: Option<State>,
+    log: &Log,
+    rows: &Rows,
+    index: &Index,
+) -> Result<(State, Option<u64>), StorageError> {
+    let reader = log.reader();
+    let mut state = restored;
+    let blocks = match &state {
+        Some(state) => match index.block(state.height())? {
+            Some(place) => reader.blocks_from(place.position),
+            None => reader.blocks(),
+        },
+        None => reader.blocks(),
+    };
+    let mut last = None;
+    // What a crash left in the rows beyond the state is not known to be right; what it left out is appended.
+    rows.truncate(state.as_ref().map_or(0, State::log_size))?;
+    for block in blocks {
+        let (position, height, block) = block?;
+        let results = match &mut state {
+            Some(state) if height <= state.height() => continue,
+            Some(state) => state.replay(&block, Trust::OwnLog)?,
+            None => {
+                let (first, results) = State::replay_genesis(genesis, &block)?;
+                state = Some(first);
+                results
+            }
+        };
+        last = Some(results.time_unix_milliseconds);
+        if rows.size() >= results.first_index {
+            rows.append(results.first_index, &results.leaf_hashes)?;
+        }
+        put(index, genesis, position, &block, &results)?;
+    }
+    match state {
+        Some(state) => Ok((state, last)),
+        None => Ok((State::genesis(genesis).0, None)),
+    }
+}
+
+fn rebuild_rows(log: &Log, rows: &Rows) -> Result<(), StorageError> {
+    let mut first_index = 0;
+    for block in log.reader().blocks() {
+        let (_, _, block) = block?;
+        let seal = block.seal.encode();
+        let entries = block.entries.iter().chain(std::iter::once(&seal));
+        let leaves: Vec<_> = entries.map(|entry| ledger::merkle::leaf_hash(entry)).collect();
+        rows.append(first_index, &leaves)?;
+        first_index += leaves.len() as u64;
+    }
+    Ok(())
+}
+
+/// The last checkpoint that was signed must be of this log: an end that was acknowledged must not be missing.
+fn check_against_checkpoint(directory: &DataDir, rows: &Rows, state: &State) -> Result<(), StorageError> {
+    let Some(text) = directory.checkpoint()? else { return Ok(()) };
+    // A checkpoint file that a power failure left unreadable says nothing.
+    let Some(signed) = Note::parse(&text).ok().and_then(|note| Checkpoint::parse(&note.text).ok()) else {
+        return Ok(());
+    };
+    if signed.size > state.log_size() {
+        return Err(StorageError::Lost { directory: directory.log(), found: state.log_size(), signed: signed.size });
+    }
+    if rows.root(signed.size)? != signed.root {
+        return Err(StorageError::AnotherLog(directory.log()));
+    }
+    Ok(())
+}
+
+/// The checkpoint as a signed note; a lone validator's key name is the origin.
+///
+/// # Errors
+/// When the origin cannot stand in a note.
+pub fn sign(checkpoint: &Checkpoint, validator: &SigningKey) -> Result<String, NoteError> {
+    checkpoint.sign(&checkpoint.origin, validator).map(|note| note.to_string())
+}
+
+/// Adds a block to the index.
+///
+/// # Errors
+/// When it could not be written.
+pub fn put(
+    index: &Index,
+    genesis: &Genesis,
+    position: Position,
+    block: &Block,
+    results: &BlockResults,
+) -> Result<(), IndexError> {
+    let mut ids: Vec<TransactionId> = results.outcomes.iter().map(Outcome::id).collect();
+    ids.push(TransactionId(block.seal.id()));
+    let reading = |outcome: &Outcome| match outcome {
+        Outcome::Reading { kid, index, .. } => Some((*kid, *index)),
+        Outcome::Instruction { .. } => None,
+    };
+    let readings: Vec<_> = results.outcomes.iter().filter_map(reading).collect();
+    index.put(&BlockEntry {
+        place: BlockPlace {
+            height: results.height,
+            position,
+            first_index: results.first_index,
+            entries: u32::try_from(results.leaf_hashes.len()).unwrap_or(u32::MAX),
+            time_unix_milliseconds: results.time_unix_milliseconds,
+        },
+        ids: &ids,
+        readings: &readings,
+        epoch: epoch_at(genesis, results.time_unix_milliseconds),
+        statements: &results.statements,
+        transfers: &results.transfers,
+    })
+}

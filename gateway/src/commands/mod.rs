@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub mod audit;
 pub mod completion;
 pub mod device;
+pub mod health;
 pub mod key;
 pub mod output;
 pub mod receipt;
@@ -36,6 +37,7 @@ enum Command {
     Receipt(receipt::Arguments),
     Verify(verify::Arguments),
     Audit(audit::Arguments),
+    Health(health::Arguments),
     Completion(completion::Arguments),
 }
 
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Receipt(arguments) => receipt::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
     };
     match result {

@@ -20,8 +20,6 @@ pub const ACCOUNT_TRANSFERS_MAX: usize = 20;
 pub const ACCOUNT_STATEMENTS_MAX: usize = 15;
 /// Transfers on a transaction's page.
 pub const TRANSACTION_TRANSFERS_MAX: usize = 25;
-/// Records on a transaction's page: as many as an envelope may hold.
-pub const TRANSACTION_RECORDS_MAX: usize = 64;
 /// Entries on one page of a block.
 pub const BLOCK_ENTRIES_MAX: usize = 60;
 /// Characters of a name that came from outside.

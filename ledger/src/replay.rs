@@ -59,7 +59,7 @@ pub enum Difference {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("block {height}, entry {index}: {difference}")]
 pub struct Divergence {
-    /// The block.
+    /// The block, counted from genesis: not what a damaged seal says.
     pub height: u64,
     /// The entry's index in the log.
     pub index: u64,
@@ -120,8 +120,8 @@ struct Replay<'s> {
 impl<'s> Replay<'s> {
     fn begin<'a: 's>(state: &'s mut State, seal: &'a Seal) -> Result<Self, Divergence> {
         let first_index = state.log_size();
-        let differs = |difference| Divergence { height: seal.height, index: first_index, difference };
         let expected = state.height().saturating_add(1);
+        let differs = |difference| Divergence { height: expected, index: first_index, difference };
         if seal.height != expected {
             return Err(differs(Difference::Height { found: seal.height, expected }));
         }
@@ -134,7 +134,7 @@ impl<'s> Replay<'s> {
     }
 
     fn differs(&self, difference: Difference) -> Divergence {
-        Divergence { height: self.seal.height, index: self.builder.state().log_size(), difference }
+        Divergence { height: self.builder.height, index: self.builder.state().log_size(), difference }
     }
 
     fn verify<'e>(&self, entry: &'e [u8], trust: Trust) -> Result<VerifiedTransaction<&'e [u8]>, Divergence> {
@@ -190,7 +190,7 @@ impl<'s> Replay<'s> {
 
 /// Names the first field in which a stored seal differs from the computed one.
 fn compare(stored: &Seal, computed: &Seal, first_index: u64, seal_index: u64) -> Result<(), Divergence> {
-    let differs = |index, difference| Divergence { height: stored.height, index, difference };
+    let differs = |index, difference| Divergence { height: computed.height, index, difference };
     let fields = [
         ("height", stored.height == computed.height),
         ("time", stored.time_unix_milliseconds == computed.time_unix_milliseconds),

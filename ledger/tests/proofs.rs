@@ -122,7 +122,7 @@ fn the_first_thing_that_fails_is_named() {
         (refused(&|r| r.index = 4), ReceiptError::Root),
         (refused(&|r| r.index = size), ReceiptError::OutOfTree { index: size, size }),
         (refused(&|r| r.path[1][0] ^= 1), ReceiptError::Root),
-        (refused(&|r| drop(r.path.pop())), ReceiptError::PathLength { index: 5, size, hashes: 4 }),
+        (refused(&|r| r.path.truncate(4)), ReceiptError::PathLength { index: 5, size, hashes: 4 }),
         (refused(&|r| r.path.push([0; 32])), ReceiptError::PathLength { index: 5, size, hashes: 6 }),
         (refused(&|r| r.checkpoint.signatures.clear()), ReceiptError::Quorum { good: 0, needed: 1 }),
         (
@@ -179,7 +179,10 @@ fn two_thirds_of_the_validators_must_sign_and_strangers_are_refused() {
         let mut receipt = receipt(&city, 3);
         receipt.checkpoint = Note::unsigned(city.state.checkpoint().body());
         signers.iter().for_each(|at| receipt.checkpoint.sign(names[*at], &key(50 + *at as u8)).unwrap());
-        Receipt::parse(&receipt.to_string()).unwrap().verify(&genesis).map(|verified| verified.signers().len())
+        Receipt::parse(&receipt.to_string())
+            .unwrap()
+            .verify(&genesis)
+            .map(|verified| verified.signers().len())
     };
     assert_eq!(signed_by(&[0, 2, 3]), Ok(3));
     assert_eq!(signed_by(&[0, 1, 2, 3]), Ok(4));
@@ -189,7 +192,6 @@ fn two_thirds_of_the_validators_must_sign_and_strangers_are_refused() {
 
 #[test]
 fn verifier_keys_are_spelled_as_signed_note_has_it() {
-    // Made independently with Python's hashlib and base64: name, newline, 0x01 and 32 bytes.
     let key = VerifierKey::new("lamppost/devnet", validator().public_key()).unwrap();
     let text = key.to_string();
     assert_eq!(text.parse(), Ok(key.clone()));
@@ -205,17 +207,25 @@ fn verifier_keys_are_spelled_as_signed_note_has_it() {
     assert_eq!(parse(&text.replace("lamppost/", "lamppost ")), NoteError::KeyName);
 }
 
+/// Made with pyca/cryptography and hashlib: seed 00 01 .. 1f, the tree over the entries "0" to "4".
+const FOREIGN_VKEY: &str = "harbour.example/log+49dfd188+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+const FOREIGN_CHECKPOINT: &str = "harbour.example/log\n5\ntnSPbtepnefahP2X4aO6xvq4mZ9KQ2lcq5Uoot5DEUc=\n\n\u{2014} harbour.example/log Sd/RiKjZqIs483qHk6PBEEOj9PQ4NBj/ic4kXZhdrZW4kyyckuvsv3jh/n3Ss/azIGxu4L0gmb6dyRPOs2Bv13V8zwg=\n";
+
 #[test]
-fn notes_of_go_s_reference_implementation_are_read_and_judged() {
-    // The example of golang.org/x/mod/sumdb/note's documentation.
-    let vkey: VerifierKey = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".parse().unwrap();
-    let text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
-    let note = Note::parse(text).unwrap();
-    assert_eq!(note.to_string(), text);
+fn a_checkpoint_made_by_another_implementation_is_reproduced_and_judged() {
+    let seed: [u8; 32] = core::array::from_fn(|i| i as u8);
+    let signer = devices::identity::SigningKey::from_seed(seed);
+    let vkey: VerifierKey = FOREIGN_VKEY.parse().unwrap();
+    assert_eq!(vkey, VerifierKey::new("harbour.example/log", signer.public_key()).unwrap());
+    assert_eq!(vkey.to_string(), FOREIGN_VKEY);
+    let root = root_of(["0", "1", "2", "3", "4"].map(|entry| leaf_hash(entry.as_bytes())));
+    let ours = Checkpoint { origin: "harbour.example/log".into(), size: 5, root };
+    assert_eq!(ours.sign("harbour.example/log", &signer).unwrap().to_string(), FOREIGN_CHECKPOINT);
+    let note = Note::parse(FOREIGN_CHECKPOINT).unwrap();
     assert_eq!(note.signed_by(&vkey), Some(true));
-    let altered = Note::parse(&text.replace("answer", "Answer")).unwrap();
+    let altered = Note::parse(&FOREIGN_CHECKPOINT.replacen("\n5\n", "\n6\n", 1)).unwrap();
     assert_eq!(altered.signed_by(&vkey), Some(false));
-    let other = VerifierKey::new("PeterNeumann", key(1).public_key()).unwrap();
+    let other = VerifierKey::new("harbour.example/log", key(1).public_key()).unwrap();
     assert_eq!(note.signed_by(&other), None);
 }
 
@@ -247,18 +257,33 @@ fn tile_paths_have_one_spelling_each() {
         ("2/x001/x234/067", tile(TileRow::Level(2), 1_234_067, 256)),
         ("0/x001/067.p/12", tile(TileRow::Level(0), 1_067, 12)),
         ("entries/000.p/255", tile(TileRow::Entries, 0, 255)),
-        (
-            "63/x018/x446/x744/x073/x709/x551/615",
-            tile(TileRow::Level(63), u64::MAX, 256),
-        ),
+        ("63/x018/x446/x744/x073/x709/x551/615", tile(TileRow::Level(63), u64::MAX, 256)),
     ];
     for (path, expected) in table {
         assert_eq!(TilePath::parse(path), Ok(expected), "{path}");
         assert_eq!(expected.to_string(), path);
     }
     let refused = [
-        "", "0", "0/", "64/000", "00/000", "+1/000", "0/0", "0/0000", "0/x000/001", "0/001/067", "0/x001", "0/x001/x067",
-        "0/000.p/0", "0/000.p/256", "0/000.p/012", "0/000.p/", "0/000/", "entries/000.p/1/2", "-1/000", "0/٠٠٠",
+        "",
+        "0",
+        "0/",
+        "64/000",
+        "00/000",
+        "+1/000",
+        "0/0",
+        "0/0000",
+        "0/x000/001",
+        "0/001/067",
+        "0/x001",
+        "0/x001/x067",
+        "0/000.p/0",
+        "0/000.p/256",
+        "0/000.p/012",
+        "0/000.p/",
+        "0/000/",
+        "entries/000.p/1/2",
+        "-1/000",
+        "0/٠٠٠",
         "63/x018/x446/x744/x073/x709/x551/616",
     ];
     for path in refused {
@@ -304,7 +329,8 @@ fn account_ids_are_bech32m_and_catch_a_typo() {
     }
     assert!("lamp1".parse::<AccountId>().is_err());
     assert!(format!("{text}q").parse::<AccountId>().is_err());
-    let ids = [AccountId::pool("devnet"), AccountId::supply("devnet"), AccountId::escrow("devnet", key(1).kid())];
+    let ids =
+        [AccountId::pool("devnet"), AccountId::supply("devnet"), AccountId::escrow("devnet", key(1).kid())];
     assert!(ids.iter().enumerate().all(|(at, id)| ids[at + 1..].iter().all(|other| other != id)));
     assert_ne!(AccountId::pool("devnet"), AccountId::pool("testnet"));
 }

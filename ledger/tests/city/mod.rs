@@ -100,7 +100,8 @@ impl City {
     }
 
     pub fn enrol(&mut self, device: &SigningKey, owner: Option<AccountId>) {
-        let position = Some(Position { latitude_microdegrees: 57_100_000, longitude_microdegrees: -2_100_000 });
+        let position =
+            Some(Position { latitude_microdegrees: 57_100_000, longitude_microdegrees: -2_100_000 });
         let enrol = Instruction::Enrol { public_key: device.public_key(), owner, position };
         let transaction = self.instruct(&operator(), &enrol);
         let time = self.state.time_unix_milliseconds();
@@ -120,7 +121,8 @@ impl City {
 
     /// Every entry's bytes in the log's order.
     pub fn entries(&self) -> Vec<Vec<u8>> {
-        let of_block = |block: &Block| block.entries.iter().cloned().chain([block.seal.encode()]).collect::<Vec<_>>();
+        let of_block =
+            |block: &Block| block.entries.iter().cloned().chain([block.seal.encode()]).collect::<Vec<_>>();
         self.blocks.iter().flat_map(of_block).collect()
     }
 
@@ -140,7 +142,12 @@ pub fn instruction_with(signer: &SigningKey, counter: u64, payload: &[u8], with_
 }
 
 /// The bytes of an envelope whose every record is of one quantity.
-pub fn envelope(device: &SigningKey, sequence: (u32, u32), base: &Base<'_>, records: &[Record<'_>]) -> Vec<u8> {
+pub fn envelope(
+    device: &SigningKey,
+    sequence: (u32, u32),
+    base: &Base<'_>,
+    records: &[Record<'_>],
+) -> Vec<u8> {
     let mut pack = [0; 1_024];
     let length = encode_pack(base, records, &mut pack).unwrap();
     let mut out = vec![0; 1_024];
@@ -155,7 +162,8 @@ pub fn signed(bytes: Vec<u8>) -> SignedReading<Vec<u8>> {
 }
 
 pub fn verified(device: &SigningKey, bytes: Vec<u8>) -> Transaction {
-    let reading = signed(bytes).verify(&device.public_key(), "devnet").map_err(|(refusal, _)| refusal).unwrap();
+    let reading =
+        signed(bytes).verify(&device.public_key(), "devnet").map_err(|(refusal, _)| refusal).unwrap();
     VerifiedTransaction::Reading(reading)
 }
 
@@ -170,7 +178,12 @@ pub fn temperatures(device: &SigningKey, sequence: (u32, u32), records: usize) -
 }
 
 /// One temperature at a time, offset from the base time by `offset` seconds.
-pub fn temperature_at(device: &SigningKey, sequence: (u32, u32), time: Option<u32>, offset: i32) -> Transaction {
+pub fn temperature_at(
+    device: &SigningKey,
+    sequence: (u32, u32),
+    time: Option<u32>,
+    offset: i32,
+) -> Transaction {
     let base = Base { version: None, name: Some("temp"), time, unit: Some("Cel") };
     let record = Record { time_offset_seconds: Some(offset), ..Record::of(number(21)) };
     verified(device, envelope(device, sequence, &base, &[Record::of(number(20)), record]))

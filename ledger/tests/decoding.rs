@@ -1,0 +1,107 @@
+//! Decoders of the ledger meet anything: they refuse, and never crash.
+
+use ledger::block::{Entry, Seal};
+use ledger::genesis::Genesis;
+use ledger::instruction::Instruction;
+use ledger::note::{Note, VerifierKey};
+use ledger::receipt::Receipt;
+use ledger::registry::Position;
+use ledger::statement::Statement;
+use ledger::tiles::TilePath;
+use ledger::token::Tokens;
+use ledger::transaction::Outcome;
+use ledger::transfer::TransferRecord;
+use proptest::prelude::*;
+
+fn key(seed: u8) -> devices::identity::PublicKey {
+    devices::identity::SigningKey::from_seed([seed; 32]).public_key()
+}
+
+fn instruction() -> impl Strategy<Value = Instruction> {
+    let id = || any::<[u8; 32]>().prop_map(ledger::account::AccountId::from_bytes);
+    let position = any::<(i32, i32)>().prop_map(|(latitude_microdegrees, longitude_microdegrees)| Position {
+        latitude_microdegrees,
+        longitude_microdegrees,
+    });
+    let enrol = (any::<u8>(), proptest::option::of(id()), proptest::option::of(position))
+        .prop_map(|(seed, owner, position)| Instruction::Enrol { public_key: key(seed), owner, position });
+    let transfer = (id(), any::<u64>(), proptest::option::of("[a-zä ]{0,60}"))
+        .prop_map(|(to, amount_microtokens, memo)| Instruction::Transfer { to, amount_microtokens, memo });
+    let issue = (id(), any::<u64>())
+        .prop_map(|(to, amount_microtokens)| Instruction::Issue { to, amount_microtokens });
+    prop_oneof![enrol, transfer, issue]
+}
+
+fn seal() -> impl Strategy<Value = Seal> {
+    let numbers = any::<(u64, u64, u32, [u64; 8])>();
+    let roots = any::<([u8; 32], [u8; 32], Option<[u8; 32]>)>();
+    (numbers, roots, any::<Option<(u64, u64)>>()).prop_map(|(numbers, roots, settled_epochs)| Seal {
+        height: numbers.0,
+        time_unix_milliseconds: numbers.1,
+        entries: numbers.2,
+        refused: numbers.3,
+        results_root: roots.0,
+        log_root: roots.1,
+        state_root: roots.2,
+        settled_epochs,
+    })
+}
+
+proptest! {
+    #[test]
+    fn instructions_survive_encoding(instruction in instruction()) {
+        prop_assert_eq!(Instruction::decode(&instruction.encode()), Ok(instruction));
+    }
+
+    #[test]
+    fn seals_survive_encoding_and_never_look_like_a_transaction(seal in seal()) {
+        let bytes = seal.encode();
+        prop_assert_ne!(bytes[0], 0xd2);
+        prop_assert_eq!(Seal::decode(&bytes), Ok(seal));
+    }
+
+    #[test]
+    fn one_value_has_one_encoding(instruction in instruction(), seal in seal(), at in any::<prop::sample::Index>(), bit in 0_u32..8) {
+        let mut bytes = instruction.encode();
+        let place = at.index(bytes.len());
+        bytes[place] ^= 1_u8 << bit;
+        if let Ok(other) = Instruction::decode(&bytes) {
+            prop_assert_eq!(other.encode(), bytes);
+        }
+        let mut bytes = seal.encode();
+        let place = at.index(bytes.len());
+        bytes[place] ^= 1_u8 << bit;
+        if let Ok(other) = Seal::decode(&bytes) {
+            prop_assert_eq!(other.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn random_bytes_never_crash_a_decoder(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = (Instruction::decode(&bytes), Seal::decode(&bytes), Statement::decode(&bytes));
+        let _ = (Outcome::decode(&bytes), TransferRecord::decode(&bytes), Entry::decode(&bytes));
+    }
+
+    #[test]
+    fn random_text_never_crashes_a_parser(text in "(c2sp.org/tlog-proof@v1\n)?(extra |index )?[ -~\n\u{2014}]{0,200}") {
+        let _ = (Receipt::parse(&text), Note::parse(&text), text.parse::<VerifierKey>());
+        let _ = (TilePath::parse(&text), Genesis::from_json(&text), text.parse::<Tokens>());
+    }
+
+    #[test]
+    fn amounts_survive_their_text(amount in any::<u64>()) {
+        prop_assert_eq!(Tokens(amount).to_string().parse(), Ok(Tokens(amount)));
+    }
+}
+
+#[test]
+fn only_amounts_are_amounts() {
+    let table = [("0", Some(0)), ("1.5", Some(1_500_000)), ("0.000001", Some(1)), ("007", Some(7_000_000))];
+    for (text, expected) in table {
+        assert_eq!(text.parse().ok(), expected.map(Tokens), "{text}");
+    }
+    for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "0.0000001", "18446744073709.551616", "1,5", " 1"] {
+        assert!(text.parse::<Tokens>().is_err(), "{text}");
+    }
+    assert_eq!("18446744073709.551615".parse(), Ok(Tokens(u64::MAX)));
+}

@@ -25,7 +25,7 @@ pub mod transactions;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::from_fn;
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
@@ -43,8 +43,8 @@ pub fn router(shared: Arc<Shared>, window: Router) -> Router {
     let (api, document) = api().split_for_parts();
     api.merge(openapi::router(document))
         .with_state(Door::new(shared))
-        .merge(window)
-        .fallback(guard::no_such_path)
+        // The window has pages of its own for what it does not know; the API's absent paths get a problem document.
+        .fallback(move |request: Request| guard::elsewhere(window.clone(), request))
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .layer(from_fn(guard::time_limit))

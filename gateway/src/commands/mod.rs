@@ -14,6 +14,7 @@ pub mod key;
 pub mod output;
 pub mod receipt;
 pub mod send;
+pub mod up;
 pub mod verify;
 
 /// A city's sensor network that pays for readings and proves every payment.
@@ -31,6 +32,7 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(up::Arguments),
     Key(key::Arguments),
     Device(device::Arguments),
     Send(send::Arguments),
@@ -44,6 +46,7 @@ enum Command {
 /// Reads the command line, runs the command and gives the exit code.
 pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
+        Command::Up(arguments) => up::run(arguments),
         Command::Key(arguments) => key::run(arguments),
         Command::Device(arguments) => device::run(arguments),
         Command::Send(arguments) => send::run(arguments),

@@ -1,5 +1,7 @@
 //! The registry: every device with its counts, health, readings and statements.
 
+#![allow(unused_qualifications, reason = "utoipa writes parameters' types with their paths")]
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};

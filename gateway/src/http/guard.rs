@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use axum::{
+    Router,
     extract::Request,
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+
+use tower::ServiceExt as _;
 
 use super::problem::Problem;
 use crate::limits::HTTP_ANSWER_SECONDS_MAX;
@@ -29,9 +32,19 @@ pub async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// 404 for a path that leads nowhere.
-pub async fn no_such_path(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is nothing at {}; /api/openapi.json lists what there is", shortened(uri.path())))
+/// Paths that programs ask for: what is absent among them is answered with a problem document, not with a page.
+const PROGRAMS_PATHS: [&str; 6] = ["/api", "/tile", "/checkpoint", "/genesis", "/healthz", "/metrics"];
+
+/// A path that is not the API's: a page of the window, or 404.
+pub async fn elsewhere(window: Router, request: Request) -> Response {
+    let path = request.uri().path();
+    if PROGRAMS_PATHS.iter().any(|start| path.starts_with(start)) {
+        let sentence = format!("there is nothing at {}; /api/openapi.json lists what there is", shortened(path));
+        return Problem::not_found(sentence).into_response();
+    }
+    match window.oneshot(request).await {
+        Ok(response) => response,
+    }
 }
 
 /// 405 for a method that the path does not take.

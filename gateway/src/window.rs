@@ -1,0 +1,206 @@
+//! The dashboard's view of this node: every page's figures from the same reads as the API's.
+
+mod shapes;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dashboard::view::{
+    AccountPage, Answer, BlockPage, DevicePage, Home, Network, StatementPage, StatementsPage, TransactionPage, View,
+    ViewError,
+};
+use devices::{DeviceId, TransactionId};
+use ledger::account::AccountId;
+use ledger::block::Seal;
+use ledger::state::State;
+
+use crate::clock;
+use crate::limits::QUERY_ITEMS_MAX;
+use crate::reads::{self, DeviceFigures};
+use crate::shared::{ReadError, Shared};
+use shapes::Seals;
+
+/// Where the node is reached, for the pages that say so.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// `http://host:port`, without a slash at the end.
+    pub http_url: String,
+    /// `mqtt://host:port`.
+    pub mqtt_url: String,
+    /// The operator's key file, as commands on this machine name it.
+    pub operator_key: PathBuf,
+}
+
+/// The view of one node.
+pub struct Window {
+    shared: Arc<Shared>,
+    addresses: Addresses,
+}
+
+impl Window {
+    /// The view of a node that is reached at these addresses.
+    pub fn new(shared: Arc<Shared>, addresses: Addresses) -> Window {
+        Window { shared, addresses }
+    }
+
+    /// The network's figures from a state that is locked already, so that they fit the rest of the page.
+    fn network_of(&self, state: &State, now: u64) -> Network {
+        let figures = reads::figures_of(state, self.shared.durable(), now);
+        shapes::network(&self.shared.genesis, &self.addresses, &figures, state.pool(), now)
+    }
+
+    /// Network and device at one moment; `None` when there is no such device.
+    fn network_and_device(&self, kid: DeviceId) -> Option<(Network, DeviceFigures, Option<ledger::state::Estimate>)> {
+        let now = clock::now_unix_milliseconds();
+        let state = self.shared.state();
+        let device = state.device(kid)?;
+        let figures = reads::device_figures(&self.shared, &state, now, kid, device);
+        Some((self.network_of(&state, now), figures, state.estimate(kid)))
+    }
+
+    /// A device's row. How many statements it has is counted on its own page, and elsewhere where it explains a zero.
+    fn device_row(&self, figures: &DeviceFigures, counted: bool) -> Result<dashboard::view::Device, ViewError> {
+        let explains = figures.device.earned_microtokens == 0 && figures.device.accepted_records > 0;
+        let statements = if counted || explains { self.shared.index.statement_count(figures.kid).map_err(failed)? } else { 1 };
+        Ok(shapes::device(&self.shared.genesis.network, figures, statements))
+    }
+}
+
+impl View for Window {
+    fn home(&self, offset: u64, limit: usize) -> Result<Home, ViewError> {
+        let now = clock::now_unix_milliseconds();
+        let (network, figures) = {
+            let state = self.shared.state();
+            let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+            let asked = state.devices().skip(skipped).take(limit);
+            let figures: Vec<DeviceFigures> =
+                asked.map(|(kid, device)| reads::device_figures(&self.shared, &state, now, kid, device)).collect();
+            (self.network_of(&state, now), figures)
+        };
+        let devices = figures.iter().map(|figures| self.device_row(figures, false)).collect::<Result<_, _>>()?;
+        Ok(Home { network, devices })
+    }
+
+    fn device(&self, kid: &str, readings_max: usize, statements_max: usize) -> Answer<DevicePage> {
+        let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
+        let Some((network, figures, estimate)) = self.network_and_device(kid) else { return Ok(None) };
+        let readings = self.shared.last_readings(kid, readings_max).map_err(failed)?;
+        let statements = self.shared.statements_of_device(kid, statements_max).map_err(failed)?;
+        let mut seals = Seals::new(&self.shared);
+        Ok(Some(DevicePage {
+            device: self.device_row(&figures, true)?,
+            public_key: figures.device.public_key.to_string(),
+            readings: readings.iter().rev().filter_map(shapes::reading).collect(),
+            running: estimate
+                .filter(|_| figures.device.tally.envelopes > 0)
+                .map(|estimate| shapes::running(&self.shared.genesis, &figures, network.epoch, estimate)),
+            statements: seals.statements(statements).map_err(failed)?,
+            network,
+        }))
+    }
+
+    fn statements(&self, kid: &str, before_epoch: Option<u64>, limit: usize) -> Answer<StatementsPage> {
+        let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
+        let Some((network, figures, _)) = self.network_and_device(kid) else { return Ok(None) };
+        let all = self.shared.statements_of_device(kid, QUERY_ITEMS_MAX).map_err(failed)?;
+        let mut older = all.into_iter().filter(|statement| before_epoch.is_none_or(|epoch| statement.epoch < epoch));
+        let page: Vec<_> = older.by_ref().take(limit).collect();
+        let more = older.next().is_some();
+        let statements = Seals::new(&self.shared).statements(page).map_err(failed)?;
+        Ok(Some(StatementsPage { device: self.device_row(&figures, true)?, network, statements, more }))
+    }
+
+    fn statement(&self, kid: &str, epoch: u64) -> Answer<StatementPage> {
+        let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
+        let Some((network, figures, _)) = self.network_and_device(kid) else { return Ok(None) };
+        let Some(statement) = self.shared.index.statement(kid, epoch).map_err(failed)? else { return Ok(None) };
+        let statement = Seals::new(&self.shared).statement(statement).map_err(failed)?;
+        Ok(Some(StatementPage { device: self.device_row(&figures, true)?, network, statement }))
+    }
+
+    fn account(
+        &self,
+        id: &str,
+        devices_max: usize,
+        transfers_max: usize,
+        statements_max: usize,
+    ) -> Answer<AccountPage> {
+        let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
+        let now = clock::now_unix_milliseconds();
+        let (network, figures, owned) = {
+            let state = self.shared.state();
+            let Some(figures) = reads::account_of(&state, id) else { return Ok(None) };
+            let of = |kid: &DeviceId| Some(reads::device_figures(&self.shared, &state, now, *kid, state.device(*kid)?));
+            let owned: Vec<DeviceFigures> = figures.devices.iter().take(devices_max).filter_map(of).collect();
+            (self.network_of(&state, now), figures, owned)
+        };
+        let mut seals = Seals::new(&self.shared);
+        let transfers = self.shared.transfers(id, transfers_max).map_err(failed)?;
+        let statements = self.shared.statements_of_account(id, statements_max).map_err(failed)?;
+        Ok(Some(AccountPage {
+            network,
+            id: id.to_string(),
+            role: shapes::role(figures.role),
+            posted_microtokens: figures.posted_microtokens,
+            pending_microtokens: figures.pending_microtokens,
+            devices_total: figures.devices.len() as u64,
+            devices: owned.iter().map(|figures| self.device_row(figures, false)).collect::<Result<_, _>>()?,
+            transfers_total: self.shared.index.transfer_count(id).map_err(failed)?,
+            transfers: seals.transfers(transfers.iter()).map_err(failed)?,
+            statements: seals.statements(statements).map_err(failed)?,
+        }))
+    }
+
+    fn transaction(&self, id: &str, transfers_max: usize) -> Answer<TransactionPage> {
+        let Ok(id) = id.parse::<TransactionId>() else { return Ok(None) };
+        let Some(entry) = self.shared.transaction(&id).map_err(failed)? else { return Ok(None) };
+        let mut caused = match shapes::giver(&self.shared, &entry) {
+            Some(giver) => self.shared.index.transfers_at(giver, entry.height).map_err(failed)?,
+            None => Vec::new(),
+        };
+        caused.retain(|record| record.entry_index == entry.index);
+        let Some(body) = shapes::body(&self.shared, &entry.bytes) else { return Err(failed(ReadError::Disagree)) };
+        let transfers = Seals::new(&self.shared).transfers(caused.iter().take(transfers_max)).map_err(failed)?;
+        Ok(Some(TransactionPage {
+            network: self.network()?,
+            id: id.to_string(),
+            index: entry.index,
+            height: entry.height,
+            time_milliseconds: entry.time_unix_milliseconds,
+            raw: hex::encode(&entry.bytes),
+            body,
+            transfers,
+            transfers_total: caused.len() as u64,
+        }))
+    }
+
+    fn block(&self, height: u64, offset: u64, limit: usize) -> Answer<BlockPage> {
+        let Some(mut block) = self.shared.block(height).map_err(failed)? else { return Ok(None) };
+        let Some(last) = block.entries.pop() else { return Err(failed(ReadError::Disagree)) };
+        let Ok(seal) = Seal::decode(&last.bytes) else { return Err(failed(ReadError::Disagree)) };
+        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+        let entries = block.entries.iter().skip(skipped).take(limit);
+        Ok(Some(BlockPage {
+            network: self.network()?,
+            height,
+            time_milliseconds: block.time_unix_milliseconds,
+            first_index: block.first_index,
+            log_size: last.index.saturating_add(1),
+            seal_transaction: last.id.to_string(),
+            seal: shapes::seal_body(&seal),
+            entries: entries.map(|entry| shapes::block_entry(&self.shared, entry)).collect(),
+        }))
+    }
+
+    fn network(&self) -> Result<Network, ViewError> {
+        let now = clock::now_unix_milliseconds();
+        Ok(self.network_of(&self.shared.state(), now))
+    }
+}
+
+/// What a page says when the node could not read its own records: the cause stands in the log.
+fn failed(cause: impl Into<ReadError>) -> ViewError {
+    let cause = cause.into();
+    tracing::error!(%cause, "a page could not be drawn");
+    ViewError("The node could not read its own records; its log says why.".to_owned())
+}

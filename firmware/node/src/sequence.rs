@@ -17,7 +17,7 @@ pub enum SequenceError<E> {
     Damaged,
     /// The number written does not read back.
     Unconfirmed,
-    /// All 2^32 - 1 boots are used up.
+    /// All 2^32 - 2 boots are used up.
     Exhausted,
 }
 
@@ -84,7 +84,8 @@ fn plan<E>(slots: [Slot; 2]) -> Result<(u32, usize), SequenceError<E>> {
         [Slot::Blank, Slot::Damaged] => (0, 1, 1),
         [Slot::Damaged, Slot::Damaged] => return Err(SequenceError::Damaged),
     };
-    let boot = last.checked_add(1 + skip).ok_or(SequenceError::Exhausted)?;
+    // The highest u32 has a checksum of all ones too, and would read as blank.
+    let boot = last.checked_add(1 + skip).filter(|boot| *boot < u32::MAX).ok_or(SequenceError::Exhausted)?;
     Ok((boot, slot))
 }
 

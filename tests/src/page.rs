@@ -35,6 +35,18 @@ pub fn links(html: &str, beginning: &str) -> Vec<String> {
     attributes(html, "href").into_iter().filter(|target| target.starts_with(beginning)).collect()
 }
 
+/// Every amount on the page in micro-tokens, in its order: `<data class="amount" value="…">`.
+pub fn amounts(html: &str) -> Vec<u64> {
+    let values = html.split("class=\"amount\" value=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    values.filter_map(|value| value.parse().ok()).collect()
+}
+
+/// The part of a page from where `beginning` stands to the next `end`; empty where it does not stand there.
+pub fn part<'a>(html: &'a str, beginning: &str, end: &str) -> &'a str {
+    let from = html.find(beginning).map_or("", |at| &html[at..]);
+    from.find(end).map_or(from, |at| &from[..at])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

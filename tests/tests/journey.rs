@@ -36,31 +36,37 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 fn home_device_and_statement_pages_and_the_api_show_equal_totals() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let node = still_life(&directory.path().join("data"));
-    let home = page::text(&node.text("/"));
+    let home = node.text("/");
     let mut sum = 0;
     for device in devices(&node) {
         let (kid, owner) = (text(&device, "kid"), text(&device, "owner"));
         let total = microtokens(&device["earned_total"]);
-        let shown = text(&device["earned_total"], "tokens");
-        let own_page = page::text(&node.text(&format!("/devices/{kid}")));
-        assert!(home.contains(shown), "home shows {shown} for {kid}:\n{home}");
-        assert!(own_page.contains(shown), "the device's page shows {shown}:\n{own_page}");
+        let row = page::part(&home, &format!("id=\"d-{kid}\""), "</tr>");
+        assert_eq!(page::amounts(row).last(), Some(&total), "home's row of {kid}: {row}");
+        let own_page = node.text(&format!("/devices/{kid}"));
+        assert_eq!(page::amounts(&own_page).first(), Some(&total), "the device's page of {kid}");
         let statements = statements_of(&node, owner, kid);
         assert_eq!(
             statements.iter().map(|one| microtokens(&one["paid"])).sum::<u64>(),
             total,
             "statements of {kid}"
         );
+        for statement in &statements {
+            let page = node.text(&format!("/devices/{kid}/statements/{}", statement["epoch"]));
+            assert!(
+                page::amounts(&page).contains(&microtokens(&statement["paid"])),
+                "the statement's page: {statement}"
+            );
+        }
         sum += total;
     }
+    assert_eq!(page::amounts(&home).first(), Some(&sum), "home's figure of all devices");
     let accounts = owners(&node);
     let posted: u64 = accounts.iter().map(|owner| node.posted(owner)).sum();
     assert_eq!(posted, sum, "what the owners hold is what their devices have earned");
     for owner in &accounts {
-        let account_page = page::text(&node.text(&format!("/accounts/{owner}")));
-        let account = node.json(&format!("/api/v1/accounts/{owner}"));
-        let shown = text(&account["balance"]["posted"], "tokens");
-        assert!(account_page.contains(shown), "the account's page shows {shown}:\n{account_page}");
+        let account_page = node.text(&format!("/accounts/{owner}"));
+        assert!(page::amounts(&account_page).contains(&node.posted(owner)), "the account's page of {owner}");
     }
 }
 

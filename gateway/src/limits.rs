@@ -27,6 +27,9 @@ pub const REFUSED_NOTICE_DEVICES_MAX: usize = 65_536;
 /// Devices whose finally refused sequences are remembered until they restart (they are volatile).
 pub const SETTLED_OVERLAY_DEVICES_MAX: usize = 65_536;
 
+/// Enrolments of virtual devices that wait for their answers at once.
+pub const CITY_ENROLMENTS_MAX: usize = 1_024;
+
 /// Events a slow reader of the event stream may be behind before it misses some.
 pub const EVENTS_MAX: usize = 1_024;
 

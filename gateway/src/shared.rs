@@ -266,10 +266,22 @@ impl Shared {
     /// # Errors
     /// The refusal, or that the node is stopping.
     pub async fn submit(&self, bytes: Vec<u8>) -> Result<Submitted, SubmitError> {
+        self.enqueue(bytes).await?.await.unwrap_or(Err(SubmitError::Stopping))
+    }
+
+    /// Submits one transaction and gives the answer's receiver, for those who submit many in order. Waits only while the
+    /// intake is full.
+    ///
+    /// # Errors
+    /// That the node is stopping.
+    pub async fn enqueue(
+        &self,
+        bytes: Vec<u8>,
+    ) -> Result<oneshot::Receiver<Result<Submitted, SubmitError>>, SubmitError> {
         let (reply, answer) = oneshot::channel();
         let submission = Submission { topic_kid: None, bytes, reply: Some(reply) };
         self.intake.send(submission).await.map_err(|_| SubmitError::Stopping)?;
-        answer.await.unwrap_or(Err(SubmitError::Stopping))
+        Ok(answer)
     }
 
     /// Refused readings of one device by reason, in the order of `Refusal::ALL`.

@@ -1,5 +1,7 @@
 //! What the node tells about itself: Prometheus metrics, every queue's depth and bound among them, and log lines.
 
+use std::io::IsTerminal as _;
+
 use devices::Refusal;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -197,6 +199,9 @@ impl Telemetry {
     }
 }
 
+/// What is logged unless somebody says otherwise: virtual devices and the broker's clients are many and talk much.
+const FILTER: &str = "info,node=warn,fleet=warn,rumqttd=off,rumqttc=error,sled=warn";
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum LogFormat {
@@ -210,10 +215,10 @@ pub enum LogFormat {
 /// Starts writing log lines to stderr. `LAMPPOST_LOG` filters them as tracing's `EnvFilter` does.
 pub fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_env("LAMPPOST_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,rumqttd=error,rumqttc=error,sled=warn"));
+        .unwrap_or_else(|_| EnvFilter::new(FILTER));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Human => builder.with_target(false).try_init(),
+        LogFormat::Human => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
     // A test or an embedding program may have started its own; then lines go there.

@@ -1,1 +1,124 @@
-//! Being written.
+//! The index's claims: what was put is found, also after a restart, after merging, and when put twice.
+
+use ledger::transfer::{Transfer, TransferReason};
+
+use super::*;
+use crate::log::Position;
+
+const DEVICE: DeviceId = DeviceId([3; 8]);
+
+fn id(number: u64) -> TransactionId {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    bytes[8..16].copy_from_slice(&number.to_be_bytes());
+    TransactionId(bytes)
+}
+
+fn put(index: &Index, height: u64, entries: u32, epoch: u64) {
+    let first_index = height * u64::from(entries);
+    let ids: Vec<TransactionId> = (first_index..first_index + u64::from(entries)).map(id).collect();
+    let place = BlockPlace {
+        height,
+        position: Position { segment: 1, offset: height * 100 },
+        first_index,
+        entries,
+        time_unix_milliseconds: height * 1_000,
+    };
+    let transfer = Transfer {
+        debit: AccountId::from_bytes([1; 32]),
+        credit: AccountId::from_bytes([2; 32]),
+        amount_microtokens: height + 1,
+        reason: TransferReason::Issue,
+    };
+    let record = TransferRecord { transfer, height, time_unix_milliseconds: height * 1_000, entry_index: first_index };
+    let readings = [(DEVICE, first_index)];
+    let entry = BlockEntry { place, ids: &ids, readings: &readings, epoch, statements: &[], transfers: &[record] };
+    index.put(&entry).unwrap();
+}
+
+#[test]
+fn blocks_ids_readings_and_transfers_are_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = Index::open(&directory.path().join("index"), [1; 32]).unwrap();
+    assert_eq!(index.flushed_height().unwrap(), None);
+    for height in 0..20 {
+        put(&index, height, 4, height / 10);
+    }
+    assert_eq!(index.block_of(41).unwrap().unwrap().height, 10);
+    assert_eq!(index.block_of(80).unwrap(), None);
+    assert_eq!(index.find(&id(41)).unwrap(), [41]);
+    assert!(index.find(&id(80)).unwrap().is_empty());
+    let all: Vec<u64> = (0..20).map(|height| height * 4).collect();
+    assert_eq!(index.readings(DEVICE, 0, 5).unwrap(), all);
+    assert_eq!(index.readings(DEVICE, 1, 1).unwrap(), all[10..]);
+    assert_eq!(index.last_readings(DEVICE, 3).unwrap(), all[17..]);
+    let newest = index.transfers(AccountId::from_bytes([2; 32]), 2).unwrap();
+    assert_eq!(newest.iter().map(|record| record.transfer.amount_microtokens).collect::<Vec<_>>(), [20, 19]);
+}
+
+#[test]
+fn what_was_flushed_is_there_after_a_restart_and_putting_it_again_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("index");
+    let index = Index::open(&path, [1; 32]).unwrap();
+    for height in 0..6 {
+        put(&index, height, 3, 0);
+    }
+    index.flush(5, &[(DEVICE, [1, 0, 0, 0, 2, 0, 0, 0])]).unwrap();
+    drop(index);
+    let index = Index::open(&path, [1; 32]).unwrap();
+    assert_eq!(index.flushed_height().unwrap(), Some(5));
+    assert_eq!(index.refused().unwrap()[&DEVICE], [1, 0, 0, 0, 2, 0, 0, 0]);
+    for height in 2..6 {
+        put(&index, height, 3, 0);
+    }
+    assert_eq!(index.find(&id(10)).unwrap(), [10]);
+    assert_eq!(index.readings(DEVICE, 0, 0).unwrap(), [0, 3, 6, 9, 12, 15]);
+    assert_eq!(index.transfers(AccountId::from_bytes([1; 32]), 100).unwrap().len(), 6);
+}
+
+#[test]
+fn ids_are_found_after_many_blocks_were_merged_into_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("index");
+    let index = Index::open(&path, [1; 32]).unwrap();
+    let blocks = 2 * limits::INDEX_RUN_BLOCKS as u64 + 10;
+    for height in 0..blocks {
+        put(&index, height, 2, 0);
+    }
+    assert_eq!(index.buffered().runs, 2);
+    for number in (0..blocks * 2).step_by(97) {
+        assert_eq!(index.find(&id(number)).unwrap(), [number]);
+    }
+    index.flush(blocks - 1, &[]).unwrap();
+    drop(index);
+    let index = Index::open(&path, [1; 32]).unwrap();
+    assert_eq!(index.find(&id(1)).unwrap(), [1]);
+    assert_eq!(index.find(&id(blocks * 2 - 1)).unwrap(), [blocks * 2 - 1]);
+}
+
+#[test]
+fn an_index_that_is_foreign_damaged_or_marked_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("index");
+    let index = Index::open(&path, [1; 32]).unwrap();
+    put(&index, 0, 2, 0);
+    index.flush(0, &[]).unwrap();
+    drop(index);
+    let foreign = Index::open(&path, [2; 32]).unwrap();
+    assert_eq!(foreign.flushed_height().unwrap(), None);
+    foreign.flush(0, &[]).unwrap();
+    foreign.mark_for_rebuild();
+    drop(foreign);
+    let marked = Index::open(&path, [2; 32]).unwrap();
+    assert_eq!(marked.flushed_height().unwrap(), None);
+    drop(marked);
+    for entry in fs::read_dir(&path).unwrap() {
+        let file = entry.unwrap().path();
+        if file.is_file() {
+            fs::write(file, b"not sled").unwrap();
+        }
+    }
+    let damaged = Index::open(&path, [2; 32]).unwrap();
+    assert_eq!(damaged.flushed_height().unwrap(), None);
+}

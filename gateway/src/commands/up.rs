@@ -1,0 +1,164 @@
+//! `lamppost up`: one node with everything embedded.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::broker;
+use crate::city;
+use crate::host::{self, Ends};
+use crate::http;
+use crate::mqtt::{self, BrokerUrl};
+use crate::storage::{self, StorageError, Wanted};
+use crate::telemetry::{self, LogFormat, Telemetry};
+use crate::window::{Addresses, Window};
+
+/// Runs a node with everything in it: MQTT broker, gateway, ledger, dashboard and virtual devices
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  lamppost up --devices 3 --epoch 5\n  lamppost up --broker mqtt://broker.example:1883 --devices 0")]
+pub struct Arguments {
+    /// Directory that holds everything; made when it is missing
+    #[arg(long, value_name = "DIR", default_value = "./lamppost-data", env = "LAMPPOST_DATA")]
+    data: PathBuf,
+    /// Address of API and dashboard; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "LAMPPOST_HTTP")]
+    http: SocketAddr,
+    /// Address of the embedded MQTT broker; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883", env = "LAMPPOST_MQTT")]
+    mqtt: SocketAddr,
+    /// External MQTT broker to use instead of the embedded one, mqtt://[USER:PASSWORD@]HOST:PORT
+    #[arg(long, value_name = "URL", env = "LAMPPOST_BROKER", hide_env_values = true)]
+    broker: Option<BrokerUrl>,
+    /// Network id; fixed when the data directory is made [default: devnet]
+    #[arg(long, value_name = "ID", env = "LAMPPOST_NETWORK")]
+    network: Option<String>,
+    /// Seconds of a settlement epoch; fixed when the data directory is made [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "LAMPPOST_EPOCH")]
+    epoch: Option<u64>,
+    /// Virtual devices to run
+    #[arg(long, value_name = "N", default_value_t = 12, env = "LAMPPOST_DEVICES")]
+    devices: u32,
+    /// How log lines are written to stderr
+    #[arg(long, value_enum, default_value_t = LogFormat::Human, env = "LAMPPOST_LOG_FORMAT")]
+    log: LogFormat,
+}
+
+/// Runs the node until SIGTERM or ctrl-c.
+///
+/// # Errors
+/// One sentence about what stands in the way.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    telemetry::start_logging(arguments.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the node cannot start")?;
+    let result = runtime.block_on(up(arguments));
+    // The broker's threads and open connections end with the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn up(arguments: Arguments) -> anyhow::Result<()> {
+    // Both ports before anything is written: a taken one changes nothing.
+    let http = bind_http(arguments.http).await?;
+    let mqtt = match &arguments.broker {
+        None => Some(broker::bind(arguments.mqtt).await?),
+        Some(_) => None,
+    };
+    let wanted = Wanted { network: arguments.network.clone(), epoch_seconds: arguments.epoch };
+    let data = arguments.data.clone();
+    let opened = tokio::task::spawn_blocking(move || storage::open(&data, &wanted)).await.context("the start broke off")??;
+    let telemetry = Arc::new(Telemetry::new());
+    let city = city::City::open(&opened, arguments.devices)?;
+    let genesis_hash = opened.genesis.hash();
+    let operator_key = opened.directory.key("operator");
+    tracing::info!(
+        data = %opened.directory.root().display(),
+        network = %opened.genesis.network,
+        height = opened.durable.height,
+        entries = opened.durable.log_size,
+        snapshot = opened.snapshot_height,
+        "the ledger is open"
+    );
+    let Ends { shared, intake, outbound, stop, mut finished } = host::start(opened, telemetry.clone())?;
+    let network = shared.genesis.network.clone();
+    let broker_url = match (mqtt, &arguments.broker) {
+        (Some(listener), _) => {
+            let address = listener.local_addr().context("the MQTT port is gone")?;
+            broker::start(listener, &network, intake, outbound, telemetry).await?;
+            BrokerUrl { host: reachable(address).ip().to_string(), port: address.port(), login: None }
+        }
+        (None, Some(url)) => {
+            let id = format!("lamppost-{network}-{}", hex::encode(&genesis_hash[..4]));
+            mqtt::start(url, &network, &id, intake, outbound, telemetry);
+            url.clone()
+        }
+        (None, None) => anyhow::bail!("there is neither an embedded nor an external broker"),
+    };
+    let (stop_doors, stopping) = watch::channel(false);
+    let stopped = |mut stopping: watch::Receiver<bool>| async move {
+        let _sender_gone = stopping.wait_for(|stop| *stop).await;
+    };
+    let address = http.local_addr().context("the HTTP port is gone")?;
+    let http_url = format!("http://{}", reachable(address));
+    let mqtt_url = broker_url.to_string();
+    let addresses = Addresses { http_url: http_url.clone(), mqtt_url, operator_key };
+    let window = dashboard::router(Arc::new(Window::new(shared.clone(), addresses)));
+    let router = http::router(shared.clone(), window);
+    let serving = tokio::spawn(http::serve(http, router, stopped(stopping.clone())));
+    let fleet = city.settle(shared.clone(), &broker_url, stopping).await?;
+    println!("ready http={http_url} mqtt={broker_url}");
+    std::io::stdout().flush().context("stdout is closed")?;
+
+    let failed = tokio::select! {
+        signal = stop_signal() => {
+            tracing::info!(signal = signal?, "stopping");
+            None
+        }
+        result = &mut finished => Some(result),
+    };
+    let _doors_gone = stop_doors.send(true);
+    let _served = serving.await;
+    if let Some(fleet) = fleet {
+        let _fleet_ended = fleet.await;
+    }
+    drop(stop);
+    let result = match failed {
+        Some(result) => result,
+        None => finished.await,
+    };
+    result.context("the node broke off")?.map_err(|error: StorageError| error.into())
+}
+
+/// An address that a client on this machine can connect to: a listener on all addresses answers on loopback too.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+async fn bind_http(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "the HTTP address {address} is taken by another program: choose another with --http, port 0 picks a free one"
+        ),
+        _ => anyhow::anyhow!("the HTTP address {address} cannot be used: {error}"),
+    })
+}
+
+async fn stop_signal() -> anyhow::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be listened for")?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "ctrl-c",
+    })
+}

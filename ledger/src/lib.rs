@@ -9,12 +9,9 @@
 //! what outsiders verify is in [`receipt`], [`checkpoint`] and [`merkle`].
 #![no_std]
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
-#![deny(clippy::float_arithmetic)]
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::indexing_slicing)]
 
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 pub mod account;
 pub mod block;

@@ -29,7 +29,7 @@ fn enrol_at(device: &SigningKey, position: Option<(i32, i32)>) -> Instruction {
     Instruction::Enrol { public_key: device.public_key(), owner: None, position: position.map(place) }
 }
 
-/// Executes one instruction with a fresh counter and expects it to be refused without a trace.
+/// Executes one instruction with this counter and expects it to be refused without a trace.
 fn refused(city: &mut City, signer: &SigningKey, counter: u64, payload: &[u8], with_key: bool) -> Why {
     let before = city.state.clone();
     let transaction = instruction_with(signer, counter, payload, with_key);
@@ -53,7 +53,7 @@ fn every_refusal_has_its_reason_and_leaves_no_trace() {
     let supply = city.state.supply();
     let owned_by =
         |owner| Instruction::Enrol { public_key: key(2).public_key(), owner: Some(owner), position: None };
-    let table: Vec<(&str, SigningKey, u64, Vec<u8>, bool, Why)> = vec![
+    let table = [
         ("no array", operator(), 9, vec![0x01], true, Why::Malformed),
         ("an unknown name", operator(), 9, b"\x81\x65hello".to_vec(), true, Why::Malformed),
         ("an argument too many", treasury(), 9, b"\x83\x65issue\x01\x02".to_vec(), true, Why::Malformed),

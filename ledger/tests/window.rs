@@ -16,9 +16,12 @@ fn window(accepted: &[(u32, u32)]) -> Window {
     window
 }
 
+/// What it is about, what was accepted, what comes next, and whether that is a replay.
+type Case<'a> = (&'a str, &'a [(u32, u32)], (u32, u32), bool);
+
 #[test]
 fn the_contracts_rules_hold_line_by_line() {
-    let table: &[(&str, &[(u32, u32)], (u32, u32), bool)] = &[
+    let table: &[Case<'_>] = &[
         ("the very first may have any number", &[], (0, 0), false),
         ("the very first may be high", &[], (9, 1_000_000), false),
         ("the same again", &[(1, 5)], (1, 5), true),

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use thirtyfour::{ChromeCapabilities, LoggingPrefsLogLevel};
 use thirtyfour::prelude::*;
+use thirtyfour::{ChromeCapabilities, LoggingPrefsLogLevel};
 
 /// The browser starts no service of its own, asks nobody outside, and runs where there is no graphics card.
 const FLAGS: [&str; 11] = [
@@ -203,10 +203,7 @@ async fn without_javascript_the_pages_are_complete() -> WebDriverResult<()> {
     }
     let kid = device["kid"].as_str().expect("a device has a kid");
     browser.see(&node, &format!("/devices/{kid}")).await?;
-    assert!(
-        browser.driver.find_all(By::Css("main svg")).await?.iter().count() > 0,
-        "the chart is in the page"
-    );
+    assert!(!browser.driver.find_all(By::Css("main svg")).await?.is_empty(), "the chart is in the page");
     assert!(!browser.text("#statements").await?.is_empty());
     browser
         .driver

@@ -86,7 +86,21 @@ fn an_oversized_envelope_is_malformed() {
     let mut oversized = scene.sensor.reading().bytes;
     oversized.resize(1025, 0);
     scene.is_refused(&oversized, UNREADABLE, Refusal::Malformed);
-    scene.is_refused(&[0xd2; 20_000], UNREADABLE, Refusal::Malformed);
+    scene.is_refused(&[0xd2; 10_000], UNREADABLE, Refusal::Malformed);
+}
+
+#[test]
+fn a_message_beyond_the_brokers_bound_costs_its_sender_the_connection_and_nobody_else() {
+    let mut scene = Scene::new();
+    let mut neighbour = Sensor::any();
+    scene.node.enrol(&neighbour.public_key());
+    let other = connect(&scene.node, &neighbour);
+    scene.device.publish(&scene.sensor.topic("up"), &[0xd2; 50_000]);
+    let reading = neighbour.reading();
+    assert!(other.publish(&neighbour.topic("up"), &reading.bytes));
+    other.settled(reading.sequence);
+    scene.device = connect(&scene.node, &scene.sensor);
+    scene.next_good_one_is_accepted_and_paid_alone();
 }
 
 #[test]

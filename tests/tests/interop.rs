@@ -144,6 +144,18 @@ fn two_gateways_share_a_stream_without_paying_twice() {
     }
 }
 
+#[test]
+fn a_huge_message_at_an_external_broker_stops_nobody() {
+    let scene = Scene::new();
+    let mut sensor = e2e::sensor::Sensor::any();
+    scene.node.enrol(&sensor.public_key());
+    let first = sensor.reading();
+    scene.publish(&sensor.kid(), &first.bytes, &first.transaction);
+    mosquitto_pub(&scene.broker.address, &sensor.topic("up"), &[0xd2; 200_000]);
+    let next = sensor.reading();
+    scene.publish(&sensor.kid(), &next.bytes, &next.transaction);
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("a temporary path is text")
 }

@@ -57,7 +57,8 @@ impl Asset {
 
 /// The asset of that file name; `None` where the name or its hash is not a current one.
 pub fn serve(name: &str) -> Option<Response> {
-    let asset = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.path().ends_with(&format!("/{name}")))?;
+    let asset =
+        [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.path().ends_with(&format!("/{name}")))?;
     let headers = [
         (header::CONTENT_TYPE, asset.content_type),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),

@@ -12,6 +12,8 @@ use crate::{moments, names, numbers};
 
 /// Width of the plot in its own coordinates: hundredths of a percent.
 const WIDTH: u64 = 10_000;
+/// Where the line begins: left of it stand the labels of the vertical axis.
+const LEFT: u64 = 900;
 /// Height of the plot in hundredths of a pixel.
 const HEIGHT: i128 = 12_000;
 /// Space above the plot, in whole pixels: room for the highest tick's label.
@@ -169,8 +171,8 @@ impl Span {
         if length == 0 {
             return WIDTH / 2;
         }
-        let passed = u128::from(time_milliseconds.saturating_sub(self.from)) * u128::from(WIDTH);
-        u64::try_from(passed / length).unwrap_or(WIDTH).min(WIDTH)
+        let passed = u128::from(time_milliseconds.saturating_sub(self.from)) * u128::from(WIDTH - LEFT);
+        LEFT + u64::try_from(passed / length).unwrap_or(WIDTH).min(WIDTH - LEFT)
     }
 
     /// Two to five round times, or the one there is.
@@ -182,14 +184,18 @@ impl Span {
             STEPS.into_iter().rev().find(|step| seconds / step >= 2).unwrap_or(0)
         };
         if step == 0 {
-            return vec![TimeTick { x: percent(WIDTH / 2), anchor: "middle", label: moments::clock(self.from) }];
+            return vec![TimeTick {
+                x: percent(WIDTH / 2),
+                anchor: "middle",
+                label: moments::clock(self.from),
+            }];
         }
         let mut ticks = Vec::new();
         let mut at = self.from.div_ceil(step * 1_000) * step * 1_000;
         while at <= self.to {
             let x = self.x(at);
             let anchor = match x {
-                0..800 => "start",
+                0..600 => "start",
                 9_200.. => "end",
                 _ => "middle",
             };
@@ -202,8 +208,10 @@ impl Span {
 
 /// The usual interval between neighbours: the median of all.
 fn usual_interval(points: &[(u64, i128)]) -> u64 {
-    let mut intervals: Vec<u64> =
-        points.windows(2).map(|pair| pair.last().map_or(0, |b| b.0) - pair.first().map_or(0, |a| a.0)).collect();
+    let mut intervals: Vec<u64> = points
+        .windows(2)
+        .map(|pair| pair.last().map_or(0, |b| b.0) - pair.first().map_or(0, |a| a.0))
+        .collect();
     intervals.sort_unstable();
     intervals.get(intervals.len() / 2).copied().unwrap_or(0)
 }
@@ -321,16 +329,17 @@ mod tests {
         let chart = draw(&[point(60, 1253, -2)]).expect("drawn");
         assert_eq!(chart.line, "M5000 6000h0");
         assert_eq!(chart.area, "");
-        assert_eq!(chart.value_ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(), [
-            "11.53", "12.53", "13.53"
-        ]);
+        assert_eq!(
+            chart.value_ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(),
+            ["11.53", "12.53", "13.53"]
+        );
         assert_eq!(chart.time_ticks.len(), 1);
     }
 
     #[test]
     fn a_constant_runs_through_the_middle() {
         let chart = draw(&[point(0, 7, 0), point(10, 70, -1), point(20, 7, 0)]).expect("drawn");
-        assert_eq!(chart.line, "M0 6000L5000 6000L10000 6000");
+        assert_eq!(chart.line, "M900 6000L5450 6000L10000 6000");
         assert_eq!(chart.lowest, "7.0 °C");
     }
 

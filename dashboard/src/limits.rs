@@ -3,13 +3,13 @@
 /// Devices on one page of the home list.
 pub const HOME_DEVICES_MAX: usize = 40;
 /// Readings a device's page asks for.
-pub const READINGS_MAX: usize = 72;
+pub const READINGS_MAX: usize = 48;
 /// Rows of the readings table: one envelope may hold measurements of many times.
-pub const READING_ROWS_MAX: usize = 72;
+pub const READING_ROWS_MAX: usize = 48;
 /// Charts (and table columns) of a device's page.
 pub const SERIES_MAX: usize = 6;
 /// Statements written out on a device's page.
-pub const DEVICE_STATEMENTS_MAX: usize = 5;
+pub const DEVICE_STATEMENTS_MAX: usize = 3;
 /// Statements on one page of their list.
 pub const STATEMENTS_MAX: usize = 40;
 /// Devices on an account's page.
@@ -23,7 +23,7 @@ pub const TRANSACTION_TRANSFERS_MAX: usize = 25;
 /// Entries on one page of a block.
 pub const BLOCK_ENTRIES_MAX: usize = 60;
 /// Characters of a name that came from outside.
-pub const NAME_CHARACTERS_MAX: usize = 48;
+pub const NAME_CHARACTERS_MAX: usize = 40;
 /// Characters of an instruction's argument (a memo may be long).
 pub const ARGUMENT_CHARACTERS_MAX: usize = 400;
 /// Longest path segment that is looked up at all.

@@ -85,8 +85,8 @@ pub fn long(unix_milliseconds: u64) -> String {
 }
 
 /// `22 Nov, 07:38:46`: within tables whose heading says UTC.
-pub fn medium(unix_milliseconds: u64) -> String {
-    let at = civil(unix_milliseconds);
+pub fn medium(unix_milliseconds: impl Integer) -> String {
+    let at = civil(unix_milliseconds.value());
     let month = MONTHS.get(at.month).copied().unwrap_or_default();
     format!("{} {month}, {:02}:{:02}:{:02}", at.day, at.hour, at.minute, at.second)
 }

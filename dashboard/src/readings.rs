@@ -135,8 +135,11 @@ mod tests {
 
     #[test]
     fn records_of_one_moment_share_a_row() {
-        let records =
-            vec![record("temp", 125, Some(9_000)), record("hum", 480, Some(9_000)), record("temp", 124, None)];
+        let records = vec![
+            record("temp", 125, Some(9_000)),
+            record("hum", 480, Some(9_000)),
+            record("temp", 124, None),
+        ];
         let reading = Reading { accepted_milliseconds: 8_000, records, ..Reading::default() };
         let table = Table::of(&[reading]);
         assert_eq!(table.rows.len(), 2);

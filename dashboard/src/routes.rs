@@ -152,14 +152,19 @@ fn no_device() -> Undrawn {
 
 async fn device_page(State(view): Shared, Path(kid): Path<String>) -> Response {
     respond(view, move |view| {
-        let answer =
-            view.device(&bounded(kid)?, limits::READINGS_MAX, limits::DEVICE_STATEMENTS_MAX)?.ok_or_else(no_device)?;
+        let answer = view
+            .device(&bounded(kid)?, limits::READINGS_MAX, limits::DEVICE_STATEMENTS_MAX)?
+            .ok_or_else(no_device)?;
         Ok(device::DevicePage::new(answer).render()?)
     })
     .await
 }
 
-async fn statements_page(State(view): Shared, Path(kid): Path<String>, RawQuery(query): RawQuery) -> Response {
+async fn statements_page(
+    State(view): Shared,
+    Path(kid): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
     respond(view, move |view| {
         let before = number(query.as_deref(), "before");
         let answer =
@@ -208,13 +213,14 @@ async fn account_page(State(view): Shared, Path(id): Path<String>) -> Response {
 
 async fn transaction_page(State(view): Shared, Path(id): Path<String>) -> Response {
     respond(view, move |view| {
-        let answer = view.transaction(&bounded(id)?, limits::TRANSACTION_TRANSFERS_MAX)?.ok_or_else(|| {
-            Undrawn::Missing(
+        let answer =
+            view.transaction(&bounded(id)?, limits::TRANSACTION_TRANSFERS_MAX)?.ok_or_else(|| {
+                Undrawn::Missing(
                 "No such transaction",
                 "Nothing with this id is durable on the ledger. If it was sent just now, reload in a second."
                     .to_owned(),
             )
-        })?;
+            })?;
         Ok(transaction::TransactionPage::new(answer).render()?)
     })
     .await
@@ -223,7 +229,10 @@ async fn transaction_page(State(view): Shared, Path(id): Path<String>) -> Respon
 async fn block_page(State(view): Shared, Path(height): Path<String>, RawQuery(query): RawQuery) -> Response {
     respond(view, move |view| {
         let missing = || {
-            Undrawn::Missing("No such block", "The chain has not grown to that height, or it is no number.".to_owned())
+            Undrawn::Missing(
+                "No such block",
+                "The chain has not grown to that height, or it is no number.".to_owned(),
+            )
         };
         let height: u64 = height.parse().map_err(|_| missing())?;
         let (page, offset) = page_of(query.as_deref(), limits::BLOCK_ENTRIES_MAX);

@@ -140,17 +140,9 @@ pub struct Count {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Refused(pub [u64; 8]);
 
-/// The contract's words for a refusal, in the order of `devices::reading::Refusal::ALL`.
-pub const REFUSAL_REASONS: [&str; 8] = [
-    "malformed",
-    "unknown_device",
-    "revoked",
-    "signature",
-    "replayed",
-    "too_old",
-    "in_future",
-    "over_quota",
-];
+/// The contract's words for a refusal, in the order of `devices::refusal::Refusal::ALL`.
+pub const REFUSAL_REASONS: [&str; 8] =
+    ["malformed", "unknown_device", "revoked", "signature", "replayed", "too_old", "in_future", "over_quota"];
 
 impl Refused {
     /// Refused for any reason.

@@ -32,7 +32,11 @@ fn position(of: Position) -> String {
         let side = if microdegrees < 0 { negative } else { positive };
         format!("{}.{:02}° {side}", hundredths / 100, hundredths % 100)
     };
-    format!("{}, {}", rounded(of.latitude_microdegrees, "N", "S"), rounded(of.longitude_microdegrees, "E", "W"))
+    format!(
+        "{}, {}",
+        rounded(of.latitude_microdegrees, "N", "S"),
+        rounded(of.longitude_microdegrees, "E", "W")
+    )
 }
 
 impl DevicePage {

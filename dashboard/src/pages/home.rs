@@ -51,8 +51,11 @@ impl HomePage {
     fn fleet(&self) -> String {
         let counts = self.shell.network.devices;
         let others = [(counts.silent, "silent"), (counts.new, "new"), (counts.revoked, "revoked")];
-        let said: Vec<String> =
-            others.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        let said: Vec<String> = others
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
         match (counts.total(), said.is_empty()) {
             (0, _) => "none is enrolled yet".to_owned(),
             (_, true) => "all of them".to_owned(),

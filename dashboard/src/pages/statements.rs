@@ -28,7 +28,12 @@ impl StatementsPage {
         };
         let oldest = answer.statements.last().map(|statement| statement.epoch);
         Self {
-            shell: Shell::new(format!("Statements of device {kid}"), path, answer.network, before_epoch.is_none()),
+            shell: Shell::new(
+                format!("Statements of device {kid}"),
+                path,
+                answer.network,
+                before_epoch.is_none(),
+            ),
             device: answer.device,
             rows: StatementRows { statements: answer.statements, devices: false },
             paged: before_epoch.is_some(),

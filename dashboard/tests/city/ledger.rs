@@ -134,11 +134,14 @@ impl City {
 
     pub(super) fn statement_of(&self, resident: &Resident, epoch: u64) -> Statement {
         let accepted_records = self.beats_of_epoch(resident, epoch);
-        let lines: Vec<StatementLine> = resident.measures.iter().map(|measure| line(measure, accepted_records)).collect();
+        let lines: Vec<StatementLine> =
+            resident.measures.iter().map(|measure| line(measure, accepted_records)).collect();
         let due_microtokens = lines.iter().map(|line| line.amount_microtokens).sum();
         // The pool ran short once, and everybody got three quarters.
-        let short = (epoch == 117).then_some(PoolScale { pool_microtokens: 3_000, due_of_all_microtokens: 4_000 });
-        let paid_microtokens = if short.is_some() { due_microtokens * 3_000 / 4_000 } else { due_microtokens };
+        let short =
+            (epoch == 117).then_some(PoolScale { pool_microtokens: 3_000, due_of_all_microtokens: 4_000 });
+        let paid_microtokens =
+            if short.is_some() { due_microtokens * 3_000 / 4_000 } else { due_microtokens };
         Statement {
             kid: resident.kid.clone(),
             epoch,
@@ -161,7 +164,10 @@ impl City {
         }
         let epoch = height / BEATS_PER_EPOCH - 1;
         let settled = self.residents.iter().map(|resident| self.statement_of(resident, epoch));
-        settled.filter(|statement| statement.paid_microtokens > 0).map(|statement| self.reward(statement)).collect()
+        settled
+            .filter(|statement| statement.paid_microtokens > 0)
+            .map(|statement| self.reward(statement))
+            .collect()
     }
 
     fn reward(&self, statement: Statement) -> Transfer {
@@ -179,7 +185,13 @@ impl City {
         }
     }
 
-    pub(super) fn account_of(&self, id: &str, devices: usize, transfers: usize, statements: usize) -> Option<AccountPage> {
+    pub(super) fn account_of(
+        &self,
+        id: &str,
+        devices: usize,
+        transfers: usize,
+        statements: usize,
+    ) -> Option<AccountPage> {
         if id == account(1_000) {
             return Some(self.pool(transfers));
         }
@@ -210,7 +222,10 @@ impl City {
     fn pool(&self, transfers: usize) -> AccountPage {
         let network = self.network().unwrap_or_default();
         let all: Vec<Transfer> = (0..=self.height()).rev().flat_map(|height| self.rewards(height)).collect();
-        assert_eq!(network.pool_microtokens, POOL - all.iter().map(|one| one.amount_microtokens).sum::<u64>());
+        assert_eq!(
+            network.pool_microtokens,
+            POOL - all.iter().map(|one| one.amount_microtokens).sum::<u64>()
+        );
         AccountPage {
             id: account(1_000),
             role: AccountRole::Pool,

@@ -7,6 +7,8 @@
 mod ledger;
 mod residents;
 
+use std::sync::OnceLock;
+
 use dashboard::view::*;
 
 pub use residents::{HOSTILE_NAME, Resident};
@@ -29,6 +31,8 @@ pub struct City {
     pub now_milliseconds: u64,
     /// Its devices, in the order of their kids.
     pub residents: Vec<Resident>,
+    /// Its figures, reckoned once.
+    figures: OnceLock<Network>,
 }
 
 /// 64 hex digits that differ for every pair of numbers.
@@ -54,12 +58,12 @@ pub fn account(number: u64) -> String {
 impl City {
     /// The city with all its devices.
     pub fn at(now_milliseconds: u64) -> Self {
-        Self { now_milliseconds, residents: residents::all() }
+        Self { now_milliseconds, residents: residents::all(), figures: OnceLock::new() }
     }
 
     /// A city that nobody has moved into.
     pub fn empty(now_milliseconds: u64) -> Self {
-        Self { now_milliseconds, residents: Vec::new() }
+        Self { now_milliseconds, residents: Vec::new(), figures: OnceLock::new() }
     }
 
     /// The resident with that kid.
@@ -78,6 +82,10 @@ impl City {
     }
 
     fn figures(&self) -> Network {
+        self.figures.get_or_init(|| self.reckon()).clone()
+    }
+
+    fn reckon(&self) -> Network {
         let devices: Vec<Device> = self.residents.iter().map(|resident| self.device_of(resident)).collect();
         let sum = |figure: fn(&Device) -> u64| devices.iter().map(figure).sum::<u64>();
         let count = |status| devices.iter().filter(|device| device.status == status).count() as u64;
@@ -135,19 +143,33 @@ impl View for City {
             network: self.figures(),
             device: self.device_of(resident),
             public_key: hex(700, resident.number),
-            readings: self.beats(resident).rev().take(readings_max).map(|beat| self.reading(resident, beat)).collect(),
-            running: Some(self.statement_of(resident, self.epoch())).filter(|running| running.due_microtokens > 0),
+            readings: self
+                .beats(resident)
+                .rev()
+                .take(readings_max)
+                .map(|beat| self.reading(resident, beat))
+                .collect(),
+            running: Some(self.statement_of(resident, self.epoch()))
+                .filter(|running| running.due_microtokens > 0),
             statements: self.statements_of(resident).rev().take(statements_max).collect(),
         }))
     }
 
     fn statements(&self, kid: &str, before_epoch: Option<u64>, limit: usize) -> Answer<StatementsPage> {
         let Some(resident) = self.resident(kid) else { return Ok(None) };
-        let older = self.statements_of(resident).rev().filter(|row| before_epoch.is_none_or(|epoch| row.epoch < epoch));
+        let older = self
+            .statements_of(resident)
+            .rev()
+            .filter(|row| before_epoch.is_none_or(|epoch| row.epoch < epoch));
         let mut statements: Vec<Statement> = older.take(limit + 1).collect();
         let more = statements.len() > limit;
         statements.truncate(limit);
-        Ok(Some(StatementsPage { network: self.figures(), device: self.device_of(resident), statements, more }))
+        Ok(Some(StatementsPage {
+            network: self.figures(),
+            device: self.device_of(resident),
+            statements,
+            more,
+        }))
     }
 
     fn statement(&self, kid: &str, epoch: u64) -> Answer<StatementPage> {

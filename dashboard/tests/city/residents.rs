@@ -3,8 +3,7 @@
 use super::{GENESIS, NOON, account, hex};
 
 /// A name that tries everything at once: markup, a direction override, an unseen character, length.
-pub const HOSTILE_NAME: &str =
-    "<script>alert(1)</script>\u{202e}\u{200b}\"'&amp;<img src=x onerror=alert(2)>xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+pub const HOSTILE_NAME: &str = "<script>alert(1)</script>\u{202e}\u{200b}\"'&amp;<img src=x onerror=alert(2)>xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 /// A quantity a resident measures.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +34,17 @@ const FINE_DUST: Measure = Measure { price: 250, ..measure("pm2.5", "ug/m3", 74,
 const NOISE: Measure = Measure { price: 40, cap: 4, ..measure("noise", "dB", 512, 90, -1) };
 const UNPAID: Measure = Measure { price: 0, ..measure("voltage", "V", 330, 0, -2) };
 const HOSTILE: Measure = Measure { price: 0, ..measure(HOSTILE_NAME, "<b>\u{202e}V</b>", 7, 3, 0) };
+const HUGE: Measure = measure(
+    "&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&&",
+    "\"\"\"\"",
+    18_446_744_073_709_551_000,
+    600,
+    -9,
+);
+const RIGHT_TO_LEFT: Measure = measure("درجة الحرارة", "Cel", 1253, 240, -2);
+const NAMELESS: Measure = measure("", "", 1, 1, 0);
+const TOWER: Measure =
+    measure("t\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}", "/", -5, 3, -1);
 
 /// A device of the city and the rule it lives by.
 #[derive(Debug, Clone)]
@@ -70,7 +80,7 @@ pub fn all() -> Vec<Resident> {
         owned(0, Some(0), &[TEMPERATURE, HUMIDITY, FINE_DUST, NOISE, UNPAID]),
         Resident { until: Some(NOON - 840_000), ..owned(1, Some(0), &[TEMPERATURE, HUMIDITY]) },
         Resident { from: None, ..owned(2, Some(0), &[]) },
-        owned(3, Some(1), &[HOSTILE, TEMPERATURE]),
+        owned(3, Some(1), &[HOSTILE, TEMPERATURE, HUGE, RIGHT_TO_LEFT, NAMELESS, TOWER, UNPAID]),
         Resident { until: Some(NOON - 3_600_000), revoked: true, ..owned(4, Some(1), &[TEMPERATURE]) },
         owned(5, None, &[TEMPERATURE, HUMIDITY]),
         Resident { from: Some(NOON - 14_000), ..owned(6, Some(2), &[NOISE]) },

@@ -84,13 +84,7 @@ impl Bus {
         Ok(())
     }
 
-    fn read_bytes(
-        &mut self,
-        address: u8,
-        bytes: &mut [u8],
-        start: bool,
-        stop: bool,
-    ) -> Result<(), BusError> {
+    fn read_bytes(&mut self, address: u8, bytes: &mut [u8], start: bool, stop: bool) -> Result<(), BusError> {
         SLAVE_ADDRESS.write(u32::from(address) << 1 | 1);
         let length = bytes.len();
         for (index, byte) in bytes.iter_mut().enumerate() {

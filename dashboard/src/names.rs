@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn ten_kilobytes_become_a_short_name() {
-        let name = shown(&"x".repeat(10_240), 48);
+        let name = shown("x".repeat(10_240), 48);
         assert_eq!(name.chars().count(), 49);
         assert!(name.ends_with('…'));
     }

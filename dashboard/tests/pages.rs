@@ -209,13 +209,15 @@ async fn every_link_leads_to_a_page_or_into_the_api() {
 /// The contract's paths that the pages link to; they are answered by whoever mounts the dashboard.
 fn is_api(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    match parts.as_slice() {
-        ["checkpoint" | "genesis" | "metrics"] | ["api", "openapi.json"] => true,
-        ["api", "v1", "transactions" | "accounts" | "blocks", _] => true,
-        ["api", "v1", "transactions", _, "receipt"] | ["api", "v1", "devices", _, "readings"] => true,
-        ["api", "v1", "accounts", _, "statements" | "transfers"] => true,
-        _ => false,
-    }
+    matches!(
+        parts.as_slice(),
+        ["checkpoint" | "genesis" | "metrics"]
+            | ["api", "openapi.json"]
+            | ["api", "v1", "transactions" | "accounts" | "blocks", _]
+            | ["api", "v1", "transactions", _, "receipt"]
+            | ["api", "v1", "devices", _, "readings"]
+            | ["api", "v1", "accounts", _, "statements" | "transfers"]
+    )
 }
 
 #[tokio::test]

@@ -1,0 +1,98 @@
+//! Statements: what one device earned in one epoch, and why.
+
+use super::{Device, Network};
+
+/// What one device earned in one epoch, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statement {
+    /// The device.
+    pub kid: String,
+    /// The epoch.
+    pub epoch: u64,
+    /// Who is paid: the owner's account or the device's escrow.
+    pub payee: String,
+    /// Whether `payee` is the escrow.
+    pub escrow: bool,
+    /// The epoch's start.
+    pub starts_milliseconds: u64,
+    /// The epoch's end.
+    pub ends_milliseconds: u64,
+    /// The tariff's version.
+    pub tariff_version: u32,
+    /// One line a quantity.
+    pub lines: Vec<StatementLine>,
+    /// The sum of the lines' amounts.
+    pub due_microtokens: u64,
+    /// What was posted: `due`, or less where the pool did not hold enough for all.
+    pub paid_microtokens: u64,
+    /// How the pool fell short, where `paid` is less than `due`.
+    pub pool_scale: Option<PoolScale>,
+    /// The seal that posted it; `None` while the epoch runs.
+    pub seal: Option<Seal>,
+}
+
+/// One line of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StatementLine {
+    /// SenML name the tariff knows (`temp`), or `other`.
+    pub quantity: String,
+    /// SenML unit.
+    pub unit: String,
+    /// Accepted records.
+    pub accepted_records: u64,
+    /// Those that pay: at most the cap.
+    pub paid_records: u64,
+    /// The tariff's cap a device and epoch, where it is known.
+    pub paid_records_max: Option<u64>,
+    /// Price of one record.
+    pub price_microtokens: u64,
+    /// `paid_records` × `price_microtokens`.
+    pub amount_microtokens: u64,
+    /// Why it is zero or capped, in words.
+    pub reason: Option<String>,
+}
+
+/// Every statement of an epoch shrinks alike when the pool holds less than all are due:
+/// paid = floor(due × pool ÷ due of all).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolScale {
+    /// What the pool held.
+    pub pool_microtokens: u64,
+    /// What all devices together were due.
+    pub due_of_all_microtokens: u64,
+}
+
+/// Where something was sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seal {
+    /// Block.
+    pub height: u64,
+    /// The seal's place in the log.
+    pub index: u64,
+    /// The seal's id.
+    pub transaction: String,
+}
+
+/// The list of a device's statements.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StatementsPage {
+    /// Figures of the network at the same moment.
+    pub network: Network,
+    /// The device.
+    pub device: Device,
+    /// Newest first.
+    pub statements: Vec<Statement>,
+    /// Whether older ones exist.
+    pub more: bool,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StatementPage {
+    /// Figures of the network at the same moment.
+    pub network: Network,
+    /// The device.
+    pub device: Device,
+    /// The statement.
+    pub statement: Statement,
+}

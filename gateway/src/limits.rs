@@ -63,6 +63,8 @@ pub const QUERY_ITEMS_MAX: usize = 10_000;
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Bytes of one MQTT packet's payload: above the envelope's bound, so that an oversized one is refused with a reason.
 pub const MQTT_PAYLOAD_BYTES_MAX: usize = 16 * 1024;
+/// Longest packet that MQTT itself allows: what a client of an external broker must be able to read past.
+pub const MQTT_PACKET_BYTES_MAX: usize = 268_435_460;
 /// Seconds a new connection has for its CONNECT packet.
 pub const CONNECT_SECONDS_MAX: u64 = 10;
 /// Shortest wait before the next attempt to reach an external broker.

@@ -91,7 +91,9 @@ pub fn start(
     // A session that outlives the connection: the broker keeps for us what comes while we are away.
     options.set_clean_session(false);
     options.set_inflight(limits::EXTERNAL_INFLIGHT_MAX);
-    options.set_max_packet_size(limits::MQTT_PAYLOAD_BYTES_MAX + 1024, limits::MQTT_PAYLOAD_BYTES_MAX);
+    // MQTT 3.1.1 has no way to tell a broker what is too long, and a session that ends over one message gets the same
+    // message again: so whatever the protocol allows is read, and cut before it is kept.
+    options.set_max_packet_size(limits::MQTT_PACKET_BYTES_MAX, limits::MQTT_PAYLOAD_BYTES_MAX);
     if let Some((user, password)) = &url.login {
         options.set_credentials(user, password);
     }
@@ -124,7 +126,7 @@ impl Link {
                     }
                 }
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
-                    if !self.enqueue(&publish.topic, publish.payload.to_vec()).await {
+                    if !self.enqueue(&publish.topic, cut(&publish.payload)).await {
                         return;
                     }
                 }
@@ -153,6 +155,11 @@ impl Link {
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         }
     }
+}
+
+/// A message that is too long for an envelope stays so when it is cut, and takes no more room than one.
+fn cut(payload: &[u8]) -> Vec<u8> {
+    payload[..payload.len().min(limits::MQTT_PAYLOAD_BYTES_MAX)].to_vec()
 }
 
 async fn publish(client: AsyncClient, mut outbound: mpsc::Receiver<Outbound>) {

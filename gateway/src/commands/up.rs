@@ -111,12 +111,13 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     let router = http::router(shared.clone(), window);
     let serving = tokio::spawn(http::serve(http, router, stopped(stopping.clone())));
     let fleet = city.settle(shared.clone(), &broker_url, stopping).await?;
+    let stop_signal = stop_signal()?;
     println!("ready http={http_url} mqtt={broker_url}");
     std::io::stdout().flush().context("stdout is closed")?;
 
     let failed = tokio::select! {
-        signal = stop_signal() => {
-            tracing::info!(signal = signal?, "stopping");
+        signal = stop_signal => {
+            tracing::info!(signal, "stopping");
             None
         }
         result = &mut finished => Some(result),
@@ -154,11 +155,14 @@ async fn bind_http(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn stop_signal() -> anyhow::Result<&'static str> {
+/// Listens from the call on, not from the first poll: a signal right after the ready line must find a listener.
+fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be listened for")?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "ctrl-c",
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "ctrl-c",
+        }
     })
 }

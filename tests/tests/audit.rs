@@ -105,17 +105,49 @@ fn damage_every_file(directory: &Path) {
     }
 }
 
+/// A node in the middle of a write when the power went: what a crash leaves behind the last whole block.
 #[test]
-fn a_torn_tail_is_cut_and_a_broken_middle_is_refused() {
+fn a_torn_tail_is_cut_and_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let data = history(directory.path());
     let segment = segments(&data).pop().expect("there is a segment");
     let whole = fs::read(&segment).expect("the segment can be read");
-    fs::write(&segment, &whole[..whole.len() - 5]).expect("the segment can be written");
-    let mut node = Up::new().data(&data).start();
-    let said = node.stderr();
-    assert!(said.contains("torn") || said.contains("cut"), "the cut is reported: {said}");
-    assert_eq!(node.terminate().code(), Some(0));
+    let frame = whole.windows(4).rposition(|window| window == b"LBLK").expect("a frame opens with its mark");
+    let last_block = &whole[frame..];
+    let tails: [&[u8]; 3] = [&last_block[..10], &last_block[..last_block.len() - 1], &[0; 300]];
+    for tail in tails {
+        fs::write(&segment, [&whole[..], tail].concat()).expect("the segment can be written");
+        let mut node = Up::new().data(&data).start();
+        let said = node.stderr();
+        assert!(said.contains("torn"), "the cut is reported: {said}");
+        assert_eq!(node.terminate().code(), Some(0));
+        assert!(fs::read(&segment).expect("readable").starts_with(&whole), "nothing whole was cut");
+        audit(&data).success();
+        fs::write(&segment, &whole).expect("the segment can be written");
+        for derived in ["index", "rows", "snapshots", "checkpoint"] {
+            remove(&data.join(derived));
+        }
+    }
+}
+
+/// What was signed and acknowledged must not vanish quietly, however neatly the log ends.
+#[test]
+fn a_log_that_lost_its_end_is_refused() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = history(directory.path());
+    let segment = segments(&data).pop().expect("there is a segment");
+    let whole = fs::read(&segment).expect("the segment can be read");
+    let frame = whole.windows(4).rposition(|window| window == b"LBLK").expect("a frame opens with its mark");
+    fs::write(&segment, &whole[..frame]).expect("the segment can be written");
+    let sentence = Up::new().data(&data).fails().refusal();
+    assert!(sentence.contains("backup"), "it says what to do: {sentence}");
+}
+
+#[test]
+fn a_broken_middle_is_refused_with_file_and_offset() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = history(directory.path());
+    let segment = segments(&data).pop().expect("there is a segment");
     let mut broken = fs::read(&segment).expect("the segment can be read");
     let middle = broken.len() / 2;
     broken[middle] ^= 1;
@@ -123,5 +155,15 @@ fn a_torn_tail_is_cut_and_a_broken_middle_is_refused() {
     let sentence = Up::new().data(&data).fails().refusal();
     let name = segment.file_name().and_then(|name| name.to_str()).expect("a segment's name is text");
     assert!(sentence.contains(name), "it names the file: {sentence}");
-    assert!(sentence.chars().any(|letter| letter.is_ascii_digit()), "it names the offset: {sentence}");
+    let after = sentence.split(name).nth(1).unwrap_or_default();
+    assert!(after.chars().any(|letter| letter.is_ascii_digit()), "it names the offset: {sentence}");
+    assert!(sentence.contains("restore") || sentence.contains("backup"), "it says what to do: {sentence}");
+}
+
+fn remove(path: &Path) {
+    if path.is_dir() {
+        fs::remove_dir_all(path).expect("it can be removed");
+    } else if path.exists() {
+        fs::remove_file(path).expect("it can be removed");
+    }
 }

@@ -47,6 +47,8 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
 
 /// Switches the board on and shows its log until the time is over, or for ever.
 fn run(options: &Options) -> Result<(), Failure> {
+    // Asked first: without a node the builds would be for nothing.
+    enrolment::network_of(&options.node)?;
     setup::ensure_tools(&[setup::QEMU])?;
     let firmware = firmware::build()?;
     let store = Store::at(&options.data)?;

@@ -44,15 +44,12 @@ impl Enrolment {
     /// # Errors
     /// When no node answers, the key admits nobody, or the board's identity speaks to another broker.
     pub fn ensure(&self, store: &Store) -> Result<Enrolled, Failure> {
-        let status = self
-            .get("/api/v1/status")?
-            .ok_or_else(|| Failure::new(format!("what answers at {} is no Lamppost node", self.node)))?;
-        let (kid, public_key) = self.ensure_identity(store, &member(&status, "network")?)?;
+        let (kid, public_key) = self.ensure_identity(store, &network_of(&self.node)?)?;
         let owner = match &self.owner {
             Some(owner) => owner.clone(),
             None => self.ensure_owner(store)?,
         };
-        if self.get(&format!("/api/v1/devices/{kid}"))?.is_none() {
+        if get(&self.node, &format!("/api/v1/devices/{kid}"))?.is_none() {
             say(&format!("enrolling {kid} at {}", self.node));
             let mut enrol =
                 self.lamppost(&["device", "enrol", "--public-key", &public_key, "--owner", &owner]);
@@ -94,27 +91,36 @@ impl Enrolment {
         member(&said, "account")
     }
 
-    /// What the node answers to a GET; none where it knows nothing of the kind.
-    fn get(&self, path: &str) -> Result<Option<String>, Failure> {
-        let answer = http_get(&self.node, path).map_err(|error| {
-            Failure::new(format!(
-                "no node answers at {} ({error}); start one in another terminal with: cargo xtask up",
-                self.node
-            ))
-        })?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let code = head.split(' ').nth(1).unwrap_or_default();
-        match code {
-            "200" => Ok(Some(body.to_owned())),
-            "404" => Ok(None),
-            _ => Err(Failure::new(format!("the node at {} answers {code} to GET {path}", self.node))),
-        }
-    }
-
     fn lamppost(&self, arguments: &[&str]) -> Command {
         let mut command = process::command(&self.lamppost);
         command.args(arguments);
         command
+    }
+}
+
+/// The network of the node that answers at `node`.
+///
+/// # Errors
+/// When none answers, with what to type.
+pub fn network_of(node: &str) -> Result<String, Failure> {
+    match get(node, "/api/v1/status")? {
+        Some(status) => member(&status, "network"),
+        None => Err(Failure::new(format!("what answers at {node} is no Lamppost node"))),
+    }
+}
+
+/// What the node answers to a GET; none where it knows nothing of the kind.
+fn get(node: &str, path: &str) -> Result<Option<String>, Failure> {
+    let answer = http_get(node, path).map_err(|error| {
+        Failure::new(format!(
+            "no node answers at {node} ({error}); start one in another terminal with: cargo xtask up"
+        ))
+    })?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    match head.split(' ').nth(1).unwrap_or_default() {
+        "200" => Ok(Some(body.to_owned())),
+        "404" => Ok(None),
+        code => Err(Failure::new(format!("the node at {node} answers {code} to GET {path}"))),
     }
 }
 

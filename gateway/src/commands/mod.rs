@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod audit;
+pub mod bench;
 pub mod completion;
 pub mod device;
+pub mod fleet;
 pub mod health;
 pub mod key;
 pub mod output;
@@ -39,6 +41,8 @@ enum Command {
     Receipt(receipt::Arguments),
     Verify(verify::Arguments),
     Audit(audit::Arguments),
+    Fleet(fleet::Arguments),
+    Bench(bench::Arguments),
     Health(health::Arguments),
     Completion(completion::Arguments),
 }
@@ -53,6 +57,8 @@ pub fn main() -> ExitCode {
         Command::Receipt(arguments) => receipt::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Fleet(arguments) => fleet::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
     };

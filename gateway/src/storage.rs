@@ -339,3 +339,6 @@ pub fn put(
         transfers: &results.transfers,
     })
 }
+
+#[cfg(test)]
+mod tests;

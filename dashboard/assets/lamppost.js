@@ -63,7 +63,14 @@
     for (let i = 0; i < shown.childNodes.length; i++) rewrite(shown.childNodes[i], fresh.childNodes[i]);
   }
 
+  // A finger or wheel has no :hover to ask for, so what it did last counts for a while.
+  let touched = 0;
+  for (const name of ["pointerdown", "touchmove", "wheel", "keydown"]) {
+    document.addEventListener(name, () => { touched = Date.now(); }, { passive: true });
+  }
+
   function busy(element) {
+    if (Date.now() - touched < 1500) return true;
     const selection = document.getSelection();
     return element.matches(":hover")
       || element.contains(document.activeElement)
@@ -92,6 +99,12 @@
       if (shown) replace(shown, fresh);
     }
     tick();
+    if (asof.classList.contains("live")) live();
+  }
+
+  function live() {
+    const held = waiting.size ? "; newer rows wait while you are at them" : "";
+    say("Live, as of " + clock(newest) + held, true);
   }
 
   function compare(page) {
@@ -122,7 +135,7 @@
         const now = Number(page.body.dataset.now);
         if (now) { newest = now; lead = Date.now() - now; }
         compare(page);
-        say("Live, as of " + clock(newest), true);
+        live();
       }
     } catch {
       lost();
@@ -137,7 +150,7 @@
   function listen() {
     if (source || document.hidden) return;
     source = new EventSource(stream);
-    source.onopen = () => { say("Live, as of " + clock(newest), true); refresh(); };
+    source.onopen = () => { live(); refresh(); };
     source.onerror = lost;
     for (const name of ["block", "settlement", "refusal"]) source.addEventListener(name, refresh);
   }
@@ -154,5 +167,8 @@
   document.addEventListener("pointerout", () => setTimeout(settle, 0));
   document.addEventListener("focusout", () => setTimeout(settle, 0));
   document.addEventListener("selectionchange", () => { if (waiting.size) setTimeout(settle, 0); });
+  setInterval(() => { if (waiting.size) settle(); }, 1000);
+  // Silence is news too: statuses age although no block comes.
+  setInterval(() => { if (source) refresh(); }, 30000);
   listen();
 })();

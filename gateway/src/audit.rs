@@ -57,7 +57,9 @@ pub enum AuditError {
         needed: usize,
     },
     /// The checkpoint promises more than there is, or ends inside a block.
-    #[error("the signed checkpoint promises {promised} entries, but no block ends there: the log ends with {found}")]
+    #[error(
+        "the signed checkpoint promises {promised} entries, but no block ends there: the log ends with {found}"
+    )]
     Missing {
         /// What the checkpoint says.
         promised: u64,
@@ -180,9 +182,9 @@ impl Audit {
         for (located, steps) in window.iter().zip(steps) {
             let readings = steps.iter().filter(|step| matches!(step, Step::Reading)).count();
             let verdicts: Vec<_> = verdicts.by_ref().take(readings).collect();
-            let results = self.execute(&located.block, steps, verdicts).map_err(|divergence| {
-                AuditError::Differs { place: located.place.clone(), divergence }
-            })?;
+            let results = self
+                .execute(&located.block, steps, verdicts)
+                .map_err(|divergence| AuditError::Differs { place: located.place.clone(), divergence })?;
             self.count(&located.block, &results)?;
         }
         Ok(())
@@ -210,11 +212,13 @@ impl Audit {
         let findings = &mut self.findings;
         findings.blocks += 1;
         findings.entries = results.log_size;
-        let readings = results.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Reading { .. })).count();
+        let readings =
+            results.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Reading { .. })).count();
         findings.readings += readings as u64;
         findings.instructions += (results.outcomes.len() - readings) as u64;
         findings.statements += results.statements.len() as u64;
-        let paid = results.statements.iter().map(|statement| u128::from(statement.paid_microtokens)).sum::<u128>();
+        let paid =
+            results.statements.iter().map(|statement| u128::from(statement.paid_microtokens)).sum::<u128>();
         findings.paid_microtokens += paid;
         findings.settled_epochs += block.seal.settled_epochs.map_or(0, |(first, last)| last - first + 1);
         if results.log_size == self.checkpoint.size {
@@ -263,7 +267,9 @@ fn plan<'a>(window: &'a [Located], state: Option<&State>) -> Vec<Plan<'a>> {
                     }
                 }
                 Some(Entry::Instruction(instruction)) => {
-                    if let Ok(Instruction::Enrol { public_key, .. }) = Instruction::decode(instruction.payload()) {
+                    if let Ok(Instruction::Enrol { public_key, .. }) =
+                        Instruction::decode(instruction.payload())
+                    {
                         enrolled.insert(public_key.kid(), public_key);
                     }
                     Step::Instruction(instruction)
@@ -320,6 +326,9 @@ fn verify_on_all_cores<'a>(
     thread::scope(|scope| {
         let workers: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || judge(share))).collect();
         // A worker that panicked has found a broken invariant: the audit must not go on as if it had not.
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }

@@ -58,7 +58,9 @@ impl Client {
     /// When the address is no `http://` address.
     pub fn new(url: &str) -> Result<Client, ClientError> {
         let url = url.trim_end_matches('/');
-        let authority = url.strip_prefix("http://").filter(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', ' ']));
+        let authority = url
+            .strip_prefix("http://")
+            .filter(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', ' ']));
         let authority = authority.ok_or_else(|| ClientError::Address(printable(url)))?;
         let mut configuration = Agent::config_builder()
             .http_status_as_error(false)
@@ -109,15 +111,22 @@ impl Client {
     /// When nobody answers, or the transaction is refused.
     pub fn submit(&self, transaction: &[u8]) -> Result<Value, ClientError> {
         let request = self.agent.post(format!("{}/api/v1/transactions", self.url));
-        let answer = request.content_type("application/cose").header("accept", "application/json").send(transaction);
+        let answer =
+            request.content_type("application/cose").header("accept", "application/json").send(transaction);
         serde_json::from_slice(&self.body(answer)?).map_err(|_| self.not_a_node())
     }
 
     fn body(&self, answer: Result<Response<ureq::Body>, ureq::Error>) -> Result<Vec<u8>, ClientError> {
-        let unreachable = |error: ureq::Error| ClientError::Unreachable { url: self.url.clone(), cause: error.to_string() };
+        let unreachable =
+            |error: ureq::Error| ClientError::Unreachable { url: self.url.clone(), cause: error.to_string() };
         let mut answer = answer.map_err(unreachable)?;
         let status = answer.status();
-        let bytes = answer.body_mut().with_config().limit(CLIENT_ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
+        let bytes = answer
+            .body_mut()
+            .with_config()
+            .limit(CLIENT_ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(unreachable)?;
         if status.is_success() { Ok(bytes) } else { Err(refused(status, &bytes)) }
     }
 
@@ -130,7 +139,8 @@ impl Client {
 fn refused(status: StatusCode, body: &[u8]) -> ClientError {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     let word = |name: &str| problem.get(name).and_then(Value::as_str).map(printable);
-    let sentence = word("detail").unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
+    let sentence =
+        word("detail").unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
     ClientError::Refused { status: status.as_u16(), sentence, reason: word("reason") }
 }
 
@@ -163,6 +173,9 @@ mod tests {
         let error = refused(StatusCode::CONFLICT, br#"{"detail":"no \u001b[31mred","reason":"replayed"}"#);
         assert_eq!(error.to_string(), "the node answers 409: no [31mred");
         assert!(matches!(error, ClientError::Refused { reason: Some(reason), .. } if reason == "replayed"));
-        assert_eq!(refused(StatusCode::BAD_GATEWAY, b"<html>").to_string(), "the node answers 502: Bad Gateway");
+        assert_eq!(
+            refused(StatusCode::BAD_GATEWAY, b"<html>").to_string(),
+            "the node answers 502: Bad Gateway"
+        );
     }
 }

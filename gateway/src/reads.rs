@@ -131,7 +131,9 @@ pub fn figures_of(state: &State, durable: Durable, now_unix_milliseconds: u64) -
         due_total += u128::from(device.tally.due_microtokens(state.tariff()));
     }
     let pool_microtokens = state.balance_microtokens(state.pool());
-    let share = |device: &Device| share_of_pool(device.tally.due_microtokens(state.tariff()), due_total, pool_microtokens).0;
+    let share = |device: &Device| {
+        share_of_pool(device.tally.due_microtokens(state.tariff()), due_total, pool_microtokens).0
+    };
     let totals = state.totals();
     Figures {
         durable,
@@ -204,13 +206,25 @@ pub fn account_of(state: &State, id: AccountId) -> Option<AccountFigures> {
     let posted_microtokens =
         if role == AccountRole::Supply { state.issued_microtokens() } else { state.balance_microtokens(id) };
     let pending_microtokens = match role {
-        AccountRole::Escrow => state.devices().find(|(kid, _)| state.escrow(*kid) == id).map_or(0, |(kid, device)| {
-            // Only a device without an owner fills its escrow.
-            if device.owner.is_some() { 0 } else { state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens) }
-        }),
+        AccountRole::Escrow => {
+            state.devices().find(|(kid, _)| state.escrow(*kid) == id).map_or(0, |(kid, device)| {
+                // Only a device without an owner fills its escrow.
+                if device.owner.is_some() {
+                    0
+                } else {
+                    state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens)
+                }
+            })
+        }
         _ => state.pending_microtokens(id),
     };
-    Some(AccountFigures { role, account: account.unwrap_or_default(), posted_microtokens, pending_microtokens, devices })
+    Some(AccountFigures {
+        role,
+        account: account.unwrap_or_default(),
+        posted_microtokens,
+        pending_microtokens,
+        devices,
+    })
 }
 
 /// What an account is. An escrow is told by looking through the devices, because its id is a hash.

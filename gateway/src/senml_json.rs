@@ -67,7 +67,8 @@ mod tests {
             value: Value::Number(exact),
             time_offset_seconds: Some(-60),
         };
-        let open = Record { name: Some("door"), unit: None, value: Value::Boolean(true), time_offset_seconds: None };
+        let open =
+            Record { name: Some("door"), unit: None, value: Value::Boolean(true), time_offset_seconds: None };
         let mut out = [0; 128];
         let length = encode_pack(&base, &[number, open], &mut out).unwrap();
         let json = serde_json::to_string(&records(&Pack::decode(&out[..length]).unwrap())).unwrap();

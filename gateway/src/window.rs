@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dashboard::view::{
-    AccountPage, Answer, BlockPage, DevicePage, Home, Network, StatementPage, StatementsPage, TransactionPage, View,
-    ViewError,
+    AccountPage, Answer, BlockPage, DevicePage, Home, Network, StatementPage, StatementsPage,
+    TransactionPage, View, ViewError,
 };
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
@@ -50,7 +50,10 @@ impl Window {
     }
 
     /// Network and device at one moment; `None` when there is no such device.
-    fn network_and_device(&self, kid: DeviceId) -> Option<(Network, DeviceFigures, Option<ledger::state::Estimate>)> {
+    fn network_and_device(
+        &self,
+        kid: DeviceId,
+    ) -> Option<(Network, DeviceFigures, Option<ledger::state::Estimate>)> {
         let now = clock::now_unix_milliseconds();
         let state = self.shared.state();
         let device = state.device(kid)?;
@@ -59,9 +62,17 @@ impl Window {
     }
 
     /// A device's row. How many statements it has is counted on its own page, and elsewhere where it explains a zero.
-    fn device_row(&self, figures: &DeviceFigures, counted: bool) -> Result<dashboard::view::Device, ViewError> {
+    fn device_row(
+        &self,
+        figures: &DeviceFigures,
+        counted: bool,
+    ) -> Result<dashboard::view::Device, ViewError> {
         let explains = figures.device.earned_microtokens == 0 && figures.device.accepted_records > 0;
-        let statements = if counted || explains { self.shared.index.statement_count(figures.kid).map_err(failed)? } else { 1 };
+        let statements = if counted || explains {
+            self.shared.index.statement_count(figures.kid).map_err(failed)?
+        } else {
+            1
+        };
         Ok(shapes::device(&self.shared.genesis.network, figures, statements))
     }
 }
@@ -73,11 +84,13 @@ impl View for Window {
             let state = self.shared.state();
             let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
             let asked = state.devices().skip(skipped).take(limit);
-            let figures: Vec<DeviceFigures> =
-                asked.map(|(kid, device)| reads::device_figures(&self.shared, &state, now, kid, device)).collect();
+            let figures: Vec<DeviceFigures> = asked
+                .map(|(kid, device)| reads::device_figures(&self.shared, &state, now, kid, device))
+                .collect();
             (self.network_of(&state, now), figures)
         };
-        let devices = figures.iter().map(|figures| self.device_row(figures, false)).collect::<Result<_, _>>()?;
+        let devices =
+            figures.iter().map(|figures| self.device_row(figures, false)).collect::<Result<_, _>>()?;
         Ok(Home { network, devices })
     }
 
@@ -103,7 +116,8 @@ impl View for Window {
         let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
         let Some((network, figures, _)) = self.network_and_device(kid) else { return Ok(None) };
         let all = self.shared.statements_of_device(kid, QUERY_ITEMS_MAX).map_err(failed)?;
-        let mut older = all.into_iter().filter(|statement| before_epoch.is_none_or(|epoch| statement.epoch < epoch));
+        let mut older =
+            all.into_iter().filter(|statement| before_epoch.is_none_or(|epoch| statement.epoch < epoch));
         let page: Vec<_> = older.by_ref().take(limit).collect();
         let more = older.next().is_some();
         let statements = Seals::new(&self.shared).statements(page).map_err(failed)?;
@@ -113,7 +127,9 @@ impl View for Window {
     fn statement(&self, kid: &str, epoch: u64) -> Answer<StatementPage> {
         let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
         let Some((network, figures, _)) = self.network_and_device(kid) else { return Ok(None) };
-        let Some(statement) = self.shared.index.statement(kid, epoch).map_err(failed)? else { return Ok(None) };
+        let Some(statement) = self.shared.index.statement(kid, epoch).map_err(failed)? else {
+            return Ok(None);
+        };
         let statement = Seals::new(&self.shared).statement(statement).map_err(failed)?;
         Ok(Some(StatementPage { device: self.device_row(&figures, true)?, network, statement }))
     }
@@ -130,7 +146,9 @@ impl View for Window {
         let (network, figures, owned) = {
             let state = self.shared.state();
             let Some(figures) = reads::account_of(&state, id) else { return Ok(None) };
-            let of = |kid: &DeviceId| Some(reads::device_figures(&self.shared, &state, now, *kid, state.device(*kid)?));
+            let of = |kid: &DeviceId| {
+                Some(reads::device_figures(&self.shared, &state, now, *kid, state.device(*kid)?))
+            };
             let owned: Vec<DeviceFigures> = figures.devices.iter().take(devices_max).filter_map(of).collect();
             (self.network_of(&state, now), figures, owned)
         };
@@ -159,8 +177,11 @@ impl View for Window {
             None => Vec::new(),
         };
         caused.retain(|record| record.entry_index == entry.index);
-        let Some(body) = shapes::body(&self.shared, &entry.bytes) else { return Err(failed(ReadError::Disagree)) };
-        let transfers = Seals::new(&self.shared).transfers(caused.iter().take(transfers_max)).map_err(failed)?;
+        let Some(body) = shapes::body(&self.shared, &entry.bytes) else {
+            return Err(failed(ReadError::Disagree));
+        };
+        let transfers =
+            Seals::new(&self.shared).transfers(caused.iter().take(transfers_max)).map_err(failed)?;
         Ok(Some(TransactionPage {
             network: self.network()?,
             id: id.to_string(),

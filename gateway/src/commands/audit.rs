@@ -24,7 +24,9 @@ use crate::log::LogReader;
 ///
 /// Every signature is verified, every root, settlement and statement computed anew.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lamppost audit --data lamppost-data\n  lamppost audit --node http://127.0.0.1:8080 --genesis genesis.json")]
+#[command(
+    after_help = "Example:\n  lamppost audit --data lamppost-data\n  lamppost audit --node http://127.0.0.1:8080 --genesis genesis.json"
+)]
 pub struct Arguments {
     /// The data directory of a node that is stopped
     #[arg(long, value_name = "DIR", conflicts_with = "node", required_unless_present = "node")]
@@ -61,15 +63,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The first thing that differs.
-pub fn audit_directory(data: &Path, believed: Option<Genesis>, progress: &mut Progress) -> anyhow::Result<Findings> {
+pub fn audit_directory(
+    data: &Path,
+    believed: Option<Genesis>,
+    progress: &mut Progress,
+) -> anyhow::Result<Findings> {
     let directory = DataDir::look(data)?;
-    let stored = directory.genesis()?.with_context(|| format!("{} holds no genesis document", data.display()))?;
+    let stored =
+        directory.genesis()?.with_context(|| format!("{} holds no genesis document", data.display()))?;
     if let Some(believed) = &believed
         && believed.hash() != stored.hash()
     {
-        bail!("{} is another genesis document than the one that is believed", directory.genesis_file().display());
+        bail!(
+            "{} is another genesis document than the one that is believed",
+            directory.genesis_file().display()
+        );
     }
-    let checkpoint = directory.checkpoint()?.with_context(|| format!("{} holds no signed checkpoint", data.display()))?;
+    let checkpoint =
+        directory.checkpoint()?.with_context(|| format!("{} holds no signed checkpoint", data.display()))?;
     let log = LogReader::open(&directory.log(), stored.hash());
     let mut audit = Audit::new(stored, &checkpoint)?;
     for step in log.blocks() {
@@ -82,16 +93,25 @@ pub fn audit_directory(data: &Path, believed: Option<Genesis>, progress: &mut Pr
 }
 
 /// Audits a node by nothing but its tlog-tiles.
-fn audit_node(client: &Client, believed: Option<Genesis>, progress: &mut Progress) -> anyhow::Result<Findings> {
+///
+/// # Errors
+/// The first thing that differs, or that the node cannot be reached.
+pub fn audit_node(
+    client: &Client,
+    believed: Option<Genesis>,
+    progress: &mut Progress,
+) -> anyhow::Result<Findings> {
     let genesis = match believed {
         Some(genesis) => genesis,
-        None => Genesis::from_json(&client.text("/genesis")?).context("the node's genesis document is not usable")?,
+        None => Genesis::from_json(&client.text("/genesis")?)
+            .context("the node's genesis document is not usable")?,
     };
     let mut audit = Audit::new(genesis, &client.text("/checkpoint")?)?;
     let (mut entries, mut fetched) = (Vec::new(), 0);
     while fetched < audit.promised() {
         let width = TILE_WIDTH.min(audit.promised() - fetched);
-        let bundle = TilePath { row: TileRow::Entries, index: fetched / TILE_WIDTH, width: u16::try_from(width)? };
+        let bundle =
+            TilePath { row: TileRow::Entries, index: fetched / TILE_WIDTH, width: u16::try_from(width)? };
         let bytes = client.bytes(&format!("/tile/{bundle}"), "application/octet-stream")?;
         let bundled = unbundle(&bytes).filter(|entries| entries.len() as u64 == width);
         for entry in bundled.with_context(|| format!("/tile/{bundle} is no bundle of {width} entries"))? {
@@ -100,7 +120,10 @@ fn audit_node(client: &Client, believed: Option<Genesis>, progress: &mut Progres
             match Seal::decode(&entry) {
                 Ok(seal) => {
                     let place = format!("{} entry {index}", client.url());
-                    audit.take(Located { place, block: Block { entries: std::mem::take(&mut entries), seal } })?;
+                    audit.take(Located {
+                        place,
+                        block: Block { entries: std::mem::take(&mut entries), seal },
+                    })?;
                 }
                 Err(_) => entries.push(entry),
             }

@@ -6,7 +6,9 @@ use super::output;
 
 /// Prints a completion script for a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lamppost completion bash > ~/.local/share/bash-completion/completions/lamppost")]
+#[command(
+    after_help = "Example:\n  lamppost completion bash > ~/.local/share/bash-completion/completions/lamppost"
+)]
 pub struct Arguments {
     /// Which shell
     shell: Shell,

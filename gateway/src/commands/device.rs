@@ -7,8 +7,8 @@ use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 use devices::{Decimal, DeviceId, IdentityPage, PublicKey};
 use ledger::account::AccountId;
-use ledger::registry::Position;
 use ledger::instruction::Instruction;
+use ledger::registry::Position;
 use serde_json::{Value, json};
 
 use super::{output, send};
@@ -26,7 +26,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Admits a device to the network and prints its kid; the operator's key must sign
-    #[command(after_help = "Example:\n  lamppost device enrol --public-key 03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8 --owner lamp1… --lat 57.1497 --lon -2.0943")]
+    #[command(
+        after_help = "Example:\n  lamppost device enrol --public-key 03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8 --owner lamp1… --lat 57.1497 --lon -2.0943"
+    )]
     Enrol {
         /// The device's Ed25519 public key, 64 hex digits
         #[arg(long, value_name = "HEX")]
@@ -38,7 +40,9 @@ enum Action {
         json: bool,
     },
     /// Makes a device's key and the identity page that is flashed beside the firmware
-    #[command(after_help = "Example:\n  lamppost device provision --out identity.bin --broker 10.0.2.2:1883 --enrol --owner lamp1…")]
+    #[command(
+        after_help = "Example:\n  lamppost device provision --out identity.bin --broker 10.0.2.2:1883 --enrol --owner lamp1…"
+    )]
     Provision {
         /// The new file for the identity page; it holds the secret key
         #[arg(long, value_name = "FILE")]
@@ -137,7 +141,10 @@ fn enrol(client: &Client, public_key: PublicKey, registration: &Registration) ->
         _ => None,
     };
     // A sensor at 0,0 was never placed: better none than a wrong one, which no map would show.
-    ensure!(!position.is_some_and(|position| position.is_null_island()), "0, 0 lies in the sea: leave out --lat and --lon when the place is unknown");
+    ensure!(
+        !position.is_some_and(|position| position.is_null_island()),
+        "0, 0 lies in the sea: leave out --lat and --lon when the place is unknown"
+    );
     let instruction = Instruction::Enrol { public_key, owner: registration.owner, position };
     send::submit(client, &registration.key, &instruction)
 }
@@ -156,7 +163,11 @@ fn provision(
         (None, None) => "devnet".to_owned(),
         (Some(client), None) => {
             let genesis = client.json("/genesis")?;
-            genesis.get("network").and_then(Value::as_str).context("the node's genesis names no network")?.to_owned()
+            genesis
+                .get("network")
+                .and_then(Value::as_str)
+                .context("the node's genesis names no network")?
+                .to_owned()
         }
     };
     let page = IdentityPage::new(&network, clock::random_seed()?, broker)?;
@@ -172,7 +183,11 @@ fn provision(
     if as_json {
         return output::json(&said);
     }
-    output::line(format!("kid         {}\npublic key  {public_key}\nfile        {}", public_key.kid(), out.display()))
+    output::line(format!(
+        "kid         {}\npublic key  {public_key}\nfile        {}",
+        public_key.kid(),
+        out.display()
+    ))
 }
 
 fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
@@ -180,7 +195,9 @@ fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
     let mut path = "/api/v1/devices".to_owned();
     // A long list comes in pieces; the last kid of one is where the next begins.
     loop {
-        let Value::Array(piece) = client.json(&path)? else { anyhow::bail!("the node's list of devices is none") };
+        let Value::Array(piece) = client.json(&path)? else {
+            anyhow::bail!("the node's list of devices is none")
+        };
         let Some(last) = piece.last() else { break };
         path = format!("/api/v1/devices?after={}", output::member(last, "/kid"));
         devices.extend(piece);
@@ -191,7 +208,10 @@ fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
     if devices.is_empty() {
         return output::line("no device is enrolled yet: `lamppost device enrol --help` says how");
     }
-    let mut text = format!("{:<16}  {:<8}  {:<24}  {:>10}  {:>14}\n", "kid", "status", "last reading", "envelopes", "earned");
+    let mut text = format!(
+        "{:<16}  {:<8}  {:<24}  {:>10}  {:>14}\n",
+        "kid", "status", "last reading", "envelopes", "earned"
+    );
     for device in &devices {
         text.push_str(&format!(
             "{:<16}  {:<8}  {:<24}  {:>10}  {:>14}\n",
@@ -221,8 +241,10 @@ fn show(device: &Value) -> anyhow::Result<()> {
         ("earned (epoch)", "/earned_epoch/tokens"),
         ("earned (all)", "/earned_total/tokens"),
     ];
-    let text: String =
-        rows.iter().map(|(title, pointer)| format!("{title:<16}{}\n", output::member(device, pointer))).collect();
+    let text: String = rows
+        .iter()
+        .map(|(title, pointer)| format!("{title:<16}{}\n", output::member(device, pointer)))
+        .collect();
     output::text(&text)?;
     let refused = device.get("refused").and_then(Value::as_object);
     for (reason, count) in refused.into_iter().flatten().filter(|(_, count)| count.as_u64() != Some(0)) {

@@ -25,5 +25,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         return output::json(&json!({"node": arguments.node, "healthy": true}));
     }
-    output::line(answer.trim().to_owned())
+    output::line(answer.trim())
 }

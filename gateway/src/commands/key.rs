@@ -21,7 +21,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Makes a key in a new file with mode 0600 and prints its account
-    #[command(after_help = "Example:\n  lamppost key new owner.pem\n  openssl pkey -in owner.pem -noout -text    (openssl reads it too)")]
+    #[command(
+        after_help = "Example:\n  lamppost key new owner.pem\n  openssl pkey -in owner.pem -noout -text    (openssl reads it too)"
+    )]
     New(File),
     /// Prints the account of a key file
     #[command(after_help = "Example:\n  lamppost key show lamppost-data/keys/operator.pem --json")]

@@ -11,7 +11,9 @@ use crate::client::Client;
 
 /// Fetches a receipt, which `lamppost verify` checks offline
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lamppost receipt f4473b217fae382ade7a0cc7ded0de46d716af161e26a0bee78b9713e065cd59 --out reading.tlog-proof")]
+#[command(
+    after_help = "Example:\n  lamppost receipt f4473b217fae382ade7a0cc7ded0de46d716af161e26a0bee78b9713e065cd59 --out reading.tlog-proof"
+)]
 pub struct Arguments {
     /// The transaction's id, 64 hex digits
     #[arg(value_name = "TXID")]

@@ -7,8 +7,8 @@ use clap::Subcommand;
 use devices::limits::INSTRUCTION_BYTES_MAX;
 use devices::{SigningKey, sign_instruction};
 use ledger::account::AccountId;
-use ledger::token::Tokens;
 use ledger::instruction::Instruction;
+use ledger::token::Tokens;
 use serde_json::Value;
 
 use super::output;
@@ -26,7 +26,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Moves tokens from the key's account to another
-    #[command(after_help = "Example:\n  lamppost send transfer --to lamp1… --amount 12.5 --memo \"for the street lamp\" --key owner.pem")]
+    #[command(
+        after_help = "Example:\n  lamppost send transfer --to lamp1… --amount 12.5 --memo \"for the street lamp\" --key owner.pem"
+    )]
     Transfer {
         /// Who gets them
         #[arg(long, value_name = "ACCOUNT")]
@@ -41,7 +43,9 @@ enum Action {
         signer: Signer,
     },
     /// Issues new tokens; the treasury's key must sign
-    #[command(after_help = "Example:\n  lamppost send issue --to lamp1… --amount 1000 --key lamppost-data/keys/treasury.pem")]
+    #[command(
+        after_help = "Example:\n  lamppost send issue --to lamp1… --amount 1000 --key lamppost-data/keys/treasury.pem"
+    )]
     Issue {
         /// Who gets them
         #[arg(long, value_name = "ACCOUNT")]
@@ -77,7 +81,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Action::Transfer { to, amount, memo, signer } => {
             (Instruction::Transfer { to, amount_microtokens: amount.0, memo }, signer)
         }
-        Action::Issue { to, amount, signer } => (Instruction::Issue { to, amount_microtokens: amount.0 }, signer),
+        Action::Issue { to, amount, signer } => {
+            (Instruction::Issue { to, amount_microtokens: amount.0 }, signer)
+        }
     };
     let client = Client::new(&signer.node)?;
     let answer = submit(&client, &signer.key, &instruction)?;
@@ -91,7 +97,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 pub fn submit(client: &Client, key_file: &Path, instruction: &Instruction) -> anyhow::Result<Value> {
     let key = keys::read(key_file)?;
     let genesis = client.json("/genesis")?;
-    let network = genesis.get("network").and_then(Value::as_str).context("the node's genesis names no network")?;
+    let network =
+        genesis.get("network").and_then(Value::as_str).context("the node's genesis names no network")?;
     let (counter, with_key) = next_counter(client, &key)?;
     let payload = instruction.encode();
     let mut envelope = vec![0; INSTRUCTION_BYTES_MAX];

@@ -15,7 +15,9 @@ use crate::senml_json::{self, SenmlRecord};
 
 /// Checks a receipt offline and names the first thing that fails
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  curl -s http://127.0.0.1:8080/genesis > genesis.json\n  lamppost verify reading.tlog-proof --genesis genesis.json")]
+#[command(
+    after_help = "Example:\n  curl -s http://127.0.0.1:8080/genesis > genesis.json\n  lamppost verify reading.tlog-proof --genesis genesis.json"
+)]
 pub struct Arguments {
     /// The receipt (C2SP tlog-proof)
     #[arg(value_name = "RECEIPT")]

@@ -174,7 +174,10 @@ pub async fn account_transfers(
             let found = shared.transfers(id, QUERY_ITEMS_MAX).map_err(Problem::internal)?;
             let inside = found.into_iter().filter(|record| range.contains(record.time_unix_milliseconds));
             let mut entries = HashMap::new();
-            inside.take(limit).map(|record| transfer(shared, &mut entries, id, &record)).collect::<Result<Vec<_>, _>>()
+            inside
+                .take(limit)
+                .map(|record| transfer(shared, &mut entries, id, &record))
+                .collect::<Result<Vec<_>, _>>()
         })
         .await?;
     let mut response = match csv::is_asked(&headers) {
@@ -203,7 +206,9 @@ fn transfer(
     let posted = &record.transfer;
     let (memo, statement) = match &posted.reason {
         TransferReason::Transfer { memo } => (memo.clone(), None),
-        TransferReason::Reward { kid, epoch } => (None, Some(StatementName { kid: kid.to_string(), epoch: *epoch })),
+        TransferReason::Reward { kid, epoch } => {
+            (None, Some(StatementName { kid: kid.to_string(), epoch: *epoch }))
+        }
         TransferReason::Genesis | TransferReason::Issue => (None, None),
     };
     Ok(Transfer {
@@ -223,8 +228,19 @@ fn transfer(
 
 fn table(transfers: &[Transfer]) -> Table {
     let mut table = Table::new(&[
-        "time", "direction", "debit", "credit", "amount_microtokens", "amount_tokens", "reason", "memo", "kid", "epoch",
-        "height", "index", "transaction",
+        "time",
+        "direction",
+        "debit",
+        "credit",
+        "amount_microtokens",
+        "amount_tokens",
+        "reason",
+        "memo",
+        "kid",
+        "epoch",
+        "height",
+        "index",
+        "transaction",
     ]);
     for transfer in transfers {
         let statement = transfer.statement.as_ref();

@@ -62,7 +62,8 @@ pub struct BlockEntry {
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub async fn block(State(door): State<Door>, Path(height): Path<String>) -> Result<Json<Block>, Problem> {
-    let height: u64 = height.parse().map_err(|_| Problem::bad_request("a block's height is a decimal number"))?;
+    let height: u64 =
+        height.parse().map_err(|_| Problem::bad_request("a block's height is a decimal number"))?;
     door.query(move |shared| {
         let block = shared.block(height).map_err(Problem::internal)?;
         let block = block.ok_or_else(|| {
@@ -107,7 +108,8 @@ pub fn entry_of(shared: &Shared, entry: &StoredEntry) -> BlockEntry {
         Some(Entry::Instruction(instruction)) => {
             line.kind = "instruction";
             line.account = entry::account(shared, &instruction).map(|account| account.to_string());
-            line.name = Instruction::decode(instruction.payload()).ok().map(|decoded| decoded.name().as_str());
+            line.name =
+                Instruction::decode(instruction.payload()).ok().map(|decoded| decoded.name().as_str());
         }
         Some(Entry::Seal(_)) | None => line.kind = "seal",
     }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use devices::DeviceId;
 use ledger::block::Entry;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::amount::Amount;
@@ -23,21 +24,24 @@ use crate::senml_json::{self, SenmlRecord};
 use crate::shared::{Shared, StoredEntry};
 
 /// A place on the Earth, WGS 84.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Position {
-    /// Degrees north, six decimals, as text: no reader rounds it.
-    #[schema(example = "57.149700")]
-    pub latitude: String,
+    /// Degrees north, six decimals.
+    #[schema(value_type = f64, example = 57.1497)]
+    pub latitude: Box<RawValue>,
     /// Degrees east, six decimals.
-    #[schema(example = "-2.094300")]
-    pub longitude: String,
+    #[schema(value_type = f64, example = -2.0943)]
+    pub longitude: Box<RawValue>,
 }
 
 impl From<ledger::registry::Position> for Position {
     fn from(position: ledger::registry::Position) -> Position {
+        // The ledger's own rendering has all six decimals; written raw, it is never a float on its way out.
         let text = position.to_string();
         let (latitude, longitude) = text.split_once(',').unwrap_or_default();
-        Position { latitude: latitude.to_owned(), longitude: longitude.to_owned() }
+        let number =
+            |text: &str| RawValue::from_string(text.to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Position { latitude: number(latitude), longitude: number(longitude) }
     }
 }
 
@@ -134,7 +138,10 @@ pub struct DevicesQuery {
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DevicesQuery),
     responses((status = 200, body = [Device]),
         (status = 400, body = Problem, content_type = "application/problem+json")))]
-pub async fn list(State(door): State<Door>, Parameters(query): Parameters<DevicesQuery>) -> Result<Response, Problem> {
+pub async fn list(
+    State(door): State<Door>,
+    Parameters(query): Parameters<DevicesQuery>,
+) -> Result<Response, Problem> {
     let after = query.after.as_deref().map(|after| door::named::<DeviceId>("kid", after)).transpose()?;
     let limit = door::items(query.limit)?;
     let devices = door
@@ -280,7 +287,9 @@ pub async fn device_statements(
     let statements = door
         .query(move |shared| {
             known(shared, kid)?;
-            let found = shared.statements_of_device(kid, crate::limits::QUERY_ITEMS_MAX).map_err(Problem::internal)?;
+            let found = shared
+                .statements_of_device(kid, crate::limits::QUERY_ITEMS_MAX)
+                .map_err(Problem::internal)?;
             statements::describe(shared, found, range, limit)
         })
         .await?;

@@ -57,7 +57,9 @@ impl Door {
     /// # Errors
     /// 503 when `EVENT_STREAMS_MAX` are open.
     pub fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open; try again later");
+        let busy = |_| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many event streams are open; try again later")
+        };
         Arc::clone(&self.streams).try_acquire_owned().map_err(busy)
     }
 }
@@ -69,9 +71,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(&parts.uri)
-            .map(|query| Parameters(query.0))
-            .map_err(|rejection| Problem::bad_request(format!("the query is not understood: {}", rejection.body_text())))
+        axum::extract::Query::try_from_uri(&parts.uri).map(|query| Parameters(query.0)).map_err(|rejection| {
+            Problem::bad_request(format!("the query is not understood: {}", rejection.body_text()))
+        })
     }
 }
 

@@ -76,7 +76,9 @@ pub enum EventData {
         (status = 200, body = EventData, content_type = "text/event-stream"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn events(State(door): State<Door>) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
+pub async fn events(
+    State(door): State<Door>,
+) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     let permit = door.stream()?;
     let stream = BroadcastStream::new(door.shared().subscribe()).map(move |event| {
         let _held_as_long_as_the_stream = &permit;

@@ -20,8 +20,11 @@ pub async fn time_limit(request: Request, next: Next) -> Response {
     let limit = Duration::from_secs(HTTP_ANSWER_SECONDS_MAX);
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node was too busy to answer in time; ask again")
-            .into_response(),
+        Err(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the node was too busy to answer in time; ask again",
+        )
+        .into_response(),
     }
 }
 
@@ -39,7 +42,8 @@ const PROGRAMS_PATHS: [&str; 6] = ["/api", "/tile", "/checkpoint", "/genesis", "
 pub async fn elsewhere(window: Router, request: Request) -> Response {
     let path = request.uri().path();
     if PROGRAMS_PATHS.iter().any(|start| path.starts_with(start)) {
-        let sentence = format!("there is nothing at {}; /api/openapi.json lists what there is", shortened(path));
+        let sentence =
+            format!("there is nothing at {}; /api/openapi.json lists what there is", shortened(path));
         return Problem::not_found(sentence).into_response();
     }
     match window.oneshot(request).await {
@@ -50,7 +54,10 @@ pub async fn elsewhere(window: Router, request: Request) -> Response {
 /// 405 for a method that the path does not take.
 pub async fn no_such_method(method: Method, uri: Uri) -> Problem {
     let path = shortened(uri.path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} does not take {method}; /api/openapi.json says what it takes"))
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{path} does not take {method}; /api/openapi.json says what it takes"),
+    )
 }
 
 /// A path as it may stand in a sentence.

@@ -6,7 +6,8 @@ use super::problem::Problem;
 
 /// Renders Unix milliseconds as RFC 3339 in UTC, with milliseconds: `2026-11-22T07:50:00.000Z`.
 pub fn rfc3339(unix_milliseconds: u64) -> String {
-    let instant = i64::try_from(unix_milliseconds).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
+    let instant =
+        i64::try_from(unix_milliseconds).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
     format!("{:.3}", instant.unwrap_or(Timestamp::MAX))
 }
 
@@ -75,7 +76,11 @@ mod tests {
 
     #[test]
     fn a_range_of_nonsense_is_refused_with_a_sentence() {
-        for (from, to) in [("yesterday", None), ("2027-01-15", None), ("2027-01-15T08:00:00Z", Some("2026-01-15T08:00:00Z"))] {
+        for (from, to) in [
+            ("yesterday", None),
+            ("2027-01-15", None),
+            ("2027-01-15T08:00:00Z", Some("2026-01-15T08:00:00Z")),
+        ] {
             let problem = Range::parse(Some(from), to).unwrap_err();
             assert_eq!(problem.status, 400);
         }

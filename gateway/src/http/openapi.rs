@@ -44,5 +44,6 @@ pub fn frame() -> OpenApi {
 pub fn router(document: OpenApi) -> Router<Door> {
     // Serialising it cannot fail; were it to, an empty document says so to the reader.
     let text: std::sync::Arc<str> = document.to_json().unwrap_or_default().into();
-    Router::new().route(PATH, get(|| async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) }))
+    Router::new()
+        .route(PATH, get(|| async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) }))
 }

@@ -61,7 +61,10 @@ impl Problem {
     /// 500: the node could not read its own records. The cause is logged, never shown to the network.
     pub fn internal(cause: impl std::fmt::Display) -> Problem {
         tracing::error!(%cause, "a query failed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the node could not read its own records; its log says why")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the node could not read its own records; its log says why",
+        )
     }
 
     /// The same problem with the word for a refusal.

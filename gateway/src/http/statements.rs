@@ -166,8 +166,11 @@ impl From<ledger::statement::PoolScale> for PoolScale {
 
 /// JSON, or CSV with a row a line when the request asks for it.
 pub fn answer(statements: Vec<Statement>, headers: &HeaderMap, file_name: &str) -> Response {
-    let mut response =
-        if csv::is_asked(headers) { table(&statements).response(file_name) } else { Json(statements).into_response() };
+    let mut response = if csv::is_asked(headers) {
+        table(&statements).response(file_name)
+    } else {
+        Json(statements).into_response()
+    };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
@@ -175,9 +178,23 @@ pub fn answer(statements: Vec<Statement>, headers: &HeaderMap, file_name: &str) 
 /// One row a line; a statement's own figures stand in each of its rows. One without lines has a row all the same.
 fn table(statements: &[Statement]) -> Table {
     let mut table = Table::new(&[
-        "kid", "epoch", "from", "to", "payee", "tariff_version", "quantity", "unit", "accepted_records", "paid_records",
-        "price_microtokens", "amount_microtokens", "reason", "statement_due_microtokens", "statement_paid_microtokens",
-        "seal_height", "seal_transaction",
+        "kid",
+        "epoch",
+        "from",
+        "to",
+        "payee",
+        "tariff_version",
+        "quantity",
+        "unit",
+        "accepted_records",
+        "paid_records",
+        "price_microtokens",
+        "amount_microtokens",
+        "reason",
+        "statement_due_microtokens",
+        "statement_paid_microtokens",
+        "seal_height",
+        "seal_transaction",
     ]);
     for statement in statements {
         let (epoch, version) = (statement.epoch.to_string(), statement.tariff_version.to_string());
@@ -186,7 +203,13 @@ fn table(statements: &[Statement]) -> Table {
         let after =
             [&statement.due.microtokens, &statement.paid.microtokens, &height, &statement.seal.transaction];
         let mut row = |line: [&str; 7]| {
-            table.row(before.into_iter().map(String::as_str).chain(line).chain(after.into_iter().map(String::as_str)));
+            table.row(
+                before
+                    .into_iter()
+                    .map(String::as_str)
+                    .chain(line)
+                    .chain(after.into_iter().map(String::as_str)),
+            );
         };
         if statement.lines.is_empty() {
             row([""; 7]);

@@ -31,7 +31,10 @@ pub async fn checkpoint(State(door): State<Door>) -> Response {
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn tile(State(door): State<Door>, Path((level, index)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn tile(
+    State(door): State<Door>,
+    Path((level, index)): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let path = TilePath::parse(&format!("{level}/{index}"))
         .map_err(|_| Problem::bad_request("this is no path of tlog-tiles, such as /tile/0/x001/067.p/12"))?;
     let bytes = door.query(move |shared| bytes(shared, path)).await?;

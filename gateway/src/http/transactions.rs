@@ -52,7 +52,10 @@ fn absent(id: &TransactionId) -> Problem {
     responses((status = 200, body = Transaction),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn transaction(State(door): State<Door>, Path(id): Path<String>) -> Result<Json<Transaction>, Problem> {
+pub async fn transaction(
+    State(door): State<Door>,
+    Path(id): Path<String>,
+) -> Result<Json<Transaction>, Problem> {
     let id = id_of(&id)?;
     door.query(move |shared| {
         let entry = shared.transaction(&id).map_err(Problem::internal)?.ok_or_else(|| absent(&id))?;
@@ -63,7 +66,8 @@ pub async fn transaction(State(door): State<Door>, Path(id): Path<String>) -> Re
             time: rfc3339(entry.time_unix_milliseconds),
             raw: hex::encode(&entry.bytes),
             receipt: format!("/api/v1/transactions/{id}/receipt"),
-            said: entry::said(shared, &entry.bytes).ok_or_else(|| Problem::internal("an entry is of no known kind"))?,
+            said: entry::said(shared, &entry.bytes)
+                .ok_or_else(|| Problem::internal("an entry is of no known kind"))?,
         }))
     })
     .await
@@ -120,7 +124,8 @@ pub async fn submit(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/cose") {
         let sentence = "a transaction is one COSE_Sign1 with the content type application/cose";
@@ -135,7 +140,8 @@ pub async fn submit(
         _ => Problem::bad_request("the body could not be read to its end"),
     })?;
     let submitted = door.shared().submit(body.to_vec()).await.map_err(refused)?;
-    let accepted = Accepted { id: submitted.id.to_string(), index: submitted.index, height: submitted.height };
+    let accepted =
+        Accepted { id: submitted.id.to_string(), index: submitted.index, height: submitted.height };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 

@@ -21,7 +21,13 @@ use crate::reads::{AccountRole, DeviceFigures, DeviceStatus, Figures};
 use crate::shared::{ReadError, Shared, StoredEntry};
 
 /// The network's figures.
-pub fn network(genesis: &Genesis, addresses: &Addresses, figures: &Figures, pool: AccountId, now: u64) -> view::Network {
+pub fn network(
+    genesis: &Genesis,
+    addresses: &Addresses,
+    figures: &Figures,
+    pool: AccountId,
+    now: u64,
+) -> view::Network {
     let [new, online, silent, revoked] = figures.devices;
     view::Network {
         name: genesis.network.clone(),
@@ -131,7 +137,12 @@ fn measurements(pack: &Pack<'_>) -> Vec<view::Measurement> {
 }
 
 /// The running epoch's lines as they stand.
-pub fn running(genesis: &Genesis, figures: &DeviceFigures, epoch: u64, estimate: Estimate) -> view::Statement {
+pub fn running(
+    genesis: &Genesis,
+    figures: &DeviceFigures,
+    epoch: u64,
+    estimate: Estimate,
+) -> view::Statement {
     let begins = |epoch: u64| {
         genesis.time_unix_milliseconds.saturating_add(epoch.saturating_mul(genesis.epoch_milliseconds()))
     };
@@ -290,14 +301,17 @@ fn arguments(instruction: Instruction) -> Vec<(String, String)> {
     let tokens = |amount| format!("{} tokens", Tokens(amount));
     match instruction {
         Instruction::Enrol { public_key, owner, position } => {
-            let mut arguments =
-                vec![named("device", public_key.kid().to_string()), named("public key", public_key.to_string())];
+            let mut arguments = vec![
+                named("device", public_key.kid().to_string()),
+                named("public key", public_key.to_string()),
+            ];
             arguments.extend(owner.map(|owner| named("owner", owner.to_string())));
             arguments.extend(position.map(|position| named("position", position.to_string())));
             arguments
         }
         Instruction::Transfer { to, amount_microtokens, memo } => {
-            let mut arguments = vec![named("to", to.to_string()), named("amount", tokens(amount_microtokens))];
+            let mut arguments =
+                vec![named("to", to.to_string()), named("amount", tokens(amount_microtokens))];
             arguments.extend(memo.map(|memo| named("memo", memo)));
             arguments
         }

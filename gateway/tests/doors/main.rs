@@ -1,0 +1,6 @@
+//! The doors, driven from outside: every HTTP path, the dashboard behind them, and the audit.
+
+mod api;
+mod audit;
+mod files;
+mod node;

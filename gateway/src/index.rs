@@ -420,6 +420,19 @@ impl Index {
             .collect()
     }
 
+    /// How many statements a device has.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn statement_count(&self, kid: DeviceId) -> Result<u64, IndexError> {
+        let mut count = 0;
+        for key in self.statements.scan_prefix(kid.as_bytes()).keys() {
+            key.map_err(|error| self.failed(error))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// The newest `most` statements that paid an account, newest first.
     ///
     /// # Errors
@@ -452,6 +465,35 @@ impl Index {
             }
         }
         Ok(found)
+    }
+
+    /// An account's transfers in one block, in the order of execution.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn transfers_at(&self, account: AccountId, height: u64) -> Result<Vec<TransferRecord>, IndexError> {
+        let mut found = Vec::new();
+        let prefix = [&account.as_bytes()[..], &height.to_be_bytes()].concat();
+        for item in self.transfers.scan_prefix(prefix).values() {
+            let value = item.map_err(|error| self.failed(error))?;
+            for record in records::decode_list(&value).ok_or_else(|| self.damaged())? {
+                found.push(TransferRecord::decode(record).map_err(|_| self.damaged())?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many transfers an account has.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn transfer_count(&self, account: AccountId) -> Result<u64, IndexError> {
+        let mut count = 0;
+        for item in self.transfers.scan_prefix(account.as_bytes()).values() {
+            let value = item.map_err(|error| self.failed(error))?;
+            count += records::decode_list(&value).ok_or_else(|| self.damaged())?.len() as u64;
+        }
+        Ok(count)
     }
 
     /// Writes a value; gives whether the key was there before.

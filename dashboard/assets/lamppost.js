@@ -130,7 +130,8 @@
     wanted = false;
     try {
       const response = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-      if (response.ok) {
+      if (!response.ok) lost();
+      else {
         const page = new DOMParser().parseFromString(await response.text(), "text/html");
         const now = Number(page.body.dataset.now);
         if (now) { newest = now; lead = Date.now() - now; }
@@ -151,7 +152,11 @@
     if (source || document.hidden) return;
     source = new EventSource(stream);
     source.onopen = () => { live(); refresh(); };
-    source.onerror = lost;
+    source.onerror = () => {
+      lost();
+      // The browser reconnects by itself unless the node refused the stream.
+      if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 5000); }
+    };
     for (const name of ["block", "settlement", "refusal"]) source.addEventListener(name, refresh);
   }
 

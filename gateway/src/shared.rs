@@ -158,7 +158,9 @@ pub enum ReadError {
     #[error(transparent)]
     Rows(#[from] RowsError),
     /// Index and log do not agree.
-    #[error("the index names an entry that the log does not hold; delete the index directory and start again")]
+    #[error(
+        "the index names an entry that the log does not hold; delete the index directory and start again"
+    )]
     Disagree,
 }
 
@@ -328,9 +330,18 @@ impl Shared {
         if index >= self.durable().log_size {
             return Ok(None);
         }
-        let place = self.index.block_of(index)?.ok_or(ReadError::Disagree)?;
-        let block = self.read_block(&place)?;
-        Ok(block.entries.into_iter().find(|entry| entry.index == index))
+        Entries::of(self).at(index).map(Some)
+    }
+
+    /// At most `count` entries from a log index on; fewer where the log ends.
+    ///
+    /// # Errors
+    /// When the index or the log cannot be read.
+    pub fn entries(&self, from: u64, count: u64) -> Result<Vec<StoredEntry>, ReadError> {
+        let mut entries = Entries::of(self);
+        (from..from.saturating_add(count).min(self.durable().log_size))
+            .map(|index| entries.at(index))
+            .collect()
     }
 
     /// A block by height; `None` beyond the end.
@@ -356,9 +367,20 @@ impl Shared {
             .chain(std::iter::once(seal))
             .zip(ids)
             .zip(place.first_index..)
-            .map(|((bytes, id), index)| StoredEntry { id, index, height: place.height, time_unix_milliseconds, bytes })
+            .map(|((bytes, id), index)| StoredEntry {
+                id,
+                index,
+                height: place.height,
+                time_unix_milliseconds,
+                bytes,
+            })
             .collect();
-        Ok(StoredBlock { height: place.height, first_index: place.first_index, time_unix_milliseconds, entries })
+        Ok(StoredBlock {
+            height: place.height,
+            first_index: place.first_index,
+            time_unix_milliseconds,
+            entries,
+        })
     }
 
     /// The receipt (C2SP tlog-proof) of an entry; `None` while it is not durable.
@@ -386,27 +408,24 @@ impl Shared {
     ///
     /// # Errors
     /// When the index or the log cannot be read.
-    pub fn readings(&self, kid: DeviceId, from: u64, to: u64, most: usize) -> Result<Vec<StoredEntry>, ReadError> {
+    pub fn readings(
+        &self,
+        kid: DeviceId,
+        from: u64,
+        to: u64,
+        most: usize,
+    ) -> Result<Vec<StoredEntry>, ReadError> {
         let genesis = &self.genesis;
         let epoch_of = |time: u64| epoch_at(genesis, time);
+        let mut entries = Entries::of(self);
         let mut found: Vec<StoredEntry> = Vec::new();
-        let mut block: Option<StoredBlock> = None;
         for index in self.index.readings(kid, epoch_of(from), epoch_of(to))? {
             if found.len() >= most {
                 break;
             }
-            let held = block.as_ref().is_some_and(|held| {
-                (held.first_index..held.first_index + held.entries.len() as u64).contains(&index)
-            });
-            if !held {
-                let place = self.index.block_of(index)?.ok_or(ReadError::Disagree)?;
-                if place.time_unix_milliseconds < from || place.time_unix_milliseconds > to {
-                    continue;
-                }
-                block = Some(self.read_block(&place)?);
-            }
-            if let Some(held) = &block {
-                found.extend(held.entries.iter().find(|entry| entry.index == index).cloned());
+            let place = entries.place(index)?;
+            if (from..=to).contains(&place.time_unix_milliseconds) {
+                found.push(entries.at(index)?);
             }
         }
         Ok(found)
@@ -417,12 +436,9 @@ impl Shared {
     /// # Errors
     /// When the index or the log cannot be read.
     pub fn last_readings(&self, kid: DeviceId, most: usize) -> Result<Vec<StoredEntry>, ReadError> {
+        let (size, mut entries) = (self.durable().log_size, Entries::of(self));
         let indexes = self.index.last_readings(kid, most)?;
-        let mut found = Vec::with_capacity(indexes.len());
-        for index in indexes {
-            found.extend(self.entry(index)?);
-        }
-        Ok(found)
+        indexes.into_iter().filter(|index| *index < size).map(|index| entries.at(index)).collect()
     }
 
     /// A device's newest `most` statements, newest first.
@@ -437,7 +453,11 @@ impl Shared {
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn statements_of_account(&self, account: AccountId, most: usize) -> Result<Vec<Statement>, ReadError> {
+    pub fn statements_of_account(
+        &self,
+        account: AccountId,
+        most: usize,
+    ) -> Result<Vec<Statement>, ReadError> {
         Ok(self.index.statements_of_account(account, most)?)
     }
 
@@ -450,6 +470,54 @@ impl Shared {
     }
 }
 
+/// Reads entries one after another and holds the last block, because neighbours are mostly asked for together. Only
+/// the ids of the entries asked for are computed: a full block has thousands.
+struct Entries<'s> {
+    shared: &'s Shared,
+    place: Option<BlockPlace>,
+    block: Option<Block>,
+}
+
+impl<'s> Entries<'s> {
+    fn of(shared: &'s Shared) -> Entries<'s> {
+        Entries { shared, place: None, block: None }
+    }
+
+    /// The block that holds the entry at a log index.
+    fn place(&mut self, index: u64) -> Result<BlockPlace, ReadError> {
+        let holds = |place: &BlockPlace| {
+            index.checked_sub(place.first_index).is_some_and(|offset| offset < u64::from(place.entries))
+        };
+        if let Some(place) = self.place.filter(holds) {
+            return Ok(place);
+        }
+        let place = self.shared.index.block_of(index)?.ok_or(ReadError::Disagree)?;
+        (self.place, self.block) = (Some(place), None);
+        Ok(place)
+    }
+
+    fn at(&mut self, index: u64) -> Result<StoredEntry, ReadError> {
+        let place = self.place(index)?;
+        let block = match self.block.take() {
+            Some(block) => block,
+            None => self.shared.log.read(place.position)?,
+        };
+        let block = self.block.insert(block);
+        let offset = usize::try_from(index - place.first_index).map_err(|_| ReadError::Disagree)?;
+        let (id, bytes) = match block.entries.get(offset) {
+            Some(bytes) => (entry_id(&self.shared.genesis.network, bytes), bytes.clone()),
+            None => (TransactionId(block.seal.id()), block.seal.encode()),
+        };
+        Ok(StoredEntry {
+            id,
+            index,
+            height: place.height,
+            time_unix_milliseconds: block.seal.time_unix_milliseconds,
+            bytes,
+        })
+    }
+}
+
 /// The epoch that a time lies in; genesis begins epoch 0.
 pub fn epoch_at(genesis: &Genesis, time_unix_milliseconds: u64) -> u64 {
     let since = time_unix_milliseconds.saturating_sub(genesis.time_unix_milliseconds);
@@ -458,12 +526,16 @@ pub fn epoch_at(genesis: &Genesis, time_unix_milliseconds: u64) -> u64 {
 
 /// The ids of a stored block's transactions in order, then its seal's.
 pub fn entry_ids(network: &str, block: &Block) -> Vec<TransactionId> {
-    let id = |bytes: &Vec<u8>| match Entry::decode(bytes) {
+    let seal = TransactionId(block.seal.id());
+    block.entries.iter().map(|bytes| entry_id(network, bytes)).chain(std::iter::once(seal)).collect()
+}
+
+/// The id of a stored transaction.
+fn entry_id(network: &str, bytes: &[u8]) -> TransactionId {
+    match Entry::decode(bytes) {
         Some(Entry::Reading(reading)) => reading.transaction_id(network),
         Some(Entry::Instruction(instruction)) => instruction.transaction_id(network),
         // Only transactions are ever appended before a seal; whatever else this is has no id that anybody asks for.
         _ => TransactionId([0; 32]),
-    };
-    let seal = TransactionId(block.seal.id());
-    block.entries.iter().map(id).chain(std::iter::once(seal)).collect()
+    }
 }

@@ -56,26 +56,8 @@ fn bytes(shared: &Shared, path: TilePath) -> Result<Vec<u8>, Problem> {
             tile.map_err(Problem::internal)?.ok_or_else(absent)
         }
         TileRow::Entries => {
-            let entries = entries(shared, start, u64::from(path.width))?;
-            tiles::entry_bundle(entries).map_err(Problem::internal)
+            let entries = shared.entries(start, u64::from(path.width)).map_err(Problem::internal)?;
+            tiles::entry_bundle(entries.into_iter().map(|entry| entry.bytes)).map_err(Problem::internal)
         }
     }
-}
-
-/// `count` entries from `start` on, each block read once.
-fn entries(shared: &Shared, start: u64, count: u64) -> Result<Vec<Vec<u8>>, Problem> {
-    let end = start.saturating_add(count);
-    let mut found: Vec<Vec<u8>> = Vec::new();
-    let mut next = start;
-    while next < end {
-        let entry = shared.entry(next).map_err(Problem::internal)?;
-        let height = entry.ok_or_else(|| Problem::internal("an entry of the log is missing"))?.height;
-        let block = shared.block(height).map_err(Problem::internal)?;
-        let block = block.ok_or_else(|| Problem::internal("a block of the log is missing"))?;
-        for entry in block.entries.into_iter().filter(|entry| (next..end).contains(&entry.index)) {
-            found.push(entry.bytes);
-        }
-        next = start.saturating_add(found.len() as u64);
-    }
-    Ok(found)
 }

@@ -85,7 +85,15 @@ fn admit_instruction(
     topic_kid: Option<DeviceId>,
     ticket: Option<Ticket>,
 ) -> Result<Candidate, Box<Turned>> {
-    let turned = |refused| Box::new(Turned { kid: topic_kid, sequence: None, known: is_known(state, topic_kid), refused, ticket });
+    let turned = |refused| {
+        Box::new(Turned {
+            kid: topic_kid,
+            sequence: None,
+            known: is_known(state, topic_kid),
+            refused,
+            ticket,
+        })
+    };
     let malformed = Refused::Reading(Refusal::Malformed);
     if topic_kid.is_some() {
         return Err(turned(malformed));

@@ -37,9 +37,10 @@ impl Batch {
     /// Whether a block should be made now: enough transactions, enough bytes, or one that waited long enough. A clock
     /// that was set back makes it due as well.
     pub fn is_due(&self, now: u64) -> bool {
-        let aged = self.waiting.front().is_some_and(|(since, _)| {
-            now < *since || now - since >= limits::BLOCK_AGE_MAX_MILLISECONDS
-        });
+        let aged = self
+            .waiting
+            .front()
+            .is_some_and(|(since, _)| now < *since || now - since >= limits::BLOCK_AGE_MAX_MILLISECONDS);
         aged || self.waiting.len() >= limits::BLOCK_TRANSACTIONS_MAX || self.bytes >= limits::BLOCK_BYTES_MAX
     }
 

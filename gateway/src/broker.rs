@@ -39,7 +39,9 @@ const START_SECONDS_MAX: u64 = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The public port is taken.
-    #[error("the MQTT address {address} is taken by another program: choose another with --mqtt, port 0 picks a free one")]
+    #[error(
+        "the MQTT address {address} is taken by another program: choose another with --mqtt, port 0 picks a free one"
+    )]
     Taken {
         /// The address.
         address: SocketAddr,
@@ -118,7 +120,8 @@ fn read(mut link: LinkRx, intake: &mpsc::Sender<Submission>, telemetry: &Telemet
             Err(_) => return,
         };
         let publish = forward.publish;
-        let topic_kid = std::str::from_utf8(&publish.topic).ok().and_then(Topic::parse).map(|topic| topic.kid);
+        let topic_kid =
+            std::str::from_utf8(&publish.topic).ok().and_then(Topic::parse).map(|topic| topic.kid);
         let submission = Submission { topic_kid, bytes: publish.payload.to_vec(), reply: None };
         match intake.try_send(submission) {
             Ok(()) => {}
@@ -157,7 +160,8 @@ fn packet(message: Outbound) -> Packet {
 }
 
 fn config(network: &str, v4: SocketAddr, v5: SocketAddr) -> rumqttd::Config {
-    let filters = [TopicKind::Up, TopicKind::Ack, TopicKind::Refused].map(|kind| TopicFilter { network, kind }.to_string());
+    let filters = [TopicKind::Up, TopicKind::Ack, TopicKind::Refused]
+        .map(|kind| TopicFilter { network, kind }.to_string());
     let up = SegmentConfig { max_segment_size: UP_SEGMENT_BYTES, max_segment_count: UP_SEGMENTS };
     let router = RouterConfig {
         max_connections: limits::CONNECTIONS_MAX + 10,
@@ -178,10 +182,22 @@ fn config(network: &str, v4: SocketAddr, v5: SocketAddr) -> rumqttd::Config {
             external_auth: None,
             dynamic_filters: false,
         };
-        let settings = ServerSettings { name: name.to_owned(), listen, tls: None, next_connection_delay_ms: 0, connections };
+        let settings = ServerSettings {
+            name: name.to_owned(),
+            listen,
+            tls: None,
+            next_connection_delay_ms: 0,
+            connections,
+        };
         Some(HashMap::from([(name.to_owned(), settings)]))
     };
-    rumqttd::Config { id: 0, router, v4: server("mqtt-v4", v4), v5: server("mqtt-v5", v5), ..rumqttd::Config::default() }
+    rumqttd::Config {
+        id: 0,
+        router,
+        v4: server("mqtt-v4", v4),
+        v5: server("mqtt-v5", v5),
+        ..rumqttd::Config::default()
+    }
 }
 
 /// A loopback address that is free at this moment.

@@ -97,8 +97,15 @@ impl City {
         };
         Ok(Some(tokio::spawn(async move {
             match fleet::run(config, stop).await {
-                Ok(report) => tracing::info!(devices = report.devices, settled = report.settled, waiting = report.waiting, "the virtual devices stopped"),
-                Err(error @ (FleetError::Bounds | FleetError::Start { .. })) => tracing::error!(%error, "the virtual devices cannot run"),
+                Ok(report) => tracing::info!(
+                    devices = report.devices,
+                    settled = report.settled,
+                    waiting = report.waiting,
+                    "the virtual devices stopped"
+                ),
+                Err(error @ (FleetError::Bounds | FleetError::Start { .. })) => {
+                    tracing::error!(%error, "the virtual devices cannot run")
+                }
                 Err(error) => tracing::error!(%error, "the virtual devices broke off"),
             }
         })))
@@ -132,13 +139,31 @@ impl City {
         Ok(())
     }
 
-    fn enrolment(&self, shared: &Shared, number: i32, key: &SigningKey, counter: u64) -> Result<Vec<u8>, CityError> {
-        let owner = usize::try_from(number).ok().and_then(|number| self.owners.get(number % self.owners.len().max(1)));
-        let instruction =
-            Instruction::Enrol { public_key: key.public_key(), owner: owner.copied(), position: Some(position(number)) };
+    fn enrolment(
+        &self,
+        shared: &Shared,
+        number: i32,
+        key: &SigningKey,
+        counter: u64,
+    ) -> Result<Vec<u8>, CityError> {
+        let owner = usize::try_from(number)
+            .ok()
+            .and_then(|number| self.owners.get(number % self.owners.len().max(1)));
+        let instruction = Instruction::Enrol {
+            public_key: key.public_key(),
+            owner: owner.copied(),
+            position: Some(position(number)),
+        };
         let mut bytes = vec![0; devices::limits::INSTRUCTION_BYTES_MAX];
         let network = &shared.genesis.network;
-        let signed = devices::sign_instruction(&self.operator, network, counter, &instruction.encode(), false, &mut bytes);
+        let signed = devices::sign_instruction(
+            &self.operator,
+            network,
+            counter,
+            &instruction.encode(),
+            false,
+            &mut bytes,
+        );
         bytes.truncate(signed.map_err(|_| CityError::Sign)?);
         Ok(bytes)
     }

@@ -63,7 +63,9 @@ pub enum DataDirError {
         what: String,
     },
     /// The directory belongs to another network.
-    #[error("{directory} belongs to the network {found:?}, not to {wanted:?}: choose another directory with --data")]
+    #[error(
+        "{directory} belongs to the network {found:?}, not to {wanted:?}: choose another directory with --data"
+    )]
     Network {
         /// The directory.
         directory: PathBuf,
@@ -88,7 +90,9 @@ impl DataDir {
     /// One sentence: unreadable, foreign, of another version, or used by another process.
     pub fn open(root: &Path) -> Result<DataDir, DataDirError> {
         let io = |source: io::Error| match source.kind() {
-            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => DataDirError::NotADirectory(root.to_owned()),
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+                DataDirError::NotADirectory(root.to_owned())
+            }
             _ => DataDirError::Io { file: root.to_owned(), source },
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io)?;
@@ -106,7 +110,11 @@ impl DataDir {
         let lock = lock(root)?;
         let directory = DataDir { root: root.to_owned(), _lock: Some(lock) };
         for name in ["keys", "fleet"] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory.root.join(name)).map_err(io)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory.root.join(name))
+                .map_err(io)?;
         }
         if !format.exists() {
             directory.replace("format", FORMAT.as_bytes())?;
@@ -121,7 +129,9 @@ impl DataDir {
     pub fn look(root: &Path) -> Result<DataDir, DataDirError> {
         match fs::read_to_string(root.join("format")) {
             Ok(found) => check_format(root, found)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(DataDirError::Missing(root.to_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(DataDirError::Missing(root.to_owned()));
+            }
             Err(source) => return Err(DataDirError::Io { file: root.join("format"), source }),
         }
         Ok(DataDir { root: root.to_owned(), _lock: None })
@@ -178,7 +188,9 @@ impl DataDir {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(DataDirError::Io { file, source }),
         };
-        Genesis::from_json(&text).map(Some).map_err(|error| DataDirError::Genesis { file, what: error.to_string() })
+        Genesis::from_json(&text)
+            .map(Some)
+            .map_err(|error| DataDirError::Genesis { file, what: error.to_string() })
     }
 
     /// Writes the genesis document of a new ledger.

@@ -66,7 +66,19 @@ struct Host {
 /// # Errors
 /// When the operating system gives no thread.
 pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostError> {
-    let Opened { directory, genesis, validator, log, rows, index, state, durable, checkpoint, refused_by_device, snapshot_height } = opened;
+    let Opened {
+        directory,
+        genesis,
+        validator,
+        log,
+        rows,
+        index,
+        state,
+        durable,
+        checkpoint,
+        refused_by_device,
+        snapshot_height,
+    } = opened;
     let (intake, intake_end) = mpsc::channel(limits::INTAKE_MAX);
     let (outbound, outbound_end) = mpsc::channel(limits::OUTBOUND_MAX);
     let node = Node::new(&genesis.network);
@@ -283,7 +295,9 @@ impl Host {
             self.shared.telemetry.index_errors.inc();
         } else if let Err(error) = self.shared.rows.sync() {
             tracing::error!(%error, "no snapshot was taken");
-        } else if let Err(error) = snapshot::write(&self.directory.snapshots(), genesis_hash, durable.height, &bytes) {
+        } else if let Err(error) =
+            snapshot::write(&self.directory.snapshots(), genesis_hash, durable.height, &bytes)
+        {
             tracing::error!(%error, "no snapshot was taken");
         }
         // Also after a failure: the next try comes after the next interval, not with every block.

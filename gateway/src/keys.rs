@@ -83,7 +83,8 @@ pub fn read(file: &Path) -> Result<SigningKey, KeyFileError> {
         ErrorKind::InvalidData => KeyFileError::Broken(file.to_owned()),
         _ => KeyFileError::Io { file: file.to_owned(), source },
     })?;
-    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&text).map_err(|_| KeyFileError::Broken(file.to_owned()))?;
+    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&text)
+        .map_err(|_| KeyFileError::Broken(file.to_owned()))?;
     let key = SigningKey::from_seed(key.to_bytes());
     PublicKey::from_bytes(*key.public_key().as_bytes())
         .map_err(|source| KeyFileError::Weak { file: file.to_owned(), source })?;
@@ -134,7 +135,9 @@ mod tests {
     fn a_broken_key_file_is_one_sentence() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("key.pem");
-        for content in [&b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"[..], b"", b"\xff\xfe"] {
+        for content in
+            [&b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"[..], b"", b"\xff\xfe"]
+        {
             fs::write(&file, content).unwrap();
             let error = read(&file).unwrap_err();
             assert!(matches!(error, KeyFileError::Broken(_)), "{error}");

@@ -29,6 +29,7 @@ pub mod senml_json;
 pub mod shared;
 pub mod snapshot;
 pub mod storage;
+pub mod stored;
 pub mod telemetry;
 pub mod verify;
 pub mod window;

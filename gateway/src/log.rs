@@ -57,7 +57,9 @@ pub enum LogError {
         what: String,
     },
     /// The last write was torn by a crash.
-    #[error("the log ends in a torn block: {file} at byte {offset} ({bytes} bytes); `lamppost up` cuts it off")]
+    #[error(
+        "the log ends in a torn block: {file} at byte {offset} ({bytes} bytes); `lamppost up` cuts it off"
+    )]
     TornTail {
         /// The file.
         file: PathBuf,
@@ -73,7 +75,9 @@ pub enum LogError {
         file: PathBuf,
     },
     /// The log was written by a newer program.
-    #[error("{file} has format version {version}, this program reads version {FORMAT_VERSION}: use the newer program")]
+    #[error(
+        "{file} has format version {version}, this program reads version {FORMAT_VERSION}: use the newer program"
+    )]
     Version {
         /// The file.
         file: PathBuf,
@@ -212,7 +216,8 @@ impl LogReader {
     pub fn read(&self, position: Position) -> Result<Block, LogError> {
         let path = self.path(position.segment);
         let io = |error| LogError::io(&path, error);
-        let broken = |what: &str| LogError::Broken { file: path.clone(), offset: position.offset, what: what.into() };
+        let broken =
+            |what: &str| LogError::Broken { file: path.clone(), offset: position.offset, what: what.into() };
         let file = File::open(&path).map_err(io)?;
         let mut header = [0; frame::FRAME_HEADER_BYTES];
         file.read_exact_at(&mut header, position.offset).map_err(io)?;
@@ -222,7 +227,7 @@ impl LogReader {
         if !header.covers(&payload) {
             return Err(broken("the block's checksum differs"));
         }
-        frame::decode_payload(&payload).map_err(|what| broken(what))
+        frame::decode_payload(&payload).map_err(broken)
     }
 
     /// All blocks from the first, each with its position and height. The iterator ends after its first error; a
@@ -263,7 +268,8 @@ impl LogReader {
         let mut segments = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(io)? {
             let name = entry.map_err(io)?.file_name();
-            let number: Option<u32> = name.to_str().and_then(|name| name.strip_suffix(".segment")).and_then(|n| n.parse().ok());
+            let number: Option<u32> =
+                name.to_str().and_then(|name| name.strip_suffix(".segment")).and_then(|n| n.parse().ok());
             segments.extend(number);
         }
         segments.sort_unstable();

@@ -187,7 +187,15 @@ mod tests {
 
     #[test]
     fn what_is_no_broker_address_is_one_sentence() {
-        for text in ["", "localhost", "mqtt://", "mqtts://host", "mqtt://host:port", "mqtt://host:0", "mqtt://user@host"] {
+        for text in [
+            "",
+            "localhost",
+            "mqtt://",
+            "mqtts://host",
+            "mqtt://host:port",
+            "mqtt://host:0",
+            "mqtt://user@host",
+        ] {
             let error = text.parse::<BrokerUrl>().unwrap_err();
             assert!(error.to_string().contains("mqtt://HOST:PORT"));
         }

@@ -116,7 +116,9 @@ impl Node {
         let mut effects = Vec::new();
         match input {
             Input::Durable => self.durable(state, &mut effects),
-            _ if self.pending.is_some() => panic!("nothing may happen between a block's execution and its write"),
+            _ if self.pending.is_some() => {
+                panic!("nothing may happen between a block's execution and its write")
+            }
             Input::Received(arrivals) => self.receive(state, now, arrivals, &mut effects),
             Input::Verified(verdicts) => self.take_verdicts(state, now, verdicts, &mut effects),
             Input::Tick => {}
@@ -279,7 +281,9 @@ impl Node {
         kids.sort_unstable();
         kids.dedup();
         for kid in kids {
-            let Some(window) = state.device(kid).map(|device| self.settled.window(kid, device.window)) else { continue };
+            let Some(window) = state.device(kid).map(|device| self.settled.window(kid, device.window)) else {
+                continue;
+            };
             let Some(highest) = window.highest() else { continue };
             let ack = devices::Ack { highest, window: window.bits(), log_size };
             let mut payload = [0; devices::limits::ACK_BYTES_MAX];
@@ -298,9 +302,9 @@ impl Node {
 /// What a verified reading is refused for at once, so that a flood of replays makes no blocks.
 fn precheck(state: &State, now: u64, verified: &Verified) -> Result<(), Box<Turned>> {
     let VerifiedTransaction::Reading(reading) = &verified.transaction else { return Ok(()) };
-    state
-        .check(now, reading)
-        .map_err(|refusal| Box::new(turned(&verified.transaction, Refused::Reading(refusal), verified.ticket)))
+    state.check(now, reading).map_err(|refusal| {
+        Box::new(turned(&verified.transaction, Refused::Reading(refusal), verified.ticket))
+    })
 }
 
 fn turned(transaction: &VerifiedTransaction<Vec<u8>>, refused: Refused, ticket: Option<Ticket>) -> Turned {
@@ -321,7 +325,8 @@ fn submit_error(refused: Refused) -> SubmitError {
 }
 
 fn block_events(block: &Block, results: &BlockResults) -> Vec<Event> {
-    let readings = results.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Reading { .. })).count() as u64;
+    let readings =
+        results.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Reading { .. })).count() as u64;
     let mut events = vec![Event::Block {
         height: results.height,
         time_unix_milliseconds: results.time_unix_milliseconds,
@@ -330,7 +335,11 @@ fn block_events(block: &Block, results: &BlockResults) -> Vec<Event> {
         instructions: results.outcomes.len() as u64 - readings,
     }];
     if let Some((epoch_from, epoch_to)) = block.seal.settled_epochs {
-        let paid = results.statements.iter().map(|statement| statement.paid_microtokens).fold(0, u64::saturating_add);
+        let paid = results
+            .statements
+            .iter()
+            .map(|statement| statement.paid_microtokens)
+            .fold(0, u64::saturating_add);
         events.push(Event::Settlement {
             epoch_from,
             epoch_to,

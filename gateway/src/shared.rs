@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use devices::{DeviceId, Refusal, Sequence, TransactionId};
 use ledger::account::AccountId;
-use ledger::block::{Block, Entry};
+use ledger::checkpoint::Checkpoint;
 use ledger::genesis::Genesis;
+use ledger::merkle;
 use ledger::note::Note;
 use ledger::receipt::Receipt;
 use ledger::state::State;
@@ -20,35 +21,10 @@ use crate::index::{BlockPlace, Index, IndexError};
 use crate::limits;
 use crate::log::{LogError, LogReader};
 use crate::rows::{Rows, RowsError};
+use crate::stored::{Entries, entry_ids};
 use crate::telemetry::Telemetry;
 
-/// An entry of the log as it was stored, with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEntry {
-    /// The transaction id; of a seal, SHA-256 of its bytes.
-    pub id: TransactionId,
-    /// Position in the log, from 0.
-    pub index: u64,
-    /// Height of the block that holds it.
-    pub height: u64,
-    /// Time of that block, Unix milliseconds.
-    pub time_unix_milliseconds: u64,
-    /// The entry's bytes; `ledger::block::Entry::decode` reads them.
-    pub bytes: Vec<u8>,
-}
-
-/// A block as it was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredBlock {
-    /// Height, from 0 (genesis).
-    pub height: u64,
-    /// Log index of its first entry.
-    pub first_index: u64,
-    /// Block time, Unix milliseconds.
-    pub time_unix_milliseconds: u64,
-    /// Its transactions in order, then its seal.
-    pub entries: Vec<StoredEntry>,
-}
+pub use crate::stored::{StoredBlock, StoredEntry};
 
 /// What is on disk: every reader may rely on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -157,6 +133,9 @@ pub enum ReadError {
     /// The Merkle rows.
     #[error(transparent)]
     Rows(#[from] RowsError),
+    /// The rows give a proof that does not hold.
+    #[error("the Merkle rows are damaged; delete the directory `rows` in the data directory and start again")]
+    RowsDamaged,
     /// Index and log do not agree.
     #[error(
         "the index names an entry that the log does not hold; delete the index directory and start again"
@@ -392,6 +371,11 @@ impl Shared {
         let (checkpoint, size) = self.checkpoint_and_size();
         let path = self.rows.inclusion_proof(entry.index, size)?;
         let checkpoint = Note::parse(&checkpoint).map_err(|_| ReadError::Disagree)?;
+        let root = Checkpoint::parse(&checkpoint.text).map_err(|_| ReadError::Disagree)?.root;
+        // Rows are derived and may rot: a receipt that does not hold is never given out.
+        let leaf = merkle::leaf_hash(&entry.bytes);
+        merkle::verify_inclusion(&leaf, entry.index, size, &path, &root)
+            .map_err(|_| ReadError::RowsDamaged)?;
         let receipt = Receipt { entry: entry.bytes, index: entry.index, path, checkpoint };
         Ok(Some(receipt.to_string()))
     }
@@ -470,72 +454,8 @@ impl Shared {
     }
 }
 
-/// Reads entries one after another and holds the last block, because neighbours are mostly asked for together. Only
-/// the ids of the entries asked for are computed: a full block has thousands.
-struct Entries<'s> {
-    shared: &'s Shared,
-    place: Option<BlockPlace>,
-    block: Option<Block>,
-}
-
-impl<'s> Entries<'s> {
-    fn of(shared: &'s Shared) -> Entries<'s> {
-        Entries { shared, place: None, block: None }
-    }
-
-    /// The block that holds the entry at a log index.
-    fn place(&mut self, index: u64) -> Result<BlockPlace, ReadError> {
-        let holds = |place: &BlockPlace| {
-            index.checked_sub(place.first_index).is_some_and(|offset| offset < u64::from(place.entries))
-        };
-        if let Some(place) = self.place.filter(holds) {
-            return Ok(place);
-        }
-        let place = self.shared.index.block_of(index)?.ok_or(ReadError::Disagree)?;
-        (self.place, self.block) = (Some(place), None);
-        Ok(place)
-    }
-
-    fn at(&mut self, index: u64) -> Result<StoredEntry, ReadError> {
-        let place = self.place(index)?;
-        let block = match self.block.take() {
-            Some(block) => block,
-            None => self.shared.log.read(place.position)?,
-        };
-        let block = self.block.insert(block);
-        let offset = usize::try_from(index - place.first_index).map_err(|_| ReadError::Disagree)?;
-        let (id, bytes) = match block.entries.get(offset) {
-            Some(bytes) => (entry_id(&self.shared.genesis.network, bytes), bytes.clone()),
-            None => (TransactionId(block.seal.id()), block.seal.encode()),
-        };
-        Ok(StoredEntry {
-            id,
-            index,
-            height: place.height,
-            time_unix_milliseconds: block.seal.time_unix_milliseconds,
-            bytes,
-        })
-    }
-}
-
 /// The epoch that a time lies in; genesis begins epoch 0.
 pub fn epoch_at(genesis: &Genesis, time_unix_milliseconds: u64) -> u64 {
     let since = time_unix_milliseconds.saturating_sub(genesis.time_unix_milliseconds);
     since / genesis.epoch_milliseconds().max(1)
-}
-
-/// The ids of a stored block's transactions in order, then its seal's.
-pub fn entry_ids(network: &str, block: &Block) -> Vec<TransactionId> {
-    let seal = TransactionId(block.seal.id());
-    block.entries.iter().map(|bytes| entry_id(network, bytes)).chain(std::iter::once(seal)).collect()
-}
-
-/// The id of a stored transaction.
-fn entry_id(network: &str, bytes: &[u8]) -> TransactionId {
-    match Entry::decode(bytes) {
-        Some(Entry::Reading(reading)) => reading.transaction_id(network),
-        Some(Entry::Instruction(instruction)) => instruction.transaction_id(network),
-        // Only transactions are ever appended before a seal; whatever else this is has no id that anybody asks for.
-        _ => TransactionId([0; 32]),
-    }
 }

@@ -27,7 +27,12 @@ pub struct SnapshotWriteError {
 ///
 /// # Errors
 /// What the operating system says.
-pub fn write(directory: &Path, genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Result<(), SnapshotWriteError> {
+pub fn write(
+    directory: &Path,
+    genesis_hash: [u8; 32],
+    height: u64,
+    state: &[u8],
+) -> Result<(), SnapshotWriteError> {
     let file = path(directory, height);
     let failed = |source| SnapshotWriteError { file: file.clone(), source };
     fs::create_dir_all(directory).map_err(failed)?;

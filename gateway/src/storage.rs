@@ -164,7 +164,19 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
         log_size: state.log_size(),
         time_unix_milliseconds: last.unwrap_or(state.time_unix_milliseconds()),
     };
-    Ok(Opened { directory, genesis, validator, log, rows, index, state, durable, checkpoint, refused_by_device, snapshot_height })
+    Ok(Opened {
+        directory,
+        genesis,
+        validator,
+        log,
+        rows,
+        index,
+        state,
+        durable,
+        checkpoint,
+        refused_by_device,
+        snapshot_height,
+    })
 }
 
 fn open_genesis(directory: &DataDir, wanted: &Wanted) -> Result<(Genesis, SigningKey), StorageError> {
@@ -290,7 +302,11 @@ fn check_against_checkpoint(directory: &DataDir, rows: &Rows, state: &State) -> 
         return Ok(());
     };
     if signed.size > state.log_size() {
-        return Err(StorageError::Lost { directory: directory.log(), found: state.log_size(), signed: signed.size });
+        return Err(StorageError::Lost {
+            directory: directory.log(),
+            found: state.log_size(),
+            signed: signed.size,
+        });
     }
     if rows.root(signed.size)? != signed.root {
         return Err(StorageError::AnotherLog(directory.log()));

@@ -115,11 +115,13 @@ impl Telemetry {
         let accepted_instructions = counter("accepted_instructions", "Instructions that entered the ledger");
         let refused_instructions = counter("refused_instructions", "Instructions that were refused");
         let intake_waits = counter("intake_waits", "Times that intake waited because a queue was full");
-        let notices_withheld = counter("refusal_notices_withheld", "Refusal notices withheld by the rate limit");
+        let notices_withheld =
+            counter("refusal_notices_withheld", "Refusal notices withheld by the rate limit");
         let outbound_dropped = counter("outbound_dropped", "Outgoing messages that no broker took");
         let acks = counter("acks", "Acks published");
         let signatures = counter("signatures_verified", "Signatures verified");
-        let broker_reconnects = counter("broker_reconnects", "Connections to the external broker lost or not made");
+        let broker_reconnects =
+            counter("broker_reconnects", "Connections to the external broker lost or not made");
         let index_errors = counter("index_errors", "Writes to the index that failed");
         let log_bytes = counter("log_written_bytes", "Bytes written to the block log");
         let mut gauge = |name: &str, help: &str| {
@@ -214,8 +216,7 @@ pub enum LogFormat {
 
 /// Starts writing log lines to stderr. `LAMPPOST_LOG` filters them as tracing's `EnvFilter` does.
 pub fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("LAMPPOST_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(FILTER));
+    let filter = EnvFilter::try_from_env("LAMPPOST_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Human => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
@@ -235,7 +236,10 @@ mod tests {
         telemetry.queue_bound(Queue::Intake, 7);
         let text = telemetry.render();
         for reason in Refusal::ALL {
-            assert!(text.contains(&format!("lamppost_refused_envelopes_total{{reason=\"{reason}\"}} 0")), "{text}");
+            assert!(
+                text.contains(&format!("lamppost_refused_envelopes_total{{reason=\"{reason}\"}} 0")),
+                "{text}"
+            );
         }
         assert!(text.contains("lamppost_queue_bound{queue=\"intake\"} 7"), "{text}");
         assert!(text.contains("lamppost_queue_depth{queue=\"intake\"} 0"), "{text}");

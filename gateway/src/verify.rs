@@ -43,21 +43,33 @@ pub fn verify(network: &str, candidates: Vec<Candidate>) -> Vec<Verdict> {
                 readings.push((reading, key));
                 verdicts.push(None);
             }
-            Signed::Instruction(instruction, key) => verdicts.push(Some(match instruction.verify(&key, network) {
-                Ok(verified) => Ok(Verified { transaction: VerifiedTransaction::Instruction(verified), ticket }),
-                Err(_) => {
-                    let refused = INSTRUCTION_SIGNATURE;
-                    Err(Box::new(Turned { kid: None, sequence: None, known: false, refused, ticket }))
-                }
-            })),
+            Signed::Instruction(instruction, key) => {
+                verdicts.push(Some(match instruction.verify(&key, network) {
+                    Ok(verified) => {
+                        Ok(Verified { transaction: VerifiedTransaction::Instruction(verified), ticket })
+                    }
+                    Err(_) => {
+                        let refused = INSTRUCTION_SIGNATURE;
+                        Err(Box::new(Turned { kid: None, sequence: None, known: false, refused, ticket }))
+                    }
+                }))
+            }
         }
     }
-    for ((place, kid, sequence, ticket), verdict) in contexts.into_iter().zip(devices::verify_batch(network, readings)) {
+    for ((place, kid, sequence, ticket), verdict) in
+        contexts.into_iter().zip(devices::verify_batch(network, readings))
+    {
         verdicts[place] = Some(match verdict {
             Ok(reading) => Ok(Verified { transaction: VerifiedTransaction::Reading(reading), ticket }),
             Err((refusal, _)) => {
                 let refused = Refused::Reading(refusal);
-                Err(Box::new(Turned { kid: Some(kid), sequence: Some(sequence), known: true, refused, ticket }))
+                Err(Box::new(Turned {
+                    kid: Some(kid),
+                    sequence: Some(sequence),
+                    known: true,
+                    refused,
+                    ticket,
+                }))
             }
         });
     }
@@ -80,7 +92,8 @@ impl Verifier {
     /// # Errors
     /// When the operating system gives no threads.
     pub fn start(network: &str) -> io::Result<Verifier> {
-        let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(limits::VERIFY_WORKERS_MAX);
+        let workers =
+            thread::available_parallelism().map_or(1, NonZeroUsize::get).min(limits::VERIFY_WORKERS_MAX);
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         // Not bounded by itself: never more batches are under way than `capacity` admits.
@@ -139,7 +152,11 @@ impl Drop for Verifier {
     }
 }
 
-fn work(network: &str, queue: &Mutex<Receiver<(u64, Vec<Candidate>)>>, results: &UnboundedSender<(u64, Vec<Verdict>)>) {
+fn work(
+    network: &str,
+    queue: &Mutex<Receiver<(u64, Vec<Candidate>)>>,
+    results: &UnboundedSender<(u64, Vec<Verdict>)>,
+) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, candidates)) = job else { return };

@@ -185,7 +185,12 @@ mod tests {
 
     #[test]
     fn what_is_not_mqtt_is_turned_away() {
-        for head in [&b"GET / HTTP/1.1"[..], b"\x10\x10\x00\x06MQIsdp\x03", b"\x10\xff\xff\xff\xff\x00", b"\x10\x10\x00\x04MQTT\x06"] {
+        for head in [
+            &b"GET / HTTP/1.1"[..],
+            b"\x10\x10\x00\x06MQIsdp\x03",
+            b"\x10\xff\xff\xff\xff\x00",
+            b"\x10\x10\x00\x04MQTT\x06",
+        ] {
             assert_eq!(level(head), Level::Unsupported);
         }
     }

@@ -17,7 +17,9 @@ use super::output;
 
 /// Measures this machine: each figure stands beside its ceiling from the same run
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lamppost bench ingest --seconds 5 --devices 10000\n  lamppost bench mqtt --records 10 --json")]
+#[command(
+    after_help = "Example:\n  lamppost bench ingest --seconds 5 --devices 10000\n  lamppost bench mqtt --records 10 --json"
+)]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -113,7 +115,10 @@ fn as_json(settings: &Settings, figure: &Figure) -> Value {
 }
 
 fn print(figure: &Figure) -> anyhow::Result<()> {
-    let row = |name: &str, value: f64, unit: &str| output::line(format!("{name:<44} {value:>14.1} {unit}"));
+    let row = |name: &str, value: f64, unit: &str| {
+        let decimals = if value < 10.0 { 2 } else { 0 };
+        output::line(format!("{name:<56} {value:>12.decimals$} {unit}"))
+    };
     row(figure.name, figure.per_second, figure.unit)?;
     row(&format!("ceiling: {}", figure.ceiling), figure.ceiling_per_second, figure.unit)?;
     row("ratio", figure.per_second / figure.ceiling_per_second, "")?;

@@ -20,7 +20,9 @@ use crate::telemetry::{self, LogFormat};
 
 /// Runs virtual devices with the firmware's own core, or replays recordings of sensor.community
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lamppost fleet --broker mqtt://127.0.0.1:1883 --devices 100 --rate 50 --key fleet.pem --list\n      prints the public keys, to be enrolled; without --list the devices run")]
+#[command(
+    after_help = "Example:\n  lamppost fleet --broker mqtt://127.0.0.1:1883 --devices 100 --rate 50 --key fleet.pem --list\n      prints the public keys, to be enrolled; without --list the devices run"
+)]
 pub struct Arguments {
     /// Broker to publish to, mqtt://HOST:PORT
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
@@ -67,7 +69,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     if arguments.list {
         return list(&seeds, arguments.json);
     }
-    ensure!(arguments.broker.login.is_none(), "virtual devices do not log in: name a broker without user and password");
+    ensure!(
+        arguments.broker.login.is_none(),
+        "virtual devices do not log in: name a broker without user and password"
+    );
     if let Some(directory) = &arguments.state {
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
@@ -81,7 +86,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         replay: arguments.replay,
         state_directory: arguments.state,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the fleet cannot start")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the fleet cannot start")?;
     let began = clock::monotonic();
     let report = runtime.block_on(run_until_stopped(config))?;
     print(&report, began.elapsed(), arguments.json)
@@ -112,7 +118,8 @@ fn list(seeds: &[[u8; 32]], as_json: bool) -> anyhow::Result<()> {
 fn print(report: &FleetReport, elapsed: Duration, as_json: bool) -> anyhow::Result<()> {
     let reasons = || Refusal::ALL.into_iter().zip(report.refused);
     if as_json {
-        let refused: Map<String, Value> = reasons().map(|(why, count)| (why.to_string(), count.into())).collect();
+        let refused: Map<String, Value> =
+            reasons().map(|(why, count)| (why.to_string(), count.into())).collect();
         return output::json(&json!({
             "devices": report.devices,
             "seconds": elapsed.as_secs_f64(),
@@ -126,7 +133,13 @@ fn print(report: &FleetReport, elapsed: Duration, as_json: bool) -> anyhow::Resu
     }
     output::line(format!(
         "{} devices, {:.1} s: {} readings kept, {} published (repeats included), {} settled, {} waiting, {} lost",
-        report.devices, elapsed.as_secs_f64(), report.kept, report.sent, report.settled, report.waiting, report.lost
+        report.devices,
+        elapsed.as_secs_f64(),
+        report.kept,
+        report.sent,
+        report.settled,
+        report.waiting,
+        report.lost
     ))?;
     let refused: Vec<String> =
         reasons().filter(|(_, count)| *count > 0).map(|(why, count)| format!("{count} {why}")).collect();

@@ -21,7 +21,9 @@ use crate::window::{Addresses, Window};
 
 /// Runs a node with everything in it: MQTT broker, gateway, ledger, dashboard and virtual devices
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  lamppost up --devices 3 --epoch 5\n  lamppost up --broker mqtt://broker.example:1883 --devices 0")]
+#[command(
+    after_help = "Example:\n  lamppost up --devices 3 --epoch 5\n  lamppost up --broker mqtt://broker.example:1883 --devices 0"
+)]
 pub struct Arguments {
     /// Directory that holds everything; made when it is missing
     #[arg(long, value_name = "DIR", default_value = "./lamppost-data", env = "LAMPPOST_DATA")]
@@ -55,7 +57,8 @@ pub struct Arguments {
 /// One sentence about what stands in the way.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     telemetry::start_logging(arguments.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the node cannot start")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the node cannot start")?;
     let result = runtime.block_on(up(arguments));
     // The broker's threads and open connections end with the process.
     runtime.shutdown_background();
@@ -71,7 +74,9 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     };
     let wanted = Wanted { network: arguments.network.clone(), epoch_seconds: arguments.epoch };
     let data = arguments.data.clone();
-    let opened = tokio::task::spawn_blocking(move || storage::open(&data, &wanted)).await.context("the start broke off")??;
+    let opened = tokio::task::spawn_blocking(move || storage::open(&data, &wanted))
+        .await
+        .context("the start broke off")??;
     let telemetry = Arc::new(Telemetry::new());
     let city = city::City::open(&opened, arguments.devices)?;
     let genesis_hash = opened.genesis.hash();

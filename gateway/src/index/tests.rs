@@ -30,9 +30,11 @@ fn put(index: &Index, height: u64, entries: u32, epoch: u64) {
         amount_microtokens: height + 1,
         reason: TransferReason::Issue,
     };
-    let record = TransferRecord { transfer, height, time_unix_milliseconds: height * 1_000, entry_index: first_index };
+    let record =
+        TransferRecord { transfer, height, time_unix_milliseconds: height * 1_000, entry_index: first_index };
     let readings = [(DEVICE, first_index)];
-    let entry = BlockEntry { place, ids: &ids, readings: &readings, epoch, statements: &[], transfers: &[record] };
+    let entry =
+        BlockEntry { place, ids: &ids, readings: &readings, epoch, statements: &[], transfers: &[record] };
     index.put(&entry).unwrap();
 }
 

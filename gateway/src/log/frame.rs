@@ -15,7 +15,11 @@ const SEGMENT_MAGIC: &[u8; 8] = b"LAMPLOG\n";
 pub const FRAME_MAGIC: &[u8; 4] = b"LBLK";
 
 /// The header of a segment.
-pub fn segment_header(segment: u32, first_height: u64, genesis_hash: &[u8; 32]) -> [u8; SEGMENT_HEADER_BYTES] {
+pub fn segment_header(
+    segment: u32,
+    first_height: u64,
+    genesis_hash: &[u8; 32],
+) -> [u8; SEGMENT_HEADER_BYTES] {
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     bytes[..8].copy_from_slice(SEGMENT_MAGIC);
     bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_be_bytes());

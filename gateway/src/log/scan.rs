@@ -78,7 +78,11 @@ impl Blocks {
         let mut header = [0; SEGMENT_HEADER_BYTES];
         let read = file.read_exact(&mut header);
         let torn = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof);
-        let found = if torn { SegmentHeader::Broken } else { read.map(|()| frame::decode_segment_header(&header)).map_err(io)? };
+        let found = if torn {
+            SegmentHeader::Broken
+        } else {
+            read.map(|()| frame::decode_segment_header(&header)).map_err(io)?
+        };
         match found {
             SegmentHeader::Ours { segment: number, genesis_hash, first_height } => {
                 if genesis_hash != self.reader.genesis_hash {
@@ -111,7 +115,10 @@ impl Blocks {
 
 impl Open {
     /// The frame at the offset, or what is wrong with it.
-    fn read_frame(&mut self, expected: Option<u64>) -> Result<Result<(Header, Block), &'static str>, LogError> {
+    fn read_frame(
+        &mut self,
+        expected: Option<u64>,
+    ) -> Result<Result<(Header, Block), &'static str>, LogError> {
         let left = self.bytes - self.offset;
         if left < FRAME_HEADER_BYTES as u64 {
             return Ok(Err("the frame's header is incomplete"));
@@ -135,7 +142,9 @@ impl Open {
         match frame::decode_payload(&payload) {
             Ok(block) => Ok(Ok((header, block))),
             // The checksum held, so this is what was written: no crash does that.
-            Err(what) => Err(LogError::Broken { file: self.path.clone(), offset: self.offset, what: what.into() }),
+            Err(what) => {
+                Err(LogError::Broken { file: self.path.clone(), offset: self.offset, what: what.into() })
+            }
         }
     }
 
@@ -155,15 +164,18 @@ impl Open {
 
 /// Whether a whole frame starts anywhere in the bytes.
 fn holds_whole_frame(bytes: &[u8]) -> bool {
-    bytes.windows(FRAME_HEADER_BYTES).enumerate().filter(|(_, window)| window.starts_with(frame::FRAME_MAGIC)).any(
-        |(at, window)| {
+    bytes
+        .windows(FRAME_HEADER_BYTES)
+        .enumerate()
+        .filter(|(_, window)| window.starts_with(frame::FRAME_MAGIC))
+        .any(|(at, window)| {
             let header = window.first_chunk().and_then(Header::decode);
             header.is_some_and(|header| {
-                let payload = bytes.get(at + FRAME_HEADER_BYTES..).and_then(|rest| rest.get(..header.payload_bytes));
+                let payload =
+                    bytes.get(at + FRAME_HEADER_BYTES..).and_then(|rest| rest.get(..header.payload_bytes));
                 payload.is_some_and(|payload| header.covers(payload))
             })
-        },
-    )
+        })
 }
 
 impl Iterator for Blocks {

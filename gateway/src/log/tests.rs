@@ -55,10 +55,16 @@ fn a_tail_torn_at_any_byte_is_cut_back_to_the_last_whole_block() {
     for length in last..whole.len() {
         fs::write(&file, &whole[..length]).unwrap();
         if length > last {
-            assert!(matches!(heights(directory.path()), Err(LogError::TornTail { .. })), "a reader cuts nothing");
+            assert!(
+                matches!(heights(directory.path()), Err(LogError::TornTail { .. })),
+                "a reader cuts nothing"
+            );
         }
         let (mut log, cut) = Log::open(directory.path(), [7; 32]).unwrap();
-        assert_eq!(cut.map(|cut| (cut.offset, cut.bytes)), (length > last).then_some((last as u64, (length - last) as u64)));
+        assert_eq!(
+            cut.map(|cut| (cut.offset, cut.bytes)),
+            (length > last).then_some((last as u64, (length - last) as u64))
+        );
         assert_eq!(log.next_height(), 2);
         log.append(&block(2)).unwrap();
         assert_eq!(fs::read(&file).unwrap(), whole, "after {length} bytes the block is written as before");

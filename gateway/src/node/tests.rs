@@ -83,11 +83,18 @@ impl World {
     fn enrol(&mut self, seed: u8) -> SigningKey {
         let key = SigningKey::from_seed([seed; 32]);
         let owner = AccountId::of(&SigningKey::from_seed([seed + 100; 32]).public_key());
-        let instruction = Instruction::Enrol { public_key: key.public_key(), owner: Some(owner), position: None };
+        let instruction =
+            Instruction::Enrol { public_key: key.public_key(), owner: Some(owner), position: None };
         self.counter += 1;
         let mut bytes = vec![0; 512];
-        let length =
-            devices::sign_instruction(&self.operator, NETWORK, self.counter, &instruction.encode(), false, &mut bytes);
+        let length = devices::sign_instruction(
+            &self.operator,
+            NETWORK,
+            self.counter,
+            &instruction.encode(),
+            false,
+            &mut bytes,
+        );
         bytes.truncate(length.unwrap());
         self.input(Input::Received(vec![Arrival { bytes, topic_kid: None, ticket: Some(self.counter) }]));
         self.wait();
@@ -265,9 +272,11 @@ fn garbage_and_strangers_get_a_notice_and_nothing_else() {
 fn an_instruction_does_not_come_by_mqtt() {
     let mut world = World::new();
     let key = world.enrol(9);
-    let instruction = Instruction::Transfer { to: AccountId::pool(NETWORK), amount_microtokens: 1, memo: None };
+    let instruction =
+        Instruction::Transfer { to: AccountId::pool(NETWORK), amount_microtokens: 1, memo: None };
     let mut bytes = vec![0; 512];
-    let length = devices::sign_instruction(&world.operator, NETWORK, 99, &instruction.encode(), false, &mut bytes);
+    let length =
+        devices::sign_instruction(&world.operator, NETWORK, 99, &instruction.encode(), false, &mut bytes);
     bytes.truncate(length.unwrap());
     world.arrive(bytes, key.kid());
     assert_eq!(world.refusals(), [Refusal::Malformed]);
@@ -305,7 +314,12 @@ fn an_epochs_end_makes_a_block_that_pays_the_owner() {
     world.input(Input::Tick);
     assert_eq!(world.written.last().unwrap().seal.settled_epochs, Some((0, 0)));
     assert!(world.state.device(key.kid()).unwrap().earned_microtokens > 0);
-    assert!(world.seen.iter().any(|effect| matches!(effect, Effect::Tell(Event::Settlement { statements: 1, .. }))));
+    assert!(
+        world
+            .seen
+            .iter()
+            .any(|effect| matches!(effect, Effect::Tell(Event::Settlement { statements: 1, .. })))
+    );
 }
 
 #[test]
@@ -318,7 +332,8 @@ fn the_written_blocks_replay_to_the_same_state() {
     }
     let genesis_key = |seed| SigningKey::from_seed([seed; 32]).public_key();
     let genesis =
-        Genesis::devnet(NETWORK, "lamppost/devnet", genesis_key(1), genesis_key(2), genesis_key(3), 60, NOW).unwrap();
+        Genesis::devnet(NETWORK, "lamppost/devnet", genesis_key(1), genesis_key(2), genesis_key(3), 60, NOW)
+            .unwrap();
     let (mut state, _) = State::replay_genesis(&genesis, &world.written[0]).unwrap();
     for block in &world.written[1..] {
         state.replay(block, ledger::replay::Trust::Nothing).unwrap();

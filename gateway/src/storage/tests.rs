@@ -19,7 +19,8 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         World { root: tempfile::tempdir().unwrap(), runtime }
     }
 
@@ -63,7 +64,8 @@ async fn enrol(shared: &Shared, operator: &SigningKey) {
     }
     let instruction = Instruction::Enrol { public_key: device().public_key(), owner: None, position: None };
     let mut bytes = vec![0; 512];
-    let length = devices::sign_instruction(operator, "devnet", 1, &instruction.encode(), false, &mut bytes).unwrap();
+    let length =
+        devices::sign_instruction(operator, "devnet", 1, &instruction.encode(), false, &mut bytes).unwrap();
     bytes.truncate(length);
     shared.submit(bytes).await.unwrap();
 }
@@ -75,7 +77,8 @@ fn reading(count: u32) -> Vec<u8> {
     let length = devices::encode_pack(&base, &[devices::Record::of(value)], &mut pack).unwrap();
     let mut envelope = vec![0; 512];
     let sequence = devices::Sequence { boot: 1, count };
-    let length = devices::sign_reading(&device(), "devnet", sequence, &pack[..length], &mut envelope).unwrap();
+    let length =
+        devices::sign_reading(&device(), "devnet", sequence, &pack[..length], &mut envelope).unwrap();
     envelope.truncate(length);
     envelope
 }
@@ -99,13 +102,21 @@ fn whatever_is_derived_is_rebuilt_equal_from_the_log() {
     let last = world.run(0..6);
     let before = world.open().unwrap();
     let found = (before.state.clone(), before.rows.root(before.state.log_size()).unwrap());
-    let places = (before.index.find(&last).unwrap(), before.index.readings(device().kid(), 0, u64::MAX - 1).unwrap());
+    let places =
+        (before.index.find(&last).unwrap(), before.index.readings(device().kid(), 0, u64::MAX - 1).unwrap());
     drop(before);
     for derived in ["index", "rows", "snapshots"] {
         fs::remove_dir_all(world.path().join(derived)).unwrap();
         let after = world.open().unwrap();
-        assert_eq!((after.state.clone(), after.rows.root(after.state.log_size()).unwrap()), found, "without {derived}");
-        let again = (after.index.find(&last).unwrap(), after.index.readings(device().kid(), 0, u64::MAX - 1).unwrap());
+        assert_eq!(
+            (after.state.clone(), after.rows.root(after.state.log_size()).unwrap()),
+            found,
+            "without {derived}"
+        );
+        let again = (
+            after.index.find(&last).unwrap(),
+            after.index.readings(device().kid(), 0, u64::MAX - 1).unwrap(),
+        );
         assert_eq!(again, places, "without {derived}");
     }
 }
@@ -206,5 +217,9 @@ fn a_refused_submission_is_answered_and_counted_for_its_device() {
     drop((shared, stop));
     world.runtime.block_on(finished).unwrap().unwrap();
     let opened = world.open().unwrap();
-    assert_eq!(opened.refused_by_device[&device().kid()][devices::Refusal::Replayed.index()], 1, "kept over a restart");
+    assert_eq!(
+        opened.refused_by_device[&device().kid()][devices::Refusal::Replayed.index()],
+        1,
+        "kept over a restart"
+    );
 }

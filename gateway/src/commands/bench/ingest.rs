@@ -16,7 +16,7 @@ use crate::clock;
 use crate::host::{self, Ends};
 use crate::keys;
 use crate::limits;
-use crate::shared::{Shared, SubmitError, Submission};
+use crate::shared::{Shared, Submission, SubmitError};
 use crate::storage::{self, NETWORK_DEFAULT, Wanted};
 use crate::telemetry::Telemetry;
 
@@ -43,9 +43,15 @@ pub struct Bench {
 
 impl Bench {
     /// Makes a node under `scratch` and enrols the devices; gives its outgoing messages too.
-    pub async fn start(scratch: &Scratch, devices: u32) -> anyhow::Result<(Bench, mpsc::Receiver<crate::mqtt::Outbound>)> {
+    pub async fn start(
+        scratch: &Scratch,
+        devices: u32,
+    ) -> anyhow::Result<(Bench, mpsc::Receiver<crate::mqtt::Outbound>)> {
         let root = scratch.0.join("data");
-        let wanted = Wanted { network: Some(NETWORK_DEFAULT.to_owned()), epoch_seconds: Some(storage::EPOCH_SECONDS_DEFAULT) };
+        let wanted = Wanted {
+            network: Some(NETWORK_DEFAULT.to_owned()),
+            epoch_seconds: Some(storage::EPOCH_SECONDS_DEFAULT),
+        };
         let opened = storage::open(&root, &wanted)?;
         let operator = keys::read(&opened.directory.key("operator"))?;
         let seeds = fleet::seeds(&[42; 32], devices as usize);
@@ -65,7 +71,14 @@ impl Bench {
                 let instruction = Instruction::Enrol { public_key, owner: None, position: None };
                 let mut bytes = vec![0; 512];
                 counter += 1;
-                let length = devices::sign_instruction(operator, NETWORK_DEFAULT, counter, &instruction.encode(), false, &mut bytes);
+                let length = devices::sign_instruction(
+                    operator,
+                    NETWORK_DEFAULT,
+                    counter,
+                    &instruction.encode(),
+                    false,
+                    &mut bytes,
+                );
                 bytes.truncate(length.context("an enrolment cannot be signed")?);
                 answers.push(self.shared.enqueue(bytes).await?);
             }
@@ -139,6 +152,7 @@ pub fn verification_ceiling(envelopes: &[(DeviceId, Vec<u8>)], seeds: &[[u8; 32]
         .map(|key| (key.kid(), key.public_key()))
         .collect();
     type Prepared = (PublicKey, Vec<u8>, [u8; 64]);
+    type Borrowed<'a> = (PublicKey, &'a [u8], [u8; 64]);
     let prepared: Vec<Prepared> = envelopes
         .iter()
         .filter_map(|(kid, bytes)| {
@@ -149,7 +163,7 @@ pub fn verification_ceiling(envelopes: &[(DeviceId, Vec<u8>)], seeds: &[[u8; 32]
             Some((*keys.get(kid)?, message, *reading.signature()))
         })
         .collect();
-    let batches: Vec<Vec<(PublicKey, &[u8], [u8; 64])>> = prepared
+    let batches: Vec<Vec<Borrowed<'_>>> = prepared
         .chunks(limits::VERIFY_BATCH_MAX)
         .map(|chunk| chunk.iter().map(|(key, message, signature)| (*key, &message[..], *signature)).collect())
         .collect();

@@ -36,7 +36,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for line in stdin().lock().lines() {
         let url: BrokerUrl = line?.trim().parse()?;
         let broker = Broker { host: url.host, port: url.port };
-        let report = runtime.block_on(load::publish(&broker, loads.clone(), CONNECTIONS)).context("the load broke off")?;
+        let report = runtime
+            .block_on(load::publish(&broker, loads.clone(), CONNECTIONS))
+            .context("the load broke off")?;
         output::line(format!("published {} {}", report.published, report.elapsed.as_secs_f64()))?;
     }
     Ok(())

@@ -26,7 +26,9 @@ pub fn peak_rss_megabytes() -> f64 {
 pub fn percentile_milliseconds(durations: &mut [Duration], permille: usize) -> f64 {
     durations.sort_unstable();
     let place = durations.len().saturating_mul(permille) / 1_000;
-    durations.get(place.min(durations.len().saturating_sub(1))).map_or(0.0, |duration| duration.as_secs_f64() * 1_000.0)
+    durations
+        .get(place.min(durations.len().saturating_sub(1)))
+        .map_or(0.0, |duration| duration.as_secs_f64() * 1_000.0)
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ impl Loader {
         let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             bail!("the loader has no stdin or stdout");
         };
-        let mut loader = Loader { process, orders, answers: BufReader::new(answers).lines(), envelopes: 0, bytes: 0 };
+        let mut loader =
+            Loader { process, orders, answers: BufReader::new(answers).lines(), envelopes: 0, bytes: 0 };
         let (envelopes, bytes) = loader.answer("signed").await?;
         (loader.envelopes, loader.bytes) = (envelopes.parse()?, bytes.parse()?);
         Ok(loader)
@@ -149,7 +150,9 @@ impl Loader {
         let line = self.answers.next_line().await?.context("the loader ended early")?;
         let mut fields = line.split(' ');
         match (fields.next(), fields.next(), fields.next()) {
-            (Some(found), Some(first), Some(second)) if found == word => Ok((first.to_owned(), second.to_owned())),
+            (Some(found), Some(first), Some(second)) if found == word => {
+                Ok((first.to_owned(), second.to_owned()))
+            }
             _ => bail!("the loader said {line:?} instead of {word}"),
         }
     }

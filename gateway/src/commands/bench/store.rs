@@ -22,7 +22,8 @@ const TRANSACTION_BYTES: usize = 200;
 pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
     let scratch = Scratch::new(settings)?;
     let span = Duration::from_secs(settings.seconds.max(1).into());
-    let entries: Vec<Vec<u8>> = (0..TRANSACTIONS).map(|number| vec![number as u8; TRANSACTION_BYTES]).collect();
+    let entries: Vec<Vec<u8>> =
+        (0..TRANSACTIONS).map(|number| vec![number as u8; TRANSACTION_BYTES]).collect();
     let bytes = TRANSACTIONS * TRANSACTION_BYTES;
 
     let mut bare = OpenOptions::new().create_new(true).append(true).open(scratch.0.join("bare"))?;

@@ -1,0 +1,101 @@
+//! Entries and blocks as they were stored, read with one block read and one hash each.
+
+use devices::TransactionId;
+use ledger::block::{Block, Entry};
+
+use crate::index::BlockPlace;
+use crate::shared::{ReadError, Shared};
+
+/// An entry of the log as it was stored, with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// The transaction id; of a seal, SHA-256 of its bytes.
+    pub id: TransactionId,
+    /// Position in the log, from 0.
+    pub index: u64,
+    /// Height of the block that holds it.
+    pub height: u64,
+    /// Time of that block, Unix milliseconds.
+    pub time_unix_milliseconds: u64,
+    /// The entry's bytes; `ledger::block::Entry::decode` reads them.
+    pub bytes: Vec<u8>,
+}
+
+/// A block as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlock {
+    /// Height, from 0 (genesis).
+    pub height: u64,
+    /// Log index of its first entry.
+    pub first_index: u64,
+    /// Block time, Unix milliseconds.
+    pub time_unix_milliseconds: u64,
+    /// Its transactions in order, then its seal.
+    pub entries: Vec<StoredEntry>,
+}
+
+/// Reads entries one after another and holds the last block, because neighbours are mostly asked for together. Only
+/// the ids of the entries asked for are computed: a full block has thousands.
+pub(crate) struct Entries<'s> {
+    shared: &'s Shared,
+    place: Option<BlockPlace>,
+    block: Option<Block>,
+}
+
+impl<'s> Entries<'s> {
+    /// A reader that holds nothing yet.
+    pub(crate) fn of(shared: &'s Shared) -> Entries<'s> {
+        Entries { shared, place: None, block: None }
+    }
+
+    /// The block that holds the entry at a log index.
+    pub(crate) fn place(&mut self, index: u64) -> Result<BlockPlace, ReadError> {
+        let holds = |place: &BlockPlace| {
+            index.checked_sub(place.first_index).is_some_and(|offset| offset < u64::from(place.entries))
+        };
+        if let Some(place) = self.place.filter(holds) {
+            return Ok(place);
+        }
+        let place = self.shared.index.block_of(index)?.ok_or(ReadError::Disagree)?;
+        (self.place, self.block) = (Some(place), None);
+        Ok(place)
+    }
+
+    /// The entry at a log index, which lies within the log.
+    pub(crate) fn at(&mut self, index: u64) -> Result<StoredEntry, ReadError> {
+        let place = self.place(index)?;
+        let block = match self.block.take() {
+            Some(block) => block,
+            None => self.shared.log.read(place.position)?,
+        };
+        let block = self.block.insert(block);
+        let offset = usize::try_from(index - place.first_index).map_err(|_| ReadError::Disagree)?;
+        let (id, bytes) = match block.entries.get(offset) {
+            Some(bytes) => (entry_id(&self.shared.genesis.network, bytes), bytes.clone()),
+            None => (TransactionId(block.seal.id()), block.seal.encode()),
+        };
+        Ok(StoredEntry {
+            id,
+            index,
+            height: place.height,
+            time_unix_milliseconds: block.seal.time_unix_milliseconds,
+            bytes,
+        })
+    }
+}
+
+/// The ids of a stored block's transactions in order, then its seal's.
+pub fn entry_ids(network: &str, block: &Block) -> Vec<TransactionId> {
+    let seal = TransactionId(block.seal.id());
+    block.entries.iter().map(|bytes| entry_id(network, bytes)).chain(std::iter::once(seal)).collect()
+}
+
+/// The id of a stored transaction.
+fn entry_id(network: &str, bytes: &[u8]) -> TransactionId {
+    match Entry::decode(bytes) {
+        Some(Entry::Reading(reading)) => reading.transaction_id(network),
+        Some(Entry::Instruction(instruction)) => instruction.transaction_id(network),
+        // Only transactions are ever appended before a seal; whatever else this is has no id that anybody asks for.
+        _ => TransactionId([0; 32]),
+    }
+}

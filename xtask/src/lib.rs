@@ -6,6 +6,7 @@
 pub mod container;
 pub mod deny;
 pub mod firmware;
+pub mod flash;
 pub mod process;
 pub mod qemu;
 pub mod setup;

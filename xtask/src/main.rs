@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{container, firmware, qemu, test, up};
+use xtask::{container, firmware, flash, qemu, test, up};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -13,6 +13,7 @@ Usage: cargo xtask COMMAND
   test       runs every test, or the suites named
   firmware   builds the firmware of the emulated board
   qemu       runs the firmware on an emulated board, enrolled at a node
+  flash      builds a real board's firmware and flashes it with its identity
   container  builds the container image
 
 `cargo xtask COMMAND --help` says more.";
@@ -46,6 +47,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "test" => test::HELP,
         "firmware" => firmware::HELP,
         "qemu" => qemu::HELP,
+        "flash" => flash::HELP,
         "container" => container::HELP,
         _ => return None,
     };
@@ -59,6 +61,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "test" => test::command(arguments),
         "firmware" => firmware::command(arguments).map(|()| true),
         "qemu" => qemu::command(arguments).map(|()| true),
+        "flash" => flash::command(arguments).map(|()| true),
         _ => container::command().map(|()| true),
     })
 }

@@ -3,9 +3,9 @@
 use crate::process::{self, Failure};
 use crate::setup::{self, Tool};
 use crate::suite::Run;
-use crate::toolchain::{self, CORTEX_M3, WASM};
+use crate::toolchain::{self, CORTEX_M3, Toolchain, WASM};
 use crate::{container, deny};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A named part of the proof, which can be run alone.
@@ -27,8 +27,13 @@ fn no_targets() -> Vec<String> {
     Vec::new()
 }
 
-fn board_targets() -> Vec<String> {
+fn emulated_target() -> Vec<String> {
     vec![CORTEX_M3.into()]
+}
+
+/// A board that names no target is a failure of the step that builds it.
+fn board_targets() -> Vec<String> {
+    boards().iter().filter_map(|board| toolchain::target_of_board(board).ok()).collect()
 }
 
 /// Every suite, the quick ones first: what fails, fails early.
@@ -128,7 +133,7 @@ pub const SUITES: &[Suite] = &[
         name: "qemu",
         about: "the emulated board: a temperature becomes a payment",
         tools: &[setup::QEMU],
-        targets: board_targets,
+        targets: emulated_target,
         steps: |run| end_to_end(run, &["qemu"]),
     },
     Suite {
@@ -172,13 +177,13 @@ fn lint(run: &mut Run) {
     run.check(cargo(["clippy", "--manifest-path", NODE, "--all-targets", "--", "-D", "warnings"]));
     for board in boards() {
         // Clippy's driver comes with rustup's toolchain; Debian's fallback builds boards, but has no say in style.
-        match toolchain::ensure_target(CORTEX_M3) {
-            Ok(toolchain @ toolchain::Toolchain::Own) => {
-                let mut command = toolchain.cargo("clippy", CORTEX_M3);
+        match board_toolchain(&board) {
+            Ok((toolchain @ Toolchain::Own, target)) => {
+                let mut command = toolchain.cargo("clippy", &target);
                 command.current_dir(board).args(["--", "-D", "warnings"]);
                 run.check(command);
             }
-            Ok(toolchain::Toolchain::Debian) => run.skip("clippy has no library for the board's target here"),
+            Ok((Toolchain::Debian, _)) => run.skip("clippy has no library for the board's target here"),
             Err(failure) => drop(run.outcome(Err(failure))),
         }
     }
@@ -215,7 +220,16 @@ fn unit(run: &mut Run) {
 
 fn firmware(run: &mut Run) {
     run.tests(cargo(["test", "--manifest-path", NODE, "--no-fail-fast"]));
-    run.check(own("firmware"));
+    for board in boards() {
+        match board_toolchain(&board) {
+            Ok((toolchain, target)) => {
+                let mut command = toolchain.cargo("build", &target);
+                command.current_dir(board).arg("--release");
+                run.check(command);
+            }
+            Err(failure) => drop(run.outcome(Err(failure))),
+        }
+    }
 }
 
 /// Reads sources alone: nothing needs to be built before but the test itself.
@@ -277,6 +291,12 @@ fn boards() -> Vec<PathBuf> {
         .collect()
 }
 
+/// What a board is built for, and how.
+fn board_toolchain(board: &Path) -> Result<(Toolchain, String), Failure> {
+    let target = toolchain::target_of_board(board)?;
+    Ok((toolchain::ensure_target(&target)?, target))
+}
+
 /// Integration tests of the rooms, by file; those of `tests/` are suites of their own.
 fn integration_tests() -> Vec<String> {
     let rooms = ["devices", "devices/fleet", "ledger", "gateway", "dashboard", "xtask"];
@@ -288,7 +308,7 @@ fn integration_tests() -> Vec<String> {
 }
 
 /// What lies in a directory, in order; nothing where there is none.
-fn entries(directory: &std::path::Path) -> Vec<PathBuf> {
+fn entries(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();

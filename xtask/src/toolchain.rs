@@ -2,6 +2,7 @@
 
 use crate::process::{self, Failure, say};
 use crate::setup;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,6 +14,19 @@ pub const WASM: &str = "wasm32-unknown-unknown";
 /// This machine's processor with a libc that links statically: what the container runs.
 pub fn musl() -> String {
     format!("{}-unknown-linux-musl", std::env::consts::ARCH)
+}
+
+/// What a board is built for: the `target` of its `.cargo/config.toml`, so that it stands in one place.
+///
+/// # Errors
+/// Where the board's directory says nothing of it.
+pub fn target_of_board(board: &Path) -> Result<String, Failure> {
+    let file = board.join(".cargo/config.toml");
+    let configuration = fs::read_to_string(&file).unwrap_or_default();
+    let target = configuration.lines().find_map(|line| line.trim().strip_prefix("target = "));
+    target
+        .map(|target| target.trim_matches('"').to_owned())
+        .ok_or_else(|| Failure::new(format!("{} names no target", file.display())))
 }
 
 /// A way to build for a target.

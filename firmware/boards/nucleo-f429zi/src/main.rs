@@ -1,0 +1,164 @@
+//! The node on ST's Nucleo-F429ZI: what is wired to what, and the two tasks that run.
+//!
+//! Built in every test run, but not yet run on the hardware by us: there is no such board in our tests.
+#![no_std]
+#![no_main]
+
+mod clocks;
+mod console;
+mod station;
+
+use core::cell::RefCell;
+use core::fmt::Write;
+use core::panic::PanicInfo;
+
+use cortex_m_rt::entry;
+use devices::identity_page::{PAGE_BYTES, PageError};
+use eeprom24x::{Eeprom24x, SlaveAddr};
+use embassy_executor::Executor;
+use embassy_net::{Runner, Stack, StackResources};
+use embassy_stm32::eth::{self, Ethernet, GenericPhy, PacketQueue, Sma};
+use embassy_stm32::flash::{Blocking, Flash};
+use embassy_stm32::i2c::{self, I2c};
+use embassy_stm32::peripherals::{self, ETH, ETH_SMA, FLASH, I2C1, IWDG, PB8, PB9};
+use embassy_stm32::rng::{self, Rng};
+use embassy_stm32::wdg::IndependentWatchdog;
+use embassy_stm32::{Peri, Peripherals, bind_interrupts};
+use embassy_time::{Delay, Timer};
+use embedded_hal_bus::i2c::RefCellDevice;
+use log::error;
+use node::{Identity, Tmp105};
+use static_cell::StaticCell;
+
+use crate::console::Console;
+
+/// Where the identity page lies: the last sector of the flash, which memory.x keeps the linker out of.
+const PAGE_ADDRESS: u32 = 0x081e_0000;
+const FLASH_ADDRESS: u32 = 0x0800_0000;
+/// TMP102 or TMP105 with its address pin at ground.
+const THERMOMETER_ADDRESS: u8 = 0x48;
+/// The address that the LAN8742A's straps choose on this board.
+const PHY_ADDRESS: u8 = 0;
+/// At the nominal 32 kHz; the oscillator's tolerance makes 11 to 30 seconds of it.
+const WATCHDOG_MICROSECONDS: u32 = 16_000_000;
+const COMPLAINT_SECONDS: u64 = 10;
+const FRAMES_OUT: usize = 4;
+const FRAMES_IN: usize = 8;
+/// Sockets of the network stack: DHCP's, the broker's, and one to spare.
+const SOCKETS: usize = 3;
+
+bind_interrupts!(struct Interrupts {
+    ETH => eth::InterruptHandler;
+    HASH_RNG => rng::InterruptHandler<peripherals::RNG>;
+});
+
+type Driver = Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>;
+
+/// What is soldered or plugged to the one I2C bus.
+struct Wires {
+    bus: Peri<'static, I2C1>,
+    clock: Peri<'static, PB8>,
+    data: Peri<'static, PB9>,
+}
+
+#[entry]
+fn main() -> ! {
+    let board = embassy_stm32::init(clocks::configuration());
+    static EXECUTOR: StaticCell<Executor> = StaticCell::new();
+    EXECUTOR.init_with(Executor::new).run(|spawner| start(board, spawner))
+}
+
+/// Hands every peripheral to whom it belongs. A task can be spawned as often as its pool is large: once here.
+fn start(board: Peripherals, spawner: embassy_executor::Spawner) {
+    let Peripherals { USART3, PD8, FLASH, IWDG, I2C1, PB8, PB9, RNG, ETH, ETH_SMA, .. } = board;
+    console::start(USART3, PD8);
+    let identity = match read_identity(FLASH) {
+        Ok(identity) => identity,
+        Err(failure) => {
+            if let Ok(lament) = lament(failure) {
+                spawner.spawn(lament);
+            }
+            return;
+        }
+    };
+    // Before the Ethernet, whose reset waits for ever when the PHY's clock is missing.
+    let mut watchdog = IndependentWatchdog::new(IWDG, WATCHDOG_MICROSECONDS);
+    watchdog.unleash();
+    static FRAMES: StaticCell<PacketQueue<FRAMES_OUT, FRAMES_IN>> = StaticCell::new();
+    let ethernet = Ethernet::new_with_phy(
+        FRAMES.init_with(PacketQueue::new),
+        ETH,
+        Interrupts,
+        board.PA1,
+        board.PA7,
+        board.PC4,
+        board.PC5,
+        board.PG13,
+        board.PB13,
+        board.PG11,
+        identity.hardware_address(),
+        GenericPhy::new(Sma::new(ETH_SMA, board.PA2, board.PC1), PHY_ADDRESS),
+    );
+    // Port numbers, TCP's first sequence numbers and DHCP's transaction ids: nobody should guess them.
+    let seed = Rng::new(RNG, Interrupts).next_u64();
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    let configuration = embassy_net::Config::dhcpv4(Default::default());
+    let (stack, runner) =
+        embassy_net::new(ethernet, configuration, RESOURCES.init_with(StackResources::new), seed);
+    let wires = Wires { bus: I2C1, clock: PB8, data: PB9 };
+    if let (Ok(network), Ok(device)) = (network(runner), device(stack, identity, wires, watchdog)) {
+        spawner.spawn(network);
+        spawner.spawn(device);
+    }
+}
+
+fn read_identity(flash: Peri<'static, FLASH>) -> Result<Identity, PageError> {
+    let mut page = [0; PAGE_BYTES];
+    let mut flash: Flash<'_, Blocking> = Flash::new_blocking(flash);
+    // Fails only outside the flash, and the page lies inside.
+    flash.blocking_read(PAGE_ADDRESS - FLASH_ADDRESS, &mut page).map_err(|_| PageError::Absent)?;
+    Identity::read(&page)
+}
+
+/// Says again and again why the board does nothing: somebody may look at the log later.
+#[embassy_executor::task]
+async fn lament(failure: PageError) -> ! {
+    loop {
+        error!("{failure}: write one to {PAGE_ADDRESS:#x} (cargo xtask flash --identity identity.bin)");
+        Timer::after_secs(COMPLAINT_SECONDS).await;
+    }
+}
+
+#[embassy_executor::task]
+async fn network(mut runner: Runner<'static, Driver>) -> ! {
+    runner.run().await
+}
+
+/// The device itself: sensor and EEPROM on the one I2C bus, the uplink over TCP.
+#[embassy_executor::task]
+async fn device(
+    stack: Stack<'static>,
+    identity: Identity,
+    wires: Wires,
+    mut watchdog: IndependentWatchdog<'static, IWDG>,
+) -> ! {
+    let mut configuration = i2c::Config::default();
+    // Beside the pull-ups of the sensor's and the EEPROM's boards; where both lack them, short wires work still.
+    configuration.scl_pullup = true;
+    configuration.sda_pullup = true;
+    let bus = RefCell::new(I2c::new_blocking(wires.bus, wires.clock, wires.data, configuration));
+    let eeprom = Eeprom24x::new_24x64(RefCellDevice::new(&bus), SlaveAddr::default());
+    let storage = eeprom24x::Storage::new(eeprom, Delay);
+    let sensor = Tmp105::new(RefCellDevice::new(&bus), THERMOMETER_ADDRESS);
+    station::run(stack, identity, storage, sensor, || watchdog.pet()).await
+}
+
+/// Says what happened; the watchdog, no longer fed, then resets the board.
+#[panic_handler]
+fn panic(information: &PanicInfo<'_>) -> ! {
+    cortex_m::interrupt::disable();
+    let _ = write!(Console, "{information}\r\n");
+    loop {
+        cortex_m::asm::wfi();
+    }
+}

@@ -1,0 +1,110 @@
+//! What the board does for ever: sample, stay connected, feed the watchdog. Nothing here knows which chip it is: network
+//! stack, storage, sensor and watchdog are handed in.
+use core::cell::RefCell;
+use core::fmt::Debug;
+use core::net::SocketAddrV4;
+
+use embassy_futures::join::join3;
+use embassy_net::Stack;
+use embassy_net::tcp::TcpSocket;
+use embassy_time::{Duration, Timer, with_timeout};
+use embedded_storage::Storage;
+use log::{error, info, warn};
+use node::uplink::{self, Backoff, SessionBuffers};
+use node::{Device, Identity, Sensor, Settings};
+use static_cell::StaticCell;
+
+const CONNECT_MILLISECONDS_MAX: u64 = 5_000;
+/// A broker that says nothing for so long, though MQTT asks every 15 seconds, is gone.
+const SOCKET_SILENCE_SECONDS_MAX: u64 = 30;
+const SOCKET_RECEIVE_BYTES: usize = 1024;
+const SOCKET_TRANSMIT_BYTES: usize = 2048;
+const FEED_SECONDS: u64 = 1;
+const COMPLAINT_SECONDS: u64 = 10;
+
+/// Runs the device of `identity`. Its memory is static: call it once. Whoever hands in `feed_watchdog` has started the
+/// watchdog: where the device cannot start, it is never fed.
+pub async fn run<S, P>(
+    stack: Stack<'static>,
+    identity: Identity,
+    storage: S,
+    sensor: P,
+    mut feed_watchdog: impl FnMut(),
+) -> !
+where
+    S: Storage<Error: Debug>,
+    P: Sensor,
+{
+    let broker = identity.broker();
+    let device =
+        match Device::start(identity, storage, sensor, Settings::default(), uplink::now_milliseconds()) {
+            Ok(device) => RefCell::new(device),
+            Err(failure) => {
+                // Unfed, the watchdog resets the board: a bus that hung may answer then. Nothing is published meanwhile.
+                error!("nothing will be published: {failure}");
+                core::future::pending().await
+            }
+        };
+    let feeding = async {
+        loop {
+            if device.borrow().may_feed_watchdog(uplink::now_milliseconds()) {
+                feed_watchdog();
+            }
+            Timer::after_secs(FEED_SECONDS).await;
+        }
+    };
+    let connecting = async {
+        match broker {
+            Some(address) => keep_connected(&device, stack, address).await,
+            None => loop {
+                error!("the identity page names no broker: readings are kept, and wait");
+                device.borrow_mut().uplink_turned(uplink::now_milliseconds());
+                Timer::after_secs(COMPLAINT_SECONDS).await;
+            },
+        }
+    };
+    join3(uplink::keep_sampling(&device), connecting, feeding).await.0
+}
+
+/// One session after the other, for ever.
+async fn keep_connected<S, P>(
+    device: &RefCell<Device<S, P>>,
+    stack: Stack<'static>,
+    broker: SocketAddrV4,
+) -> !
+where
+    S: Storage<Error: Debug>,
+    P: Sensor,
+{
+    static BUFFERS: StaticCell<SessionBuffers> = StaticCell::new();
+    static SOCKET: StaticCell<([u8; SOCKET_RECEIVE_BYTES], [u8; SOCKET_TRANSMIT_BYTES])> = StaticCell::new();
+    let buffers = BUFFERS.init_with(SessionBuffers::new);
+    let (receive, transmit) = SOCKET.init_with(|| ([0; SOCKET_RECEIVE_BYTES], [0; SOCKET_TRANSMIT_BYTES]));
+    let limit = Duration::from_millis(CONNECT_MILLISECONDS_MAX);
+    let mut backoff = Backoff::new();
+    loop {
+        if with_timeout(limit, stack.wait_config_up()).await.is_err() {
+            warn!("{}", if stack.is_link_up() { "no address from DHCP yet" } else { "no Ethernet link" });
+            backoff.wait(device).await;
+            continue;
+        }
+        if let Some(configuration) = stack.config_v4() {
+            info!("address {}, connecting to {broker}", configuration.address);
+        }
+        let mut socket = TcpSocket::new(stack, receive, transmit);
+        socket.set_timeout(Some(Duration::from_secs(SOCKET_SILENCE_SECONDS_MAX)));
+        match with_timeout(limit, socket.connect(broker)).await {
+            Ok(Ok(())) => {
+                let mut stood = false;
+                let end = uplink::run_session(device, socket, buffers, &mut stood).await;
+                warn!("the session ended: {end}");
+                if stood {
+                    backoff.reset();
+                }
+            }
+            Ok(Err(failure)) => warn!("no connection to the broker at {broker}: {failure:?}"),
+            Err(_) => warn!("no connection to the broker at {broker}: no answer"),
+        }
+        backoff.wait(device).await;
+    }
+}

@@ -215,3 +215,6 @@ async fn wait_until_up(address: SocketAddr) -> Result<(), BrokerError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

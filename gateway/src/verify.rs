@@ -165,3 +165,85 @@ fn work(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devices::{Base, Decimal, Record, SignedInstruction, SigningKey, Value};
+    use ledger::account::AccountId;
+    use ledger::instruction::Instruction;
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed([5; 32])
+    }
+
+    fn reading(count: u32, ticket: Ticket) -> Candidate {
+        let base = Base { version: None, name: Some("temp"), time: None, unit: Some("Cel") };
+        let mut pack = [0; 64];
+        let record = Record::of(Value::Number(Decimal::from(count + 1)));
+        let length = devices::encode_pack(&base, &[record], &mut pack).unwrap();
+        let mut envelope = vec![0; 256];
+        let sequence = Sequence { boot: 1, count };
+        let length =
+            devices::sign_reading(&key(), "devnet", sequence, &pack[..length], &mut envelope).unwrap();
+        envelope.truncate(length);
+        // Every third one is altered in its signature.
+        if count % 3 == 2 {
+            envelope[length - 1] ^= 1;
+        }
+        let reading = SignedReading::decode(envelope).map_err(|(refusal, _)| refusal).unwrap();
+        Candidate { signed: Signed::Reading(reading, key().public_key()), ticket: Some(ticket) }
+    }
+
+    fn instruction(ticket: Ticket) -> Candidate {
+        let payload = Instruction::Issue { to: AccountId::pool("devnet"), amount_microtokens: 1 }.encode();
+        let mut bytes = vec![0; 256];
+        let length =
+            devices::sign_instruction(&key(), "devnet", ticket, &payload, false, &mut bytes).unwrap();
+        bytes.truncate(length);
+        let instruction = SignedInstruction::decode(bytes).map_err(|(refusal, _)| refusal).unwrap();
+        Candidate { signed: Signed::Instruction(instruction, key().public_key()), ticket: Some(ticket) }
+    }
+
+    fn tickets(verdicts: &[Verdict]) -> Vec<Option<Ticket>> {
+        verdicts
+            .iter()
+            .map(|verdict| verdict.as_ref().map_or_else(|turned| turned.ticket, |good| good.ticket))
+            .collect()
+    }
+
+    #[test]
+    fn verdicts_stand_in_the_order_of_arrival_whatever_they_are() {
+        let mut candidates: Vec<Candidate> = (0..30).map(|count| reading(count, u64::from(count))).collect();
+        candidates.insert(10, instruction(100));
+        let expected: Vec<_> = candidates.iter().map(|candidate| candidate.ticket).collect();
+        let verdicts = verify("devnet", candidates);
+        assert_eq!(tickets(&verdicts), expected);
+        assert_eq!(verdicts.iter().filter(|verdict| verdict.is_err()).count(), 10);
+        assert!(verdicts[10].is_ok());
+    }
+
+    #[test]
+    fn the_pool_gives_batches_back_in_the_order_they_went_in() {
+        let mut verifier = Verifier::start("devnet").unwrap();
+        let batches = verifier.capacity();
+        for batch in 0..batches {
+            // The first ones are the largest, so that later ones would overtake them.
+            let size = 1 + (batches - batch) * 10;
+            verifier.submit((0..size).map(|count| reading(count as u32, batch)).collect());
+        }
+        assert_eq!(verifier.under_way(), batches);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for batch in 0..batches {
+            let verdicts = runtime.block_on(verifier.next());
+            assert!(tickets(&verdicts).iter().all(|ticket| *ticket == Some(batch)));
+        }
+        assert_eq!(verifier.under_way(), 0);
+    }
+
+    #[test]
+    fn a_network_that_was_not_signed_for_refuses_all() {
+        let verdicts = verify("othernet", vec![reading(0, 1), instruction(2)]);
+        assert!(verdicts.iter().all(Result::is_err));
+    }
+}

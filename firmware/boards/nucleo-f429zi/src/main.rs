@@ -19,8 +19,9 @@ use embassy_executor::Executor;
 use embassy_net::{Runner, Stack, StackResources};
 use embassy_stm32::eth::{self, Ethernet, GenericPhy, PacketQueue, Sma};
 use embassy_stm32::flash::{Blocking, Flash};
+use embassy_stm32::gpio::{Flex, Pull, Speed};
 use embassy_stm32::i2c::{self, I2c};
-use embassy_stm32::peripherals::{self, ETH, ETH_SMA, FLASH, I2C1, IWDG, PB8, PB9};
+use embassy_stm32::peripherals::{self, ETH, ETH_SMA, FLASH, I2C1, IWDG, PA12, PB8, PB9};
 use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_stm32::{Peri, Peripherals, bind_interrupts};
@@ -54,7 +55,7 @@ bind_interrupts!(struct Interrupts {
 
 type Driver = Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>;
 
-/// What is soldered or plugged to the one I2C bus.
+/// The one I2C bus.
 struct Wires {
     bus: Peri<'static, I2C1>,
     clock: Peri<'static, PB8>,
@@ -70,9 +71,9 @@ fn main() -> ! {
 
 /// Hands every peripheral to whom it belongs. A task can be spawned as often as its pool is large: once here.
 fn start(board: Peripherals, spawner: embassy_executor::Spawner) {
-    let Peripherals { USART3, PD8, FLASH, IWDG, I2C1, PB8, PB9, RNG, ETH, ETH_SMA, .. } = board;
+    let Peripherals { USART3, PD8, FLASH, PA12, IWDG, I2C1, PB8, PB9, RNG, ETH, ETH_SMA, .. } = board;
     console::start(USART3, PD8);
-    let identity = match read_identity(FLASH) {
+    let identity = match read_identity(FLASH, PA12) {
         Ok(identity) => identity,
         Err(failure) => {
             if let Ok(lament) = lament(failure) {
@@ -112,7 +113,12 @@ fn start(board: Peripherals, spawner: embassy_executor::Spawner) {
     }
 }
 
-fn read_identity(flash: Peri<'static, FLASH>) -> Result<Identity, PageError> {
+/// Chips before revision 3 read the upper half of the flash wrongly while PA12 moves (errata sheet ES0206, 2.2.11), so it
+/// is held low meanwhile. Nothing is wired to it but the USB socket, which this firmware does not use.
+fn read_identity(flash: Peri<'static, FLASH>, pa12: Peri<'static, PA12>) -> Result<Identity, PageError> {
+    let mut held = Flex::new(pa12);
+    held.set_low();
+    held.set_as_input_output_pull(Speed::Low, Pull::Down);
     let mut page = [0; PAGE_BYTES];
     let mut flash: Flash<'_, Blocking> = Flash::new_blocking(flash);
     // Fails only outside the flash, and the page lies inside.
@@ -143,7 +149,7 @@ async fn device(
     mut watchdog: IndependentWatchdog<'static, IWDG>,
 ) -> ! {
     let mut configuration = i2c::Config::default();
-    // Beside the pull-ups of the sensor's and the EEPROM's boards; where both lack them, short wires work still.
+    // Beside the pull-ups on the sensor's and the EEPROM's boards, which do the work: the chip's own are weak.
     configuration.scl_pullup = true;
     configuration.sda_pullup = true;
     let bus = RefCell::new(I2c::new_blocking(wires.bus, wires.clock, wires.data, configuration));

@@ -27,7 +27,16 @@ const WALLS: [(&str, &[&str]); 7] = [
     ("sled", &["gateway/src/index.rs", "gateway/src/index/"]),
     ("rumqttc", &["gateway/src/mqtt.rs", "gateway/src/mqtt/", "devices/fleet/src/client.rs", "tests/"]),
     ("rumqttd", &["gateway/src/broker.rs", "gateway/src/broker/"]),
-    ("axum", &["gateway/src/http", "gateway/tests/doors/", "dashboard/src/", "dashboard/tests/", "dashboard/examples/"]),
+    (
+        "axum",
+        &[
+            "gateway/src/http",
+            "gateway/tests/doors/",
+            "dashboard/src/",
+            "dashboard/tests/",
+            "dashboard/examples/",
+        ],
+    ),
     ("getrandom", &["gateway/src/clock.rs", "devices/fleet/"]),
     ("thirtyfour", &["tests/"]),
 ];

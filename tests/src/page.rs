@@ -10,7 +10,10 @@ pub fn text(html: &str) -> String {
         let tag = &rest[start..];
         // What stands in a style or a script is not shown.
         let hidden = ["style", "script"].into_iter().find(|name| tag[1..].starts_with(name));
-        let end = hidden.map_or_else(|| tag.find('>'), |name| tag.find(&format!("</{name}>")));
+        let end = hidden.map_or_else(
+            || tag.find('>'),
+            |name| tag.find(&format!("</{name}>")).map(|at| at + "</".len() + name.len()),
+        );
         let Some(end) = end else { return collapsed(&shown) };
         rest = &tag[end + 1..];
     }

@@ -131,7 +131,7 @@ impl Run {
     }
 
     fn show_failure(&self, typed: &str, output: &str) {
-        let lines: Vec<&str> = output.lines().collect();
+        let lines: Vec<&str> = output.lines().filter(|line| !is_good_news(line)).collect();
         let first = lines.len().saturating_sub(FAILURE_LINES_MAX);
         eprintln!("--- {}: the end of `{typed}` ({} has all of it)", self.name, self.log.display());
         if !self.verbose {
@@ -141,6 +141,14 @@ impl Run {
         }
         eprintln!("---");
     }
+}
+
+/// A line of a runner that says nothing about a failure.
+fn is_good_news(line: &str) -> bool {
+    let line = line.trim();
+    let passed = line.starts_with("test ") && line.ends_with("... ok");
+    let begins = ["running ", "Running ", "Compiling ", "Checking ", "Blocking ", "test result: ok"];
+    line.is_empty() || passed || begins.iter().any(|beginning| line.starts_with(beginning))
 }
 
 /// What was written to the file since byte `from`. Runners may print bytes that are no text.

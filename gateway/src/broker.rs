@@ -1,9 +1,11 @@
 //! The embedded MQTT broker (rumqttd): 3.1.1 and 5 on one port, one local link for the gateway.
 //!
 //! rumqttd listens for each version on a port of its own, so those two are internal; the public port reads a
-//! client's CONNECT and forwards the connection (`front`). The link's reader only enqueues.
+//! client's CONNECT and forwards the connection (`front`) as long as it keeps to the contract (`rules`). The link's
+//! reader only enqueues.
 
 mod front;
+mod rules;
 
 use std::collections::HashMap;
 use std::io;
@@ -85,7 +87,7 @@ pub async fn start(
     let start = |error: io::Error| BrokerError::Start(error.to_string());
     let (v4, v5) = (free_address().map_err(start)?, free_address().map_err(start)?);
     let mut broker = rumqttd::Broker::new(config(network, v4, v5));
-    let link = broker.link("lamppost-gateway");
+    let link = broker.link(rules::GATEWAY_CLIENT_ID);
     let (mut sender, receiver) = link.map_err(|error| BrokerError::Start(error.to_string()))?;
     let filter = TopicFilter { network, kind: TopicKind::Up }.to_string();
     sender.subscribe(filter).map_err(|error| BrokerError::Start(error.to_string()))?;
@@ -101,7 +103,7 @@ pub async fn start(
     let gate = front::Gate::new(intake.clone(), telemetry.clone());
     spawn("mqtt-read", move || read(receiver, &intake, &telemetry)).map_err(start)?;
     spawn("mqtt-write", move || write(sender, outbound)).map_err(start)?;
-    tokio::spawn(front::serve(listener, front::Backends { v4, v5 }, gate));
+    tokio::spawn(front::serve(listener, front::Backends { v4, v5 }, gate, rules::Rules::new(network)));
     Ok(())
 }
 

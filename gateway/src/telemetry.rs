@@ -68,6 +68,8 @@ pub struct Telemetry {
     pub signatures: Counter,
     /// Times the connection to an external broker was lost or could not be made.
     pub broker_reconnects: Counter,
+    /// Connections to the embedded broker that were closed because the client broke its rules.
+    pub mqtt_violations: Counter,
     /// Connections to the embedded broker.
     pub connections: Gauge,
     /// Height of the last durable block.
@@ -122,6 +124,8 @@ impl Telemetry {
         let signatures = counter("signatures_verified", "Signatures verified");
         let broker_reconnects =
             counter("broker_reconnects", "Connections to the external broker lost or not made");
+        let mqtt_violations =
+            counter("mqtt_violations", "MQTT connections closed because the client broke the rules");
         let index_errors = counter("index_errors", "Writes to the index that failed");
         let log_bytes = counter("log_written_bytes", "Bytes written to the block log");
         let mut gauge = |name: &str, help: &str| {
@@ -152,6 +156,7 @@ impl Telemetry {
             acks,
             signatures,
             broker_reconnects,
+            mqtt_violations,
             connections,
             height,
             log_size,

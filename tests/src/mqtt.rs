@@ -59,6 +59,11 @@ impl Device {
         self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).is_ok()
     }
 
+    /// Publishes a message that the broker is asked to keep; false where the connection is gone.
+    pub fn publish_retained(&self, topic: &str, payload: &[u8]) -> bool {
+        self.client.try_publish(topic, QoS::AtLeastOnce, true, payload).is_ok()
+    }
+
     /// The next message, if one comes in time.
     pub fn next(&self, patience: Duration) -> Option<(String, Vec<u8>)> {
         self.messages.recv_timeout(patience).ok()

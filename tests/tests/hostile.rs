@@ -1,7 +1,7 @@
 //! Bad envelopes: each is refused with its reason, in metrics, API and on the device's topic; nothing is paid, and the
 //! next good one is accepted.
 
-use devices::{Refusal, Sequence};
+use devices::{Ack, Refusal, Sequence};
 use e2e::mqtt::Device;
 use e2e::node::{Node, Up, microtokens};
 use e2e::sensor::{NETWORK, Sensor, unix_seconds};
@@ -121,6 +121,32 @@ fn a_forged_signature_is_refused() {
         *last ^= 1;
     }
     scene.is_refused(&forged.bytes, forged.sequence, Refusal::Signature);
+}
+
+#[test]
+fn a_forged_ack_from_another_client_never_reaches_a_device() {
+    let mut scene = Scene::new();
+    let topic = scene.sensor.topic("ack");
+    let everything = Sequence { boot: scene.sensor.boot, count: 1_000 };
+    let mut forged = [0; devices::limits::ACK_BYTES_MAX];
+    let forgery = Ack { highest: everything, window: u64::MAX, log_size: 1 };
+    let bytes = forgery.encode(&mut forged).expect("an ack fits");
+    for (attempt, is_retained) in [(1, false), (2, true)] {
+        let forger = Device::connect(&scene.node.mqtt, "forger", &[]);
+        let publish = if is_retained { Device::publish_retained } else { Device::publish };
+        assert!(publish(&forger, &topic, &forged[..bytes]));
+        wait::until_true("the forger is turned out and counted", wait::SHORT, || {
+            let metrics = scene.node.text("/metrics");
+            metrics.lines().any(|line| line == format!("lamppost_mqtt_violations_total {attempt}"))
+        });
+    }
+    let reading = scene.sensor.reading();
+    assert!(scene.device.publish(&scene.sensor.topic("up"), &reading.bytes));
+    let first = Ack::decode(&scene.device.next_on("ack")).expect("an ack");
+    assert_eq!(first.highest, reading.sequence, "the first ack that the device hears is the gateway's");
+    let again = connect(&scene.node, &scene.sensor);
+    let kept = Ack::decode(&again.next_on("ack")).expect("an ack");
+    assert_eq!(kept.highest, reading.sequence, "and so is the one that the broker has kept");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The public MQTT port: reads a client's CONNECT, forwards the connection to the listener of its version, and holds
-//! publishers back while the gateway's intake is full.
+//! The public MQTT port: reads a client's CONNECT, forwards the connection to the listener of its version as long as it
+//! keeps to the rules, and holds publishers back while the gateway's intake is full.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 
+use super::rules::{Rules, Violation};
 use crate::limits;
 use crate::shared::Submission;
 use crate::telemetry::Telemetry;
@@ -68,11 +69,11 @@ enum Level {
 }
 
 /// Accepts clients until the runtime ends.
-pub async fn serve(listener: TcpListener, backends: Backends, gate: Gate) {
+pub async fn serve(listener: TcpListener, backends: Backends, gate: Gate, rules: Rules) {
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     loop {
-        let client = match listener.accept().await {
-            Ok((client, _)) => client,
+        let (client, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: waiting lets some connections end.
                 tracing::warn!(%error, "an MQTT connection could not be accepted");
@@ -81,40 +82,71 @@ pub async fn serve(listener: TcpListener, backends: Backends, gate: Gate) {
             }
         };
         let Ok(place) = places.clone().try_acquire_owned() else { continue };
-        let gate = gate.clone();
+        let (gate, rules) = (gate.clone(), rules.clone());
         tokio::spawn(async move {
             gate.telemetry.connections.inc();
-            forward(client, backends, &gate).await;
+            if let Err(violation) = forward(client, backends, &gate, rules).await {
+                gate.telemetry.mqtt_violations.inc();
+                tracing::warn!(%address, %violation, "an MQTT client broke the rules: its connection is closed");
+            }
             gate.telemetry.connections.dec();
             drop(place);
         });
     }
 }
 
-async fn forward(mut client: TcpStream, backends: Backends, gate: &Gate) {
+async fn forward(
+    mut client: TcpStream,
+    backends: Backends,
+    gate: &Gate,
+    mut rules: Rules,
+) -> Result<(), Violation> {
     let mut head = Vec::with_capacity(CHUNK_BYTES);
     let wait = Duration::from_secs(limits::CONNECT_SECONDS_MAX);
-    let Ok(level) = tokio::time::timeout(wait, read_level(&mut client, &mut head)).await else { return };
-    let backend = match level {
+    let connect = read_connect(&mut client, &mut head, &mut rules);
+    let Ok(level) = tokio::time::timeout(wait, connect).await else { return Ok(()) };
+    let backend = match level? {
         Level::V4 => backends.v4,
         Level::V5 => backends.v5,
-        Level::Unknown => return,
+        Level::Unknown => return Ok(()),
         Level::Unsupported => {
             let _client_may_be_gone = client.write_all(&UNACCEPTABLE_VERSION).await;
-            return;
+            return Ok(());
         }
     };
-    let Ok(mut server) = TcpStream::connect(backend).await else { return };
+    let Ok(mut server) = TcpStream::connect(backend).await else { return Ok(()) };
     let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
     if server.write_all(&head).await.is_err() {
-        return;
+        return Ok(());
     }
+    drop(head);
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     // Either side's end ends both.
     tokio::select! {
-        () = copy(client_read, server_write, Some(gate)) => {}
-        () = copy(server_read, client_write, None) => {}
+        judged = copy_to_broker(client_read, server_write, gate, rules) => judged,
+        () = copy_to_client(server_read, client_write) => Ok(()),
+    }
+}
+
+/// Reads a whole CONNECT, with what came right behind it, and judges both; says to whom they belong.
+async fn read_connect(
+    client: &mut TcpStream,
+    head: &mut Vec<u8>,
+    rules: &mut Rules,
+) -> Result<Level, Violation> {
+    let level = read_level(client, head).await;
+    if !matches!(level, Level::V4 | Level::V5) {
+        return Ok(level);
+    }
+    loop {
+        if let Some(connect_bytes) = rules.connect(head)? {
+            rules.pass(&head[connect_bytes..])?;
+            return Ok(level);
+        }
+        if !matches!(client.read_buf(head).await, Ok(bytes) if bytes > 0) {
+            return Ok(Level::Unknown);
+        }
     }
 }
 
@@ -153,16 +185,34 @@ fn level(head: &[u8]) -> Level {
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, gate: Option<&Gate>) {
+/// What is judged in a chunk's last byte has not passed before, so the broker sees no packet that breaks the rules.
+async fn copy_to_broker(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    gate: &Gate,
+    mut rules: Rules,
+) -> Result<(), Violation> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let bytes = match from.read(&mut chunk).await {
+            Ok(0) | Err(_) => return Ok(()),
+            Ok(bytes) => bytes,
+        };
+        rules.pass(&chunk[..bytes])?;
+        gate.pass().await;
+        if to.write_all(&chunk[..bytes]).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn copy_to_client(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let bytes = match from.read(&mut chunk).await {
             Ok(0) | Err(_) => return,
             Ok(bytes) => bytes,
         };
-        if let Some(gate) = gate {
-            gate.pass().await;
-        }
         if to.write_all(&chunk[..bytes]).await.is_err() {
             return;
         }

@@ -33,6 +33,12 @@ impl World {
         let common = ["-h", "127.0.0.1", "-p", &self.port, "-V", version, "-q", "1"];
         Command::new(program).args(common).args(arguments).output().unwrap()
     }
+
+    fn arrival(&mut self) -> Submission {
+        let arrivals = &mut self.arrivals;
+        let next = async { tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await };
+        self.runtime.block_on(next).unwrap().unwrap()
+    }
 }
 
 #[test]
@@ -41,9 +47,7 @@ fn both_versions_of_mqtt_come_in_by_one_port() {
     for version in ["mqttv311", "mqttv5"] {
         let topic = "lamppost/1/devnet/dev/0011223344556677/up";
         assert!(world.client("mosquitto_pub", version, &["-t", topic, "-m", version]).status.success());
-        let arrival = world.runtime.block_on(async {
-            tokio::time::timeout(Duration::from_secs(10), world.arrivals.recv()).await.unwrap().unwrap()
-        });
+        let arrival = world.arrival();
         assert_eq!(arrival.bytes, version.as_bytes());
         assert_eq!(arrival.topic_kid.unwrap().to_string(), "0011223344556677");
     }
@@ -59,6 +63,57 @@ fn an_ack_waits_for_a_device_that_comes_later() {
         let arguments = ["-t", &topic, "-C", "1", "-W", "10"];
         assert_eq!(world.client("mosquitto_sub", version, &arguments).stdout, b"ack\n");
     }
+}
+
+#[test]
+fn nobody_forges_an_ack_or_clears_one_or_pushes_the_gateway_off() {
+    let Some(mut world) = world() else { return };
+    let device = "lamppost/1/devnet/dev/0011223344556677";
+    let (up, ack) = (format!("{device}/up"), format!("{device}/ack"));
+    let message = Outbound { topic: ack.clone(), payload: b"true".to_vec(), retain: true };
+    world.runtime.block_on(world.outbound.send(message)).unwrap();
+    for version in ["mqttv311", "mqttv5"] {
+        for forbidden in [
+            &["-t", &ack, "-m", "forged"][..],
+            &["-t", &ack, "-n"],
+            &["-t", &up, "-m", "kept", "-r"],
+            &["-t", &up, "-m", "x", "--will-topic", &ack, "--will-payload", "forged"],
+            &["-t", &up, "-m", "x", "-i", rules::GATEWAY_CLIENT_ID],
+        ] {
+            assert!(!world.client("mosquitto_pub", version, forbidden).status.success(), "{forbidden:?}");
+        }
+        let subscribed = world.client("mosquitto_sub", version, &["-t", &ack, "-C", "1", "-W", "10"]);
+        assert_eq!(subscribed.stdout, b"true\n");
+        let with_will = ["-t", &up, "-m", version, "--will-topic", &up, "--will-payload", "farewell"];
+        assert!(world.client("mosquitto_pub", version, &with_will).status.success());
+        assert_eq!(world.arrival().bytes, version.as_bytes());
+    }
+}
+
+#[test]
+fn a_topic_alias_saves_the_topic_and_nothing_else() {
+    use std::io::{Read as _, Write as _};
+    let Some(mut world) = world() else { return };
+    let mut client = std::net::TcpStream::connect(format!("127.0.0.1:{}", world.port)).unwrap();
+    client.write_all(b"\x10\x0e\0\x04MQTT\x05\x02\0\x1e\0\0\x01a").unwrap();
+    let topic = b"lamppost/1/devnet/dev/0011223344556677/up";
+    let property = b"\x03\x23\0\x01";
+    let length = 2 + topic.len() + property.len() + 5;
+    let named = [&[0x30, length as u8, 0, topic.len() as u8], &topic[..], property, b"first"].concat();
+    let aliased = [&[0x30, 2 + 4 + 6, 0, 0], &property[..], b"second"].concat();
+    client.write_all(&[named, aliased].concat()).unwrap();
+    for payload in [&b"first"[..], b"second"] {
+        let arrival = world.arrival();
+        assert_eq!(arrival.bytes, payload);
+        assert_eq!(arrival.topic_kid.unwrap().to_string(), "0011223344556677");
+    }
+    let unknown = [0x30, 2 + 4, 0, 0, 3, 0x23, 0, 2];
+    client.write_all(&unknown).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answers = Vec::new();
+    let ended = client.read_to_end(&mut answers);
+    let is_over = ended.is_ok() || ended.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset);
+    assert!(is_over, "an alias that stands for nothing ends the connection");
 }
 
 #[test]

@@ -46,17 +46,28 @@ struct Reader {
 /// chromedriver and a browser session with a profile of its own.
 struct Browser {
     driver: WebDriver,
-    // Dropped after the session, so in this order.
     _chromedriver: Chromedriver,
     _profile: TempDir,
 }
 
-struct Chromedriver(Child);
+struct Chromedriver {
+    child: Child,
+    address: String,
+}
 
 impl Drop for Chromedriver {
+    /// Killed at once it would leave its browser running: so it is asked first, which also ends every session.
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(ureq::get(format!("http://{}/shutdown", self.address)).call());
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Browser {
+    /// The client would wait minutes for an answer where a test has failed; chromedriver ends the session by itself.
+    fn drop(&mut self) {
+        drop(self.driver.clone().leak());
     }
 }
 
@@ -74,7 +85,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts");
-        let chromedriver = Chromedriver(child);
+        let chromedriver = Chromedriver { child, address: address.clone() };
         wait::until_true("chromedriver listens", wait::SHORT, || TcpStream::connect(&address).is_ok());
         let driver = WebDriver::new(format!("http://{address}"), capabilities(reader, &profile)?).await?;
         Ok(Browser { driver, _chromedriver: chromedriver, _profile: profile })

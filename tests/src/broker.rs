@@ -72,17 +72,25 @@ pub fn free_address() -> String {
     listener.local_addr().expect("a bound listener has an address").to_string()
 }
 
-/// Publishes one message with `mosquitto_pub`, QoS 1.
+/// Publishes one message with `mosquitto_pub`, QoS 1, MQTT 3.1.1.
 ///
 /// # Panics
 /// Where the broker does not take it.
 pub fn mosquitto_pub(address: &str, topic: &str, payload: &[u8]) {
+    mosquitto_pub_speaking("mqttv311", address, topic, payload);
+}
+
+/// Publishes one message in this version of MQTT: `mqttv311` or `mqttv5`.
+///
+/// # Panics
+/// Where the broker does not take it.
+pub fn mosquitto_pub_speaking(version: &str, address: &str, topic: &str, payload: &[u8]) {
     let (host, port) = address.split_once(':').expect("HOST:PORT");
     let own = tempfile::tempdir().expect("a temporary directory can be made");
     let file = own.path().join("payload");
     fs::write(&file, payload).expect("the payload can be written");
     let status = Command::new("mosquitto_pub")
-        .args(["-h", host, "-p", port, "-q", "1", "-t", topic, "-f"])
+        .args(["-V", version, "-h", host, "-p", port, "-q", "1", "-t", topic, "-f"])
         .arg(&file)
         .stdin(Stdio::null())
         .status();

@@ -1,7 +1,7 @@
 //! Other people's code at every end: envelopes by pycose and cbor2, `mosquitto_pub`, an external mosquitto, and receipts
 //! judged by a verifier that knows nothing but the standards.
 
-use e2e::broker::{Mosquitto, mosquitto_pub};
+use e2e::broker::{Mosquitto, mosquitto_pub, mosquitto_pub_speaking};
 use e2e::node::{Node, Up};
 use e2e::program::{self, Ended};
 use e2e::python;
@@ -141,6 +141,18 @@ fn two_gateways_share_a_stream_without_paying_twice() {
         node.settled(&reading.transaction);
         let device = node.json(&format!("/api/v1/devices/{}", sensor.kid()));
         assert_eq!(device["accepted"]["envelopes"], 1);
+    }
+}
+
+#[test]
+fn the_embedded_broker_speaks_both_versions_of_mqtt() {
+    let node = Up::new().start();
+    for version in ["mqttv311", "mqttv5"] {
+        let mut sensor = e2e::sensor::Sensor::any();
+        node.enrol(&sensor.public_key());
+        let reading = sensor.reading();
+        mosquitto_pub_speaking(version, &node.mqtt, &sensor.topic("up"), &reading.bytes);
+        node.settled(&reading.transaction);
     }
 }
 

@@ -96,10 +96,10 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "journey",
-        about: "from `up` to earnings, the same totals everywhere",
-        tools: &[],
+        about: "from `up` to earnings, the same totals everywhere; every command",
+        tools: &[setup::OPENSSL],
         targets: no_targets,
-        steps: |run| end_to_end(run, &["journey"]),
+        steps: |run| end_to_end(run, &["journey", "commands"]),
     },
     Suite {
         name: "hostile",

@@ -174,7 +174,9 @@ fn lint(run: &mut Run) {
         return;
     }
     run.check(cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    run.check(cargo(["clippy", "--manifest-path", NODE, "--all-targets", "--", "-D", "warnings"]));
+    for manifest in [NODE, STATION] {
+        run.check(cargo(["clippy", "--manifest-path", manifest, "--all-targets", "--", "-D", "warnings"]));
+    }
     for board in boards() {
         // Clippy's driver comes with rustup's toolchain; Debian's fallback builds boards, but has no say in style.
         match board_toolchain(&board) {
@@ -275,10 +277,11 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 }
 
 const NODE: &str = "firmware/node/Cargo.toml";
+const STATION: &str = "firmware/station/Cargo.toml";
 
-/// The firmware's core and every board: workspaces of their own.
+/// The firmware's core, what boards share, and every board: none of them in the host's workspace.
 pub fn firmware_manifests() -> Vec<PathBuf> {
-    let mut manifests = vec![process::root().join(NODE)];
+    let mut manifests = vec![process::root().join(NODE), process::root().join(STATION)];
     manifests.extend(boards().into_iter().map(|board| board.join("Cargo.toml")));
     manifests
 }

@@ -6,7 +6,6 @@
 
 mod clocks;
 mod console;
-mod station;
 
 use core::cell::RefCell;
 use core::fmt::Write;
@@ -45,8 +44,6 @@ const WATCHDOG_MICROSECONDS: u32 = 16_000_000;
 const COMPLAINT_SECONDS: u64 = 10;
 const FRAMES_OUT: usize = 4;
 const FRAMES_IN: usize = 8;
-/// Sockets of the network stack: DHCP's, the broker's, and one to spare.
-const SOCKETS: usize = 3;
 
 bind_interrupts!(struct Interrupts {
     ETH => eth::InterruptHandler;
@@ -102,7 +99,7 @@ fn start(board: Peripherals, spawner: embassy_executor::Spawner) {
     );
     // Port numbers, TCP's first sequence numbers and DHCP's transaction ids: nobody should guess them.
     let seed = Rng::new(RNG, Interrupts).next_u64();
-    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static RESOURCES: StaticCell<StackResources<{ station::SOCKETS }>> = StaticCell::new();
     let configuration = embassy_net::Config::dhcpv4(Default::default());
     let (stack, runner) =
         embassy_net::new(ethernet, configuration, RESOURCES.init_with(StackResources::new), seed);

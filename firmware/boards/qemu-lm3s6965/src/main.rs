@@ -18,14 +18,11 @@ use cortex_m_rt::{entry, exception};
 use devices::identity_page::{PAGE_ADDRESS, PAGE_BYTES};
 use eeprom24x::{Eeprom24x, SlaveAddr};
 use embassy_executor::raw::Executor;
-use embassy_futures::join::join3;
-use embassy_net::tcp::TcpSocket;
 use embassy_net::{Runner, Stack, StackResources};
-use embassy_time::{Delay, Duration, Timer, with_timeout};
+use embassy_time::{Delay, Timer};
 use embedded_hal_bus::i2c::RefCellDevice;
-use log::{error, info, warn};
-use node::uplink::{self, Backoff, SessionBuffers};
-use node::{Device, Identity, Settings, Tmp105};
+use log::error;
+use node::{Identity, Tmp105};
 use static_cell::StaticCell;
 
 use crate::console::Console;
@@ -34,13 +31,6 @@ use crate::i2c::Bus;
 use crate::watchdog::Watchdog;
 
 const TMP105_ADDRESS: u8 = 0x48;
-const CONNECT_MILLISECONDS_MAX: u64 = 5_000;
-/// A broker that says nothing for so long, though MQTT asks every 15 seconds, is gone.
-const SOCKET_SILENCE_SECONDS_MAX: u64 = 30;
-const SOCKET_RECEIVE_BYTES: usize = 1024;
-const SOCKET_TRANSMIT_BYTES: usize = 2048;
-/// Sockets of the network stack: DHCP's, the broker's, and one to spare.
-const SOCKETS: usize = 3;
 
 static WORK: AtomicBool = AtomicBool::new(true);
 
@@ -91,7 +81,7 @@ fn read_identity() -> Result<Identity, devices::identity_page::PageError> {
 
 fn start_network(identity: &Identity) -> (Stack<'static>, Runner<'static, &'static mut Ethernet>) {
     static ETHERNET: StaticCell<Ethernet> = StaticCell::new();
-    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static RESOURCES: StaticCell<StackResources<{ station::SOCKETS }>> = StaticCell::new();
     let ethernet = ETHERNET.init_with(|| Ethernet::new(identity.hardware_address()));
     // SAFETY: the one value there is.
     unsafe { ethernet.start() };
@@ -123,78 +113,7 @@ async fn device(stack: Stack<'static>, identity: Identity) -> ! {
     let eeprom = Eeprom24x::new_24x64(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), TMP105_ADDRESS);
-    let broker = identity.broker();
-    let now = uplink::now_milliseconds();
-    let device = match Device::start(identity, storage, sensor, Settings::default(), now) {
-        Ok(device) => RefCell::new(device),
-        Err(failure) => {
-            // Unfed, the watchdog resets the board: a bus that hung may answer then. Nothing is published meanwhile.
-            error!("nothing will be published: {failure}");
-            core::future::pending().await
-        }
-    };
-    let feeding = async {
-        loop {
-            if device.borrow().may_feed_watchdog(uplink::now_milliseconds()) {
-                watchdog.feed();
-            }
-            Timer::after_secs(1).await;
-        }
-    };
-    let connecting = async {
-        match broker {
-            Some(address) => keep_connected(&device, stack, address).await,
-            None => loop {
-                error!("the identity page names no broker: readings are kept, and wait");
-                device.borrow_mut().uplink_turned(uplink::now_milliseconds());
-                Timer::after_secs(10).await;
-            },
-        }
-    };
-    join3(uplink::keep_sampling(&device), connecting, feeding).await.0
-}
-
-/// One session after the other, for ever.
-async fn keep_connected<S, P>(
-    device: &RefCell<Device<S, P>>,
-    stack: Stack<'static>,
-    broker: core::net::SocketAddrV4,
-) -> !
-where
-    S: embedded_storage::Storage<Error: core::fmt::Debug>,
-    P: node::Sensor,
-{
-    static BUFFERS: StaticCell<SessionBuffers> = StaticCell::new();
-    static SOCKET: StaticCell<([u8; SOCKET_RECEIVE_BYTES], [u8; SOCKET_TRANSMIT_BYTES])> = StaticCell::new();
-    let buffers = BUFFERS.init_with(SessionBuffers::new);
-    let (receive, transmit) = SOCKET.init_with(|| ([0; SOCKET_RECEIVE_BYTES], [0; SOCKET_TRANSMIT_BYTES]));
-    let mut backoff = Backoff::new();
-    loop {
-        let limit = Duration::from_millis(CONNECT_MILLISECONDS_MAX);
-        if with_timeout(limit, stack.wait_config_up()).await.is_err() {
-            warn!("no address from DHCP yet");
-            backoff.wait(device).await;
-            continue;
-        }
-        if let Some(configuration) = stack.config_v4() {
-            info!("address {}, connecting to {broker}", configuration.address);
-        }
-        let mut socket = TcpSocket::new(stack, receive, transmit);
-        socket.set_timeout(Some(Duration::from_secs(SOCKET_SILENCE_SECONDS_MAX)));
-        match with_timeout(limit, socket.connect(broker)).await {
-            Ok(Ok(())) => {
-                let mut stood = false;
-                let end = uplink::run_session(device, socket, buffers, &mut stood).await;
-                warn!("the session ended: {end}");
-                if stood {
-                    backoff.reset();
-                }
-            }
-            Ok(Err(failure)) => warn!("no connection to the broker at {broker}: {failure:?}"),
-            Err(_) => warn!("no connection to the broker at {broker}: no answer"),
-        }
-        backoff.wait(device).await;
-    }
+    station::run(stack, identity, storage, sensor, || watchdog.feed()).await
 }
 
 /// Sleeps by WFI (WFE spins under QEMU) unless a task was woken since the executor looked.

@@ -1,5 +1,10 @@
-//! What the board does for ever: sample, stay connected, feed the watchdog. Nothing here knows which chip it is: network
-//! stack, storage, sensor and watchdog are handed in.
+//! What every board with embassy's network stack does for ever: sample, stay connected, feed the watchdog.
+//!
+//! Invariants: no `std`, no allocator, no `unsafe`. No chip's and no board's name stands here: network stack, storage,
+//! sensor and watchdog are handed in by the board, which has wired and started them. The watchdog is fed only while the
+//! device lets it be, and never where the device could not start.
+#![no_std]
+
 use core::cell::RefCell;
 use core::fmt::Debug;
 use core::net::SocketAddrV4;
@@ -14,6 +19,9 @@ use node::uplink::{self, Backoff, SessionBuffers};
 use node::{Device, Identity, Sensor, Settings};
 use static_cell::StaticCell;
 
+/// Sockets that the board's network stack needs room for: DHCP's, the broker's, and one to spare.
+pub const SOCKETS: usize = 3;
+
 const CONNECT_MILLISECONDS_MAX: u64 = 5_000;
 /// A broker that says nothing for so long, though MQTT asks every 15 seconds, is gone.
 const SOCKET_SILENCE_SECONDS_MAX: u64 = 30;
@@ -22,8 +30,8 @@ const SOCKET_TRANSMIT_BYTES: usize = 2048;
 const FEED_SECONDS: u64 = 1;
 const COMPLAINT_SECONDS: u64 = 10;
 
-/// Runs the device of `identity`. Its memory is static: call it once. Whoever hands in `feed_watchdog` has started the
-/// watchdog: where the device cannot start, it is never fed.
+/// Runs the device of `identity`. Its memory is static: a second call panics. Whoever hands in `feed_watchdog` has started
+/// the watchdog: where the device cannot start, it is never fed.
 pub async fn run<S, P>(
     stack: Stack<'static>,
     identity: Identity,

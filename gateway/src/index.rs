@@ -8,17 +8,18 @@ mod queries;
 mod records;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
 use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 
-use crate::limits;
+use crate::{clock, limits};
 
 pub use records::BlockPlace;
 use records::IdAt;
@@ -92,6 +93,7 @@ impl Index {
     /// # Errors
     /// When the directory cannot be used at all.
     pub fn open(directory: &Path, genesis_hash: [u8; 32]) -> Result<Index, IndexError> {
+        wait_until_closed(directory)?;
         let marker = marker(directory);
         if !marker.exists()
             && let Ok(Some(index)) =
@@ -109,6 +111,7 @@ impl Index {
     /// When the directory cannot be used.
     pub fn recreate(directory: &Path, genesis_hash: [u8; 32]) -> Result<Index, IndexError> {
         let store = |error: std::io::Error| store(directory, error);
+        wait_until_closed(directory)?;
         if directory.exists() {
             fs::remove_dir_all(directory).map_err(store)?;
         }
@@ -344,6 +347,23 @@ impl Index {
 
     fn damaged(&self) -> IndexError {
         IndexError::Damaged(self.directory.clone())
+    }
+}
+
+/// Waits until nobody has the index open. sled's threads hold its file for some milliseconds after the last handle is
+/// gone; an index that is merely still closing must not be taken for a damaged one and thrown away.
+fn wait_until_closed(directory: &Path) -> Result<(), IndexError> {
+    let Ok(file) = fs::File::open(directory.join("db")) else { return Ok(()) };
+    let deadline = clock::monotonic() + limits::INDEX_CLOSING_MAX;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(store(directory, error)),
+            Err(TryLockError::WouldBlock) if clock::monotonic() >= deadline => {
+                return Err(store(directory, "another program has it open"));
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(limits::INDEX_CLOSING_LOOK),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every bound of the gateway, in one place, related to each other by assertions the compiler checks.
 
+use std::time::Duration;
+
 /// Raw envelopes that wait for admission. When it is full, intake waits and says so in a metric.
 pub const INTAKE_MAX: usize = 16_384;
 /// Envelopes that one verification batch holds at most; batches of 1024 cost half of batches of 64 a signature.
@@ -56,6 +58,10 @@ pub const INDEX_RUN_IDS: usize = 65_536;
 pub const INDEX_RUN_BLOCKS: usize = 2_048;
 /// Transaction ids in one value of a sorted run.
 pub const INDEX_RUN_CHUNK_IDS: usize = 2_048;
+/// How long a closing index is waited for before it is said to be in use.
+pub const INDEX_CLOSING_MAX: Duration = Duration::from_secs(10);
+/// How often its lock is looked at meanwhile: sled gives no event for it.
+pub const INDEX_CLOSING_LOOK: Duration = Duration::from_millis(5);
 /// Items that one query returns at most.
 pub const QUERY_ITEMS_MAX: usize = 10_000;
 

@@ -32,6 +32,7 @@ pub mod snapshot;
 pub mod state;
 mod state_root;
 pub mod statement;
+pub mod tally;
 pub mod tariff;
 pub mod tiles;
 pub mod token;

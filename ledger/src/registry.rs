@@ -1,15 +1,10 @@
-//! What the ledger knows of a device: its key, its owner, what it sent, and what counts in the running epoch.
+//! What the ledger knows of a device: its key, its owner, what it sent.
 
 use crate::account::AccountId;
-use crate::limits::UNPRICED_LINES_MAX;
-use crate::tariff::{Quantity, Tariff};
+use crate::tally::Tally;
 use crate::window::Window;
-use alloc::borrow::ToOwned;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use devices::identity::PublicKey;
-use devices::senml::{Pack, ResolvedRecord, Value};
 
 /// Micro-degrees of a quarter turn.
 const LATITUDE_MICRODEGREES_MAX: i32 = 90_000_000;
@@ -106,96 +101,4 @@ impl Device {
             tally: Tally::default(),
         }
     }
-}
-
-/// Accepted records of one epoch, by what the tariff knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Accepted envelopes.
-    pub envelopes: u32,
-    /// Accepted records of each of the tariff's quantities, in the tariff's order; empty before the first.
-    pub records: Vec<u32>,
-    /// Accepted records that the tariff does not price, the first few by name.
-    pub unpriced: Vec<Unpriced>,
-    /// Accepted records of all further such names.
-    pub unpriced_rest: u32,
-}
-
-/// Accepted records of one name, unit and kind that the tariff does not price.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unpriced {
-    /// The records' full name.
-    pub name: String,
-    /// Their unit.
-    pub unit: Option<String>,
-    /// Whether the tariff has the name and unit, but the values are yes or no instead of numbers.
-    pub not_a_number: bool,
-    /// How many.
-    pub records: u32,
-}
-
-impl Tally {
-    /// Counts one accepted pack; gives what it adds to the device's due, in micro-tokens.
-    pub(crate) fn count(&mut self, tariff: &Tariff, pack: &Pack<'_>) -> u64 {
-        self.envelopes = self.envelopes.saturating_add(1);
-        if self.records.is_empty() {
-            self.records.resize(tariff.quantities.len(), 0);
-        }
-        let mut due_microtokens = 0_u64;
-        let mut last = 0;
-        for record in pack.resolved() {
-            // Packs mostly repeat one quantity, so the one that matched before is tried first.
-            let again = tariff.quantities.get(last).filter(|quantity| is_of(&record, quantity)).map(|_| last);
-            let place =
-                again.or_else(|| tariff.quantities.iter().position(|quantity| is_of(&record, quantity)));
-            let number = matches!(record.value, Value::Number(_));
-            let priced = place.filter(|_| number).and_then(|place| {
-                last = place;
-                tariff.quantities.get(place).zip(self.records.get_mut(place))
-            });
-            match priced {
-                Some((quantity, records)) => {
-                    if *records < quantity.paid_records_max {
-                        due_microtokens = due_microtokens.saturating_add(quantity.price_microtokens);
-                    }
-                    *records = records.saturating_add(1);
-                }
-                None => self.count_unpriced(&record, place.is_some()),
-            }
-        }
-        due_microtokens
-    }
-
-    fn count_unpriced(&mut self, record: &ResolvedRecord<'_>, not_a_number: bool) {
-        let same = |line: &&mut Unpriced| {
-            line.not_a_number == not_a_number
-                && record.name_is(&line.name)
-                && record.unit == line.unit.as_deref()
-        };
-        if let Some(line) = self.unpriced.iter_mut().find(same) {
-            line.records = line.records.saturating_add(1);
-        } else if self.unpriced.len() < UNPRICED_LINES_MAX {
-            let name = [record.base_name, record.name].concat();
-            let unit = record.unit.map(ToOwned::to_owned);
-            self.unpriced.push(Unpriced { name, unit, not_a_number, records: 1 });
-        } else {
-            self.unpriced_rest = self.unpriced_rest.saturating_add(1);
-        }
-    }
-
-    /// What the epoch so far is worth before the pool is looked at, in micro-tokens.
-    #[must_use]
-    pub fn due_microtokens(&self, tariff: &Tariff) -> u64 {
-        let due = |(quantity, records): (&Quantity, &u32)| {
-            let paid = u64::from((*records).min(quantity.paid_records_max));
-            quantity.price_microtokens.saturating_mul(paid)
-        };
-        // The tariff's bounds keep the sum within a u64 (see limits).
-        tariff.quantities.iter().zip(&self.records).map(due).fold(0, u64::saturating_add)
-    }
-}
-
-/// Whether a record is of a quantity's name and unit.
-fn is_of(record: &ResolvedRecord<'_>, quantity: &Quantity) -> bool {
-    record.name_is(&quantity.name) && record.unit == Some(quantity.unit.as_str())
 }

@@ -1,8 +1,8 @@
 //! What an epoch's accepted records are worth: price times records, at most the tariff's cap, and never more than the
 //! pool holds. Integers only; what rounding leaves over stays in the pool.
 
-use crate::registry::Tally;
 use crate::statement::{LineReason, PoolScale, StatementLine};
+use crate::tally::Tally;
 use crate::tariff::{Quantity, Tariff};
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,10 +2,11 @@
 
 use crate::account::AccountId;
 use crate::instruction::InstructionRefusal;
-use crate::registry::{Position, Tally};
+use crate::registry::Position;
 use crate::reward::{share_of_pool, statement_lines};
 use crate::state::State;
 use crate::statement::Statement;
+use crate::tally::Tally;
 use alloc::vec::Vec;
 use devices::identity::{DeviceId, PublicKey};
 

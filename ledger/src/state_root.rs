@@ -8,8 +8,9 @@ use crate::encoding::{
 };
 use crate::instruction::{read_key, read_position, write_position};
 use crate::merkle::{Frontier, Hash, leaf_hash};
-use crate::registry::{Device, Tally, Unpriced};
+use crate::registry::Device;
 use crate::state::{State, Totals};
+use crate::tally::{read_tally, write_tally};
 use crate::tariff::{Quantity, Tariff};
 use crate::transaction::{read_refused, write_refused};
 use crate::window::Window;
@@ -174,41 +175,6 @@ fn read_window(reader: &mut Reader<'_>) -> Read<Window> {
     array_of(reader, 2)?;
     let highest = Sequence::from_cti(*reader.byte_array()?);
     Window::from_parts(Some(highest), reader.unsigned()?).ok_or(DecodeError::OutOfRange)
-}
-
-fn write_tally(writer: &mut Writer<'_>, tally: &Tally) -> Written {
-    writer.array_header(4)?;
-    writer.unsigned(tally.envelopes.into())?;
-    writer.array_header(tally.records.len())?;
-    tally.records.iter().try_for_each(|records| writer.unsigned((*records).into()))?;
-    writer.array_header(tally.unpriced.len())?;
-    for line in &tally.unpriced {
-        writer.array_header(4)?;
-        writer.text(&line.name)?;
-        write_option(writer, line.unit.as_deref(), |writer, unit| writer.text(unit))?;
-        writer.boolean(line.not_a_number)?;
-        writer.unsigned(line.records.into())?;
-    }
-    writer.unsigned(tally.unpriced_rest.into())
-}
-
-fn read_tally(reader: &mut Reader<'_>) -> Read<Tally> {
-    array_of(reader, 4)?;
-    let envelopes = reader.unsigned_32()?;
-    let quantities = reader.array_header()?;
-    let records = (0..quantities).map(|_| reader.unsigned_32()).collect::<Read<_>>()?;
-    let lines = reader.array_header()?;
-    let unpriced = |_| {
-        array_of(reader, 4)?;
-        Ok(Unpriced {
-            name: reader.text()?.to_owned(),
-            unit: read_option(reader, |reader| reader.text().map(ToOwned::to_owned))?,
-            not_a_number: reader.boolean()?,
-            records: reader.unsigned_32()?,
-        })
-    };
-    let unpriced = (0..lines).map(unpriced).collect::<Read<_>>()?;
-    Ok(Tally { envelopes, records, unpriced, unpriced_rest: reader.unsigned_32()? })
 }
 
 fn expect_word(reader: &mut Reader<'_>, word: &str) -> Read<()> {

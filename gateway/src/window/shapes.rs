@@ -8,9 +8,9 @@ use ledger::account::AccountId;
 use ledger::block::{Entry, Seal};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
-use ledger::registry::Tally;
 use ledger::state::Estimate;
 use ledger::statement::{LineReason, PoolScale, Statement, StatementLine};
+use ledger::tally::Tally;
 use ledger::token::Tokens;
 use ledger::transfer::{TransferReason, TransferRecord};
 

@@ -1,24 +1,26 @@
-//! The loop that feeds the node and carries its effects out: one thread, in this order for every block: execute,
-//! write the log and wait for the disk, rows and index, checkpoint, and only then acks, answers and events.
+//! The loop that feeds the node, and the hands with which its effects are carried out: one thread, in the order that
+//! `effects` keeps for every block: execute, write the log and wait for the disk, rows and index, checkpoint, and only
+//! then acks, answers and events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use devices::SigningKey;
+use devices::{DeviceId, Refusal, Sequence, SigningKey};
 use ledger::block::{Block, BlockResults};
 use ledger::state::State;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admit::{Arrival, Ticket};
+use crate::admit::{Arrival, Candidate, Ticket};
 use crate::clock;
 use crate::data_dir::DataDir;
+use crate::effects::{self, Hands};
 use crate::limits;
-use crate::log::Log;
+use crate::log::{Log, Position};
 use crate::mqtt::Outbound;
-use crate::node::{Effect, Input, Node};
-use crate::shared::{Durable, Parts, Shared, Submission, SubmitError, Submitted};
+use crate::node::{Input, Node};
+use crate::shared::{Durable, Event, Parts, Shared, Submission, SubmitError, Submitted};
 use crate::snapshot;
 use crate::storage::{self, Opened, StorageError};
 use crate::telemetry::{Queue, Telemetry};
@@ -48,17 +50,22 @@ pub enum HostError {
 
 struct Host {
     node: Node,
+    hands: RealHands,
+    intake: mpsc::Receiver<Submission>,
+    next_ticket: Ticket,
+    log_bytes_at_snapshot: u64,
+    snapshot_height: u64,
+}
+
+/// Disk, threads and channels.
+struct RealHands {
     shared: Arc<Shared>,
     directory: DataDir,
     log: Log,
     validator: SigningKey,
     verifier: Verifier,
-    intake: mpsc::Receiver<Submission>,
     outbound: mpsc::Sender<Outbound>,
     waiting: HashMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
-    next_ticket: Ticket,
-    log_bytes_at_snapshot: u64,
-    snapshot_height: u64,
 }
 
 /// Starts the host on a thread of its own.
@@ -106,16 +113,12 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     let (stop, stopped) = oneshot::channel();
     let (finish, finished) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let waiting = HashMap::new();
+    let hands = RealHands { shared: shared.clone(), directory, log, validator, verifier, outbound, waiting };
     let mut host = Host {
         node,
-        shared: shared.clone(),
-        directory,
-        log,
-        validator,
-        verifier,
+        hands,
         intake: intake_end,
-        outbound,
-        waiting: HashMap::new(),
         next_ticket: 0,
         log_bytes_at_snapshot: 0,
         // Without a snapshot the whole log was replayed: time for one soon.
@@ -139,24 +142,25 @@ impl Host {
         let mut stopping = false;
         loop {
             let now = clock::now_unix_milliseconds();
-            let wake_at = self.node.wake_at(&self.shared.state());
+            let wake_at = self.node.wake_at(&self.hands.shared.state());
             // One millisecond more, because timers are not finer; a minute at most, because a clock may be set.
             let wait = Duration::from_millis(wake_at.saturating_sub(now).clamp(1, 60_000));
-            let has_room = self.verifier.under_way() < self.verifier.capacity()
+            let has_room = self.hands.verifier.under_way() < self.hands.verifier.capacity()
                 && self.node.batched() + limits::VERIFY_BATCH_MAX <= limits::BATCH_MAX;
             tokio::select! {
                 biased;
-                verdicts = self.verifier.next(), if self.verifier.under_way() > 0 => {
-                    self.shared.telemetry.signatures.inc_by(verdicts.len() as u64);
+                verdicts = self.hands.verifier.next(), if self.hands.verifier.under_way() > 0 => {
+                    self.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);
                     self.step(Input::Verified(verdicts))?;
                 }
                 count = self.intake.recv_many(&mut received, limits::VERIFY_BATCH_MAX), if has_room => {
                     if count == 0 {
                         break;
                     }
-                    let arrivals = received.drain(..).map(|submission| take(submission, &mut self.waiting, &mut self.next_ticket));
-                    let arrivals: Vec<Arrival> = arrivals.collect();
-                    self.shared.telemetry.received.inc_by(arrivals.len() as u64);
+                    let (waiting, next_ticket) = (&mut self.hands.waiting, &mut self.next_ticket);
+                    let arrivals: Vec<Arrival> =
+                        received.drain(..).map(|submission| take(submission, waiting, next_ticket)).collect();
+                    self.hands.shared.telemetry.received.inc_by(arrivals.len() as u64);
                     self.step(Input::Received(arrivals))?;
                 }
                 _ = &mut stopped, if !stopping => {
@@ -168,29 +172,21 @@ impl Host {
             }
             self.show_queues();
         }
-        while self.verifier.under_way() > 0 {
-            let verdicts = self.verifier.next().await;
+        while self.hands.verifier.under_way() > 0 {
+            let verdicts = self.hands.verifier.next().await;
             self.step(Input::Verified(verdicts))?;
         }
-        let shared = self.shared.clone();
-        while self.node.batched() > 0 {
-            let mut state = shared.state_mut();
-            let effects = self.node.flush(&mut state, clock::now_unix_milliseconds());
-            self.carry_out(&mut state, effects)?;
-        }
+        let shared = self.hands.shared.clone();
+        effects::flush(&mut self.node, &mut shared.state_mut(), &mut self.hands)?;
         self.snapshot();
         Ok(())
     }
 
     fn step(&mut self, input: Input) -> Result<(), StorageError> {
-        let shared = self.shared.clone();
-        {
-            // Held until the block is on the disk: whoever reads sees only what is durable.
-            let mut state = shared.state_mut();
-            let effects = self.node.step(&mut state, clock::now_unix_milliseconds(), input);
-            self.carry_out(&mut state, effects)?;
-        }
-        let written = self.log.written_bytes() - self.log_bytes_at_snapshot;
+        let shared = self.hands.shared.clone();
+        // Held until the block is on the disk: whoever reads sees only what is durable.
+        effects::step(&mut self.node, &mut shared.state_mut(), &mut self.hands, input)?;
+        let written = self.hands.log.written_bytes() - self.log_bytes_at_snapshot;
         let blocks = shared.durable().height.saturating_sub(self.snapshot_height);
         if written >= limits::SNAPSHOT_LOG_BYTES || blocks >= limits::SNAPSHOT_BLOCKS {
             self.snapshot();
@@ -198,49 +194,69 @@ impl Host {
         Ok(())
     }
 
-    fn carry_out(&mut self, state: &mut State, effects: Vec<Effect>) -> Result<(), StorageError> {
-        for effect in effects {
-            match effect {
-                Effect::Commit(commit) => {
-                    let (block, results) = *commit;
-                    self.commit(state, &block, &results)?;
-                    let effects = self.node.step(state, clock::now_unix_milliseconds(), Input::Durable);
-                    self.carry_out(state, effects)?;
-                }
-                Effect::Verify(candidates) => self.verifier.submit(candidates),
-                Effect::Publish(message) => self.publish(message),
-                Effect::Answer(ticket, answer) => {
-                    if let Some(reply) = self.waiting.remove(&ticket) {
-                        let _gave_up = reply.send(answer);
-                    }
-                }
-                Effect::Refused { kid, known, reason, .. } => {
-                    self.shared.telemetry.refused(reason, 1);
-                    if let Some(kid) = kid.filter(|_| known) {
-                        self.shared.count_refusal(kid, reason);
-                    }
-                }
-                Effect::Withheld => drop(self.shared.telemetry.notices_withheld.inc()),
-                Effect::InstructionRefused => drop(self.shared.telemetry.refused_instructions.inc()),
-                Effect::Tell(event) => self.shared.tell(event),
-            }
+    /// Index first, then rows, then the state: a start uses a snapshot only with an index that reaches it.
+    fn snapshot(&mut self) {
+        let durable = self.hands.shared.durable();
+        let flushed = self.hands.shared.index.flush(durable.height, &self.hands.shared.refused_snapshot());
+        let bytes = self.hands.shared.state().snapshot();
+        let genesis_hash = self.hands.shared.genesis.hash();
+        if let Err(error) = flushed {
+            tracing::error!(%error, "no snapshot was taken");
+            self.hands.shared.telemetry.index_errors.inc();
+        } else if let Err(error) = self.hands.shared.rows.sync() {
+            tracing::error!(%error, "no snapshot was taken");
+        } else if let Err(error) =
+            snapshot::write(&self.hands.directory.snapshots(), genesis_hash, durable.height, &bytes)
+        {
+            tracing::error!(%error, "no snapshot was taken");
         }
-        Ok(())
+        // Also after a failure: the next try comes after the next interval, not with every block.
+        self.log_bytes_at_snapshot = self.hands.log.written_bytes();
+        self.snapshot_height = durable.height;
     }
 
-    /// One durable write; then what is derived from it.
-    fn commit(&mut self, state: &State, block: &Block, results: &BlockResults) -> Result<(), StorageError> {
+    fn show_queues(&self) {
+        let telemetry = &self.hands.shared.telemetry;
+        telemetry.queue_depth(Queue::Intake, self.intake.len());
+        telemetry.queue_depth(Queue::Outbound, limits::OUTBOUND_MAX - self.hands.outbound.capacity());
+        telemetry.queue_depth(Queue::Batch, self.node.batched());
+        telemetry
+            .queue_depth(Queue::Verify, self.hands.verifier.under_way() as usize * limits::VERIFY_BATCH_MAX);
+    }
+}
+
+impl Hands for RealHands {
+    type Error = StorageError;
+
+    fn now_unix_milliseconds(&mut self) -> u64 {
+        clock::now_unix_milliseconds()
+    }
+
+    fn verify(&mut self, candidates: Vec<Candidate>) {
+        self.verifier.submit(candidates);
+    }
+
+    fn write(&mut self, block: &Block) -> Result<Position, StorageError> {
         let began = clock::monotonic();
         let before = self.log.written_bytes();
         let position = self.log.append(block)?;
         let telemetry = &self.shared.telemetry;
         telemetry.block_seconds.observe(began.elapsed().as_secs_f64());
-        telemetry.block_transactions.observe(results.outcomes.len() as f64);
         telemetry.log_bytes.inc_by(self.log.written_bytes() - before);
+        Ok(position)
+    }
+
+    fn derive(
+        &mut self,
+        state: &State,
+        position: Position,
+        block: &Block,
+        results: &BlockResults,
+    ) -> Result<(), StorageError> {
         self.shared.rows.append(results.first_index, &results.leaf_hashes)?;
         if let Err(error) = storage::put(&self.shared.index, &self.shared.genesis, position, block, results) {
             tracing::error!(%error, "the index could not be written");
-            telemetry.index_errors.inc();
+            self.shared.telemetry.index_errors.inc();
             self.shared.index.mark_for_rebuild();
         }
         let checkpoint = storage::sign(&state.checkpoint(), &self.validator)?;
@@ -252,8 +268,48 @@ impl Host {
         Ok(())
     }
 
+    /// Never waits: a broker that does not take acks must not stop intake. A dropped ack is published again when the
+    /// device repeats what it is missing.
+    fn publish(&mut self, message: Outbound) {
+        let is_ack = message.retain;
+        let telemetry = &self.shared.telemetry;
+        match self.outbound.try_send(message) {
+            Ok(()) if is_ack => drop(telemetry.acks.inc()),
+            Ok(()) => {}
+            Err(_) => drop(telemetry.outbound_dropped.inc()),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Result<Submitted, SubmitError>) {
+        if let Some(reply) = self.waiting.remove(&ticket) {
+            let _gave_up = reply.send(answer);
+        }
+    }
+
+    fn refused(&mut self, kid: Option<DeviceId>, _: Option<Sequence>, known: bool, reason: Refusal) {
+        self.shared.telemetry.refused(reason, 1);
+        if let Some(kid) = kid.filter(|_| known) {
+            self.shared.count_refusal(kid, reason);
+        }
+    }
+
+    fn withheld(&mut self) {
+        self.shared.telemetry.notices_withheld.inc();
+    }
+
+    fn instruction_refused(&mut self) {
+        self.shared.telemetry.refused_instructions.inc();
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.shared.tell(event);
+    }
+}
+
+impl RealHands {
     fn count(&self, state: &State, results: &BlockResults) {
         let telemetry = &self.shared.telemetry;
+        telemetry.block_transactions.observe(results.outcomes.len() as f64);
         let (mut envelopes, mut records, mut instructions) = (0, 0, 0);
         for outcome in &results.outcomes {
             match outcome {
@@ -270,47 +326,6 @@ impl Host {
         telemetry.height.set(as_gauge(results.height));
         telemetry.log_size.set(as_gauge(results.log_size));
         telemetry.devices.set(as_gauge(state.device_count() as u64));
-    }
-
-    /// Never waits: a broker that does not take acks must not stop intake. A dropped ack is published again when the
-    /// device repeats what it is missing.
-    fn publish(&self, message: Outbound) {
-        let is_ack = message.retain;
-        let telemetry = &self.shared.telemetry;
-        match self.outbound.try_send(message) {
-            Ok(()) if is_ack => drop(telemetry.acks.inc()),
-            Ok(()) => {}
-            Err(_) => drop(telemetry.outbound_dropped.inc()),
-        }
-    }
-
-    /// Index first, then rows, then the state: a start uses a snapshot only with an index that reaches it.
-    fn snapshot(&mut self) {
-        let durable = self.shared.durable();
-        let flushed = self.shared.index.flush(durable.height, &self.shared.refused_snapshot());
-        let bytes = self.shared.state().snapshot();
-        let genesis_hash = self.shared.genesis.hash();
-        if let Err(error) = flushed {
-            tracing::error!(%error, "no snapshot was taken");
-            self.shared.telemetry.index_errors.inc();
-        } else if let Err(error) = self.shared.rows.sync() {
-            tracing::error!(%error, "no snapshot was taken");
-        } else if let Err(error) =
-            snapshot::write(&self.directory.snapshots(), genesis_hash, durable.height, &bytes)
-        {
-            tracing::error!(%error, "no snapshot was taken");
-        }
-        // Also after a failure: the next try comes after the next interval, not with every block.
-        self.log_bytes_at_snapshot = self.log.written_bytes();
-        self.snapshot_height = durable.height;
-    }
-
-    fn show_queues(&self) {
-        let telemetry = &self.shared.telemetry;
-        telemetry.queue_depth(Queue::Intake, self.intake.len());
-        telemetry.queue_depth(Queue::Outbound, limits::OUTBOUND_MAX - self.outbound.capacity());
-        telemetry.queue_depth(Queue::Batch, self.node.batched());
-        telemetry.queue_depth(Queue::Verify, self.verifier.under_way() as usize * limits::VERIFY_BATCH_MAX);
     }
 }
 

@@ -47,7 +47,7 @@ pub trait View: Send + Sync + 'static {
     /// `limit` of them.
     fn statements(&self, kid: &str, before_epoch: Option<u64>, limit: usize) -> Answer<StatementsPage>;
 
-    /// One statement of one device.
+    /// What one device earned in one epoch.
     fn statement(&self, kid: &str, epoch: u64) -> Answer<StatementPage>;
 
     /// An account with its newest `transfers_max` transfers (newest first), at most `devices_max` of its devices

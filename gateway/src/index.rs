@@ -25,7 +25,7 @@ pub use records::BlockPlace;
 use records::IdAt;
 
 /// Version of the layout; another one is rebuilt.
-const LAYOUT: &[u8] = b"lamppost index 1";
+const LAYOUT: &[u8] = b"lamppost index 2";
 
 /// The index could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -258,9 +258,10 @@ impl Index {
 
     fn put_statements(&self, statements: &[Statement]) -> Result<(), IndexError> {
         for statement in statements {
-            let key = device_epoch(statement.kid, statement.epoch);
-            self.insert(&self.statements, &key, &statement.encode())?;
+            // A device that changed hands within an epoch has a statement for each of its owners.
             let payee = statement.payee.as_bytes();
+            let key = [&device_epoch(statement.kid, statement.epoch)[..], payee].concat();
+            self.insert(&self.statements, &key, &statement.encode())?;
             let key = [&payee[..], &statement.epoch.to_be_bytes(), statement.kid.as_bytes()].concat();
             self.insert(&self.payees, &key, &[])?;
         }

@@ -62,6 +62,8 @@ pub const INDEX_RUN_CHUNK_IDS: usize = 2_048;
 pub const INDEX_CLOSING_MAX: Duration = Duration::from_secs(10);
 /// How often its lock is looked at meanwhile: sled gives no event for it.
 pub const INDEX_CLOSING_LOOK: Duration = Duration::from_millis(5);
+/// Statements that one device can have for one epoch: its owners' in turn.
+pub const OWNERS_IN_AN_EPOCH_MAX: usize = 16;
 /// Items that one query returns at most.
 pub const QUERY_ITEMS_MAX: usize = 10_000;
 

@@ -3,6 +3,7 @@
 //! Everything answered here is durable: the state's lock is held from a block's execution until its write is on disk.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use devices::{DeviceId, Refusal, Sequence, TransactionId};
@@ -388,31 +389,21 @@ impl Shared {
         (checkpoint.clone(), size)
     }
 
-    /// A device's accepted readings whose block time lies in `from..=to` (Unix milliseconds), oldest first.
+    /// A device's first `most` accepted readings whose block time lies in a range (Unix milliseconds), oldest first.
     ///
     /// # Errors
     /// When the index or the log cannot be read.
     pub fn readings(
         &self,
         kid: DeviceId,
-        from: u64,
-        to: u64,
+        times: &Range<u64>,
         most: usize,
     ) -> Result<Vec<StoredEntry>, ReadError> {
-        let genesis = &self.genesis;
-        let epoch_of = |time: u64| epoch_at(genesis, time);
+        let epochs = epoch_at(&self.genesis, times.start)..=epoch_at(&self.genesis, times.end);
+        let end = self.index.first_index_at(times.end)?.min(self.durable().log_size);
+        let indexes = self.index.first_index_at(times.start)?..end;
         let mut entries = Entries::of(self);
-        let mut found: Vec<StoredEntry> = Vec::new();
-        for index in self.index.readings(kid, epoch_of(from), epoch_of(to))? {
-            if found.len() >= most {
-                break;
-            }
-            let place = entries.place(index)?;
-            if (from..=to).contains(&place.time_unix_milliseconds) {
-                found.push(entries.at(index)?);
-            }
-        }
-        Ok(found)
+        self.index.readings(kid, epochs, indexes, most)?.into_iter().map(|index| entries.at(index)).collect()
     }
 
     /// A device's newest `most` accepted readings, oldest first.
@@ -425,34 +416,57 @@ impl Shared {
         indexes.into_iter().filter(|index| *index < size).map(|index| entries.at(index)).collect()
     }
 
-    /// A device's newest `most` statements, newest first.
+    /// A device's newest `most` statements of the epochs that begin in a range of time (Unix milliseconds), newest first.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn statements_of_device(&self, kid: DeviceId, most: usize) -> Result<Vec<Statement>, ReadError> {
-        Ok(self.index.statements_of_device(kid, most)?)
+    pub fn statements_of_device(
+        &self,
+        kid: DeviceId,
+        times: &Range<u64>,
+        most: usize,
+    ) -> Result<Vec<Statement>, ReadError> {
+        Ok(self.index.statements_of_device(kid, self.epochs_beginning_in(times), most)?)
     }
 
-    /// The statements of all devices an account owns (or was paid for), newest first.
+    /// The newest `most` statements that paid an account, of the epochs that begin in a range of time, newest first.
     ///
     /// # Errors
     /// When the index cannot be read.
     pub fn statements_of_account(
         &self,
         account: AccountId,
+        times: &Range<u64>,
         most: usize,
     ) -> Result<Vec<Statement>, ReadError> {
-        Ok(self.index.statements_of_account(account, most)?)
+        Ok(self.index.statements_of_account(account, self.epochs_beginning_in(times), most)?)
     }
 
-    /// An account's newest `most` transfers, newest first.
+    /// An account's newest `most` transfers whose block time lies in a range (Unix milliseconds), newest first.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn transfers(&self, account: AccountId, most: usize) -> Result<Vec<TransferRecord>, ReadError> {
-        Ok(self.index.transfers(account, most)?)
+    pub fn transfers(
+        &self,
+        account: AccountId,
+        times: &Range<u64>,
+        most: usize,
+    ) -> Result<Vec<TransferRecord>, ReadError> {
+        let heights = self.index.height_at(times.start)?..self.index.height_at(times.end)?;
+        Ok(self.index.transfers(account, heights, most)?)
+    }
+
+    fn epochs_beginning_in(&self, times: &Range<u64>) -> Range<u64> {
+        let first_at = |time: u64| {
+            let since = time.saturating_sub(self.genesis.time_unix_milliseconds);
+            since.div_ceil(self.genesis.epoch_milliseconds().max(1))
+        };
+        first_at(times.start)..first_at(times.end)
     }
 }
+
+/// All of time, for queries that ask for no range.
+pub const ALWAYS: Range<u64> = 0..u64::MAX;
 
 /// The epoch that a time lies in; genesis begins epoch 0.
 pub fn epoch_at(genesis: &Genesis, time_unix_milliseconds: u64) -> u64 {

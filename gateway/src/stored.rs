@@ -1,5 +1,7 @@
 //! Entries and blocks as they were stored, read with one block read and one hash each.
 
+use std::collections::HashMap;
+
 use devices::TransactionId;
 use ledger::block::{Block, Entry};
 
@@ -81,6 +83,32 @@ impl<'s> Entries<'s> {
             time_unix_milliseconds: block.seal.time_unix_milliseconds,
             bytes,
         })
+    }
+}
+
+/// Looks up the ids of the entries that statements and transfers name, each once: one seal closes an epoch for all.
+pub struct EntryIds<'s> {
+    shared: &'s Shared,
+    ids: HashMap<u64, String>,
+}
+
+impl<'s> EntryIds<'s> {
+    /// Nothing looked up yet.
+    pub fn new(shared: &'s Shared) -> EntryIds<'s> {
+        EntryIds { shared, ids: HashMap::new() }
+    }
+
+    /// The id of the entry at a log index, in hex.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or does not hold the entry.
+    pub fn id(&mut self, index: u64) -> Result<String, ReadError> {
+        if let Some(id) = self.ids.get(&index) {
+            return Ok(id.clone());
+        }
+        let id = self.shared.entry(index)?.ok_or(ReadError::Disagree)?.id.to_string();
+        self.ids.insert(index, id.clone());
+        Ok(id)
     }
 }
 

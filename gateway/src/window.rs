@@ -15,9 +15,9 @@ use ledger::block::Seal;
 use ledger::state::State;
 
 use crate::clock;
-use crate::limits::QUERY_ITEMS_MAX;
+use crate::limits::OWNERS_IN_AN_EPOCH_MAX;
 use crate::reads::{self, DeviceFigures};
-use crate::shared::{ReadError, Shared};
+use crate::shared::{ALWAYS, ReadError, Shared};
 use shapes::Seals;
 
 /// Where the node is reached, for the pages that say so.
@@ -98,7 +98,7 @@ impl View for Window {
         let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
         let Some((network, figures, estimate)) = self.network_and_device(kid) else { return Ok(None) };
         let readings = self.shared.last_readings(kid, readings_max).map_err(failed)?;
-        let statements = self.shared.statements_of_device(kid, statements_max).map_err(failed)?;
+        let statements = self.shared.statements_of_device(kid, &ALWAYS, statements_max).map_err(failed)?;
         let mut seals = Seals::new(&self.shared);
         Ok(Some(DevicePage {
             device: self.device_row(&figures, true)?,
@@ -115,11 +115,14 @@ impl View for Window {
     fn statements(&self, kid: &str, before_epoch: Option<u64>, limit: usize) -> Answer<StatementsPage> {
         let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
         let Some((network, figures, _)) = self.network_and_device(kid) else { return Ok(None) };
-        let all = self.shared.statements_of_device(kid, QUERY_ITEMS_MAX).map_err(failed)?;
-        let mut older =
-            all.into_iter().filter(|statement| before_epoch.is_none_or(|epoch| statement.epoch < epoch));
-        let page: Vec<_> = older.by_ref().take(limit).collect();
-        let more = older.next().is_some();
+        let epochs = 0..before_epoch.unwrap_or(u64::MAX);
+        // An epoch's statements stay together: a page may be longer by those of its last epoch.
+        let most = limit.saturating_add(OWNERS_IN_AN_EPOCH_MAX);
+        let mut page = self.shared.index.statements_of_device(kid, epochs, most).map_err(failed)?;
+        let last = page.get(..limit).and_then(|whole| whole.last()).map_or(0, |statement| statement.epoch);
+        let kept = page.partition_point(|statement| statement.epoch >= last);
+        let more = kept < page.len();
+        page.truncate(kept);
         let statements = Seals::new(&self.shared).statements(page).map_err(failed)?;
         Ok(Some(StatementsPage { device: self.device_row(&figures, true)?, network, statements, more }))
     }
@@ -127,11 +130,13 @@ impl View for Window {
     fn statement(&self, kid: &str, epoch: u64) -> Answer<StatementPage> {
         let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
         let Some((network, figures, _)) = self.network_and_device(kid) else { return Ok(None) };
-        let Some(statement) = self.shared.index.statement(kid, epoch).map_err(failed)? else {
+        let only = epoch..epoch.saturating_add(1);
+        let found = self.shared.index.statements_of_device(kid, only, OWNERS_IN_AN_EPOCH_MAX);
+        let statements = Seals::new(&self.shared).statements(found.map_err(failed)?).map_err(failed)?;
+        if statements.is_empty() {
             return Ok(None);
-        };
-        let statement = Seals::new(&self.shared).statement(statement).map_err(failed)?;
-        Ok(Some(StatementPage { device: self.device_row(&figures, true)?, network, statement }))
+        }
+        Ok(Some(StatementPage { device: self.device_row(&figures, true)?, network, statements }))
     }
 
     fn account(
@@ -153,8 +158,8 @@ impl View for Window {
             (self.network_of(&state, now), figures, owned)
         };
         let mut seals = Seals::new(&self.shared);
-        let transfers = self.shared.transfers(id, transfers_max).map_err(failed)?;
-        let statements = self.shared.statements_of_account(id, statements_max).map_err(failed)?;
+        let transfers = self.shared.transfers(id, &ALWAYS, transfers_max).map_err(failed)?;
+        let statements = self.shared.statements_of_account(id, &ALWAYS, statements_max).map_err(failed)?;
         Ok(Some(AccountPage {
             network,
             id: id.to_string(),

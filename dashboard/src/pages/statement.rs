@@ -13,26 +13,33 @@ use crate::view::{Device, StatementPage as Answer};
 pub struct StatementPage {
     shell: Shell,
     device: Device,
-    sheet: Sheet,
+    epoch: u64,
+    closed: bool,
+    ends_milliseconds: u64,
+    sheets: Vec<Sheet>,
 }
 
 impl StatementPage {
     /// The page of what the view answered.
     pub fn new(answer: Answer) -> Self {
-        let (kid, epoch) = (&answer.statement.kid, answer.statement.epoch);
+        let (kid, first) = (&answer.device.kid, answer.statements.first());
+        let epoch = first.map_or(0, |statement| statement.epoch);
+        let closed = first.is_some_and(|statement| statement.seal.is_some());
+        let ends_milliseconds = first.map_or(0, |statement| statement.ends_milliseconds);
         let shell = Shell::new(
             format!("Statement of epoch {epoch}, device {kid}"),
             format!("/devices/{kid}/statements/{epoch}"),
             answer.network,
-            answer.statement.seal.is_none(),
+            !closed,
         );
-        Self { shell, device: answer.device, sheet: Sheet { statement: answer.statement } }
+        let sheets = answer.statements.into_iter().map(|statement| Sheet { statement }).collect();
+        Self { shell, device: answer.device, epoch, closed, ends_milliseconds, sheets }
     }
 
-    fn closed(&self) -> Age {
+    fn closed_age(&self) -> Age {
         Age {
             now_milliseconds: self.shell.network.now_milliseconds,
-            then_milliseconds: self.sheet.statement.ends_milliseconds,
+            then_milliseconds: self.ends_milliseconds,
         }
     }
 }

@@ -86,13 +86,13 @@ pub struct StatementsPage {
     pub more: bool,
 }
 
-/// One statement.
+/// What a device earned in one epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StatementPage {
     /// Figures of the network at the same moment.
     pub network: Network,
     /// The device.
     pub device: Device,
-    /// The statement.
-    pub statement: Statement,
+    /// Its statements: one, or one for each owner where the device changed hands within the epoch. Never none.
+    pub statements: Vec<Statement>,
 }

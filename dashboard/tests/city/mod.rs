@@ -175,7 +175,11 @@ impl View for City {
     fn statement(&self, kid: &str, epoch: u64) -> Answer<StatementPage> {
         let found = self.resident(kid).and_then(|resident| {
             let statement = self.statements_of(resident).find(|statement| statement.epoch == epoch)?;
-            Some(StatementPage { network: self.figures(), device: self.device_of(resident), statement })
+            Some(StatementPage {
+                network: self.figures(),
+                device: self.device_of(resident),
+                statements: vec![statement],
+            })
         });
         Ok(found)
     }

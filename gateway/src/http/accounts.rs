@@ -1,11 +1,9 @@
 //! Accounts: what they hold, what their devices earned, and every transfer they took part in.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use ledger::account::AccountId;
 use ledger::transfer::{TransferReason, TransferRecord};
 use serde::Serialize;
@@ -20,7 +18,8 @@ use super::problem::Problem;
 use super::statements::{self, Statement};
 use crate::limits::QUERY_ITEMS_MAX;
 use crate::reads::{self, AccountRole};
-use crate::shared::{ReadError, Shared};
+use crate::shared::Shared;
+use crate::stored::EntryIds;
 
 /// What an account holds.
 #[derive(Debug, Serialize, ToSchema)]
@@ -109,11 +108,11 @@ pub async fn account_statements(
     let statements = door
         .query(move |shared| {
             known(shared, id)?;
-            let found = shared.statements_of_account(id, QUERY_ITEMS_MAX).map_err(Problem::internal)?;
-            statements::describe(shared, found, range, limit)
+            let found = shared.statements_of_account(id, &range, limit).map_err(Problem::internal)?;
+            statements::describe(shared, found)
         })
         .await?;
-    Ok(statements::answer(statements, &headers, &format!("statements-{id}.csv")))
+    Ok(csv::answer(&headers, &statements, statements::table, &format!("statements-{id}.csv")))
 }
 
 /// One posting: the amount left `debit` and entered `credit`.
@@ -171,38 +170,20 @@ pub async fn account_transfers(
     let transfers = door
         .query(move |shared| {
             known(shared, id)?;
-            let found = shared.transfers(id, QUERY_ITEMS_MAX).map_err(Problem::internal)?;
-            let inside = found.into_iter().filter(|record| range.contains(record.time_unix_milliseconds));
-            let mut entries = HashMap::new();
-            inside
-                .take(limit)
-                .map(|record| transfer(shared, &mut entries, id, &record))
-                .collect::<Result<Vec<_>, _>>()
+            let found = shared.transfers(id, &range, limit).map_err(Problem::internal)?;
+            let mut entries = EntryIds::new(shared);
+            found.iter().map(|record| transfer(&mut entries, id, record)).collect::<Result<Vec<_>, _>>()
         })
         .await?;
-    let mut response = match csv::is_asked(&headers) {
-        true => table(&transfers).response(&format!("transfers-{id}.csv")),
-        false => Json(transfers).into_response(),
-    };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-    Ok(response)
+    Ok(csv::answer(&headers, &transfers, table, &format!("transfers-{id}.csv")))
 }
 
 fn transfer(
-    shared: &Shared,
-    entries: &mut HashMap<u64, String>,
+    entries: &mut EntryIds<'_>,
     asked: AccountId,
     record: &TransferRecord,
 ) -> Result<Transfer, Problem> {
-    let transaction = match entries.get(&record.entry_index) {
-        Some(id) => id.clone(),
-        None => {
-            let entry = shared.entry(record.entry_index).and_then(|entry| entry.ok_or(ReadError::Disagree));
-            let id = entry.map_err(Problem::internal)?.id.to_string();
-            entries.insert(record.entry_index, id.clone());
-            id
-        }
-    };
+    let transaction = entries.id(record.entry_index).map_err(Problem::internal)?;
     let posted = &record.transfer;
     let (memo, statement) = match &posted.reason {
         TransferReason::Transfer { memo } => (memo.clone(), None),

@@ -1,10 +1,10 @@
 //! Tables as RFC 4180 CSV, safe to open in a spreadsheet.
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderValue, header},
-    response::Response,
-};
+use axum::Json;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
 /// The media type, with its header parameter (RFC 4180 §3).
 const CSV: &str = "text/csv; charset=utf-8; header=present";
@@ -68,8 +68,21 @@ fn push_cell(text: &mut String, cell: &str) {
     }
 }
 
+/// A list as JSON, or as CSV when the request asks for it.
+pub fn answer<T: Serialize>(
+    headers: &HeaderMap,
+    items: &[T],
+    table: impl FnOnce(&[T]) -> Table,
+    file_name: &str,
+) -> Response {
+    let mut response =
+        if is_asked(headers) { table(items).response(file_name) } else { Json(items).into_response() };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
 /// Whether a request asks for CSV: `text/csv` stands in `Accept` with a weight above JSON's (RFC 9110 §12.5.1).
-pub fn is_asked(headers: &HeaderMap) -> bool {
+fn is_asked(headers: &HeaderMap) -> bool {
     let mut csv = 0;
     let mut json = 0;
     for value in headers.get_all(header::ACCEPT) {

@@ -2,6 +2,8 @@
 
 #![allow(unused_qualifications, reason = "utoipa writes parameters' types with their paths")]
 
+use std::ops::Range;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
@@ -13,8 +15,9 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::amount::Amount;
+use super::csv;
 use super::door::{self, Door, Parameters};
-use super::instant::{Range, rfc3339};
+use super::instant::{self, rfc3339};
 use super::problem::Problem;
 use super::statements::{self, Statement};
 use super::status::{Count, RefusedCounts};
@@ -201,8 +204,8 @@ impl TimeQuery {
     ///
     /// # Errors
     /// 400 with one sentence.
-    pub fn read(&self) -> Result<(Range, usize), Problem> {
-        Ok((Range::parse(self.from.as_deref(), self.to.as_deref())?, door::items(self.limit)?))
+    pub fn read(&self) -> Result<(Range<u64>, usize), Problem> {
+        Ok((instant::range(self.from.as_deref(), self.to.as_deref())?, door::items(self.limit)?))
     }
 }
 
@@ -259,12 +262,8 @@ pub async fn readings(
     let newest = query.from.is_none() && query.to.is_none();
     door.query(move |shared| {
         known(shared, kid)?;
-        // The range is half-open here and closed there.
-        let found = match (newest, range.to.checked_sub(1)) {
-            (true, _) => shared.last_readings(kid, limit),
-            (false, Some(last)) => shared.readings(kid, range.from, last, limit),
-            (false, None) => Ok(Vec::new()),
-        };
+        let found =
+            if newest { shared.last_readings(kid, limit) } else { shared.readings(kid, &range, limit) };
         Ok(Json(found.map_err(Problem::internal)?.iter().filter_map(Reading::new).collect()))
     })
     .await
@@ -287,11 +286,9 @@ pub async fn device_statements(
     let statements = door
         .query(move |shared| {
             known(shared, kid)?;
-            let found = shared
-                .statements_of_device(kid, crate::limits::QUERY_ITEMS_MAX)
-                .map_err(Problem::internal)?;
-            statements::describe(shared, found, range, limit)
+            let found = shared.statements_of_device(kid, &range, limit).map_err(Problem::internal)?;
+            statements::describe(shared, found)
         })
         .await?;
-    Ok(statements::answer(statements, &headers, &format!("statements-{kid}.csv")))
+    Ok(csv::answer(&headers, &statements, statements::table, &format!("statements-{kid}.csv")))
 }

@@ -1,5 +1,7 @@
 //! Times as RFC 3339 in UTC, and the ranges that queries ask for.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 
 use super::problem::Problem;
@@ -21,38 +23,22 @@ pub fn parse(text: &str) -> Result<u64, String> {
     u64::try_from(instant.as_millisecond()).map_err(|_| format!("\"{text}\" lies before 1970"))
 }
 
-/// A half-open range of time, in Unix milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// The first instant inside.
-    pub from: u64,
-    /// The first instant after.
-    pub to: u64,
-}
-
-impl Range {
-    /// The range that a query's `from` and `to` ask for: either may be absent.
-    ///
-    /// # Errors
-    /// 400 with one sentence when a time is no time, or the end lies before the start.
-    pub fn parse(from: Option<&str>, to: Option<&str>) -> Result<Range, Problem> {
-        let time = |name: &str, text: Option<&str>, otherwise: u64| match text {
-            None => Ok(otherwise),
-            // A plus sign in a query means a blank: an offset that was not escaped is still understood.
-            Some(text) => parse(&text.replace(' ', "+"))
-                .map_err(|sentence| Problem::bad_request(format!("the parameter `{name}`: {sentence}"))),
-        };
-        let range = Range { from: time("from", from, 0)?, to: time("to", to, u64::MAX)? };
-        if range.from > range.to {
-            return Err(Problem::bad_request("the parameter `from` lies after `to`"));
-        }
-        Ok(range)
+/// The half-open range, in Unix milliseconds, that a query's `from` and `to` ask for: either may be absent.
+///
+/// # Errors
+/// 400 with one sentence when a time is no time, or the end lies before the start.
+pub fn range(from: Option<&str>, to: Option<&str>) -> Result<Range<u64>, Problem> {
+    let time = |name: &str, text: Option<&str>, otherwise: u64| match text {
+        None => Ok(otherwise),
+        // A plus sign in a query means a blank: an offset that was not escaped is still understood.
+        Some(text) => parse(&text.replace(' ', "+"))
+            .map_err(|sentence| Problem::bad_request(format!("the parameter `{name}`: {sentence}"))),
+    };
+    let range = time("from", from, 0)?..time("to", to, u64::MAX)?;
+    if range.start > range.end {
+        return Err(Problem::bad_request("the parameter `from` lies after `to`"));
     }
-
-    /// Whether an instant lies inside.
-    pub fn contains(&self, unix_milliseconds: u64) -> bool {
-        self.from <= unix_milliseconds && unix_milliseconds < self.to
-    }
+    Ok(range)
 }
 
 #[cfg(test)]
@@ -81,10 +67,10 @@ mod tests {
             ("2027-01-15", None),
             ("2027-01-15T08:00:00Z", Some("2026-01-15T08:00:00Z")),
         ] {
-            let problem = Range::parse(Some(from), to).unwrap_err();
+            let problem = range(Some(from), to).unwrap_err();
             assert_eq!(problem.status, 400);
         }
-        assert_eq!(Range::parse(None, None).unwrap(), Range { from: 0, to: u64::MAX });
-        assert_eq!(Range::parse(Some("2027-01-15T09:00:00 01:00"), None).unwrap().from, 1_800_000_000_000);
+        assert_eq!(range(None, None).unwrap(), 0..u64::MAX);
+        assert_eq!(range(Some("2027-01-15T09:00:00 01:00"), None).unwrap().start, 1_800_000_000_000);
     }
 }

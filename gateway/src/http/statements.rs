@@ -1,18 +1,14 @@
 //! Statements as JSON and CSV: what a device earned in an epoch and why, line by line.
 
-use std::collections::HashMap;
-
-use axum::Json;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::amount::Amount;
-use super::csv::{self, Table};
-use super::instant::{Range, rfc3339};
+use super::csv::Table;
+use super::instant::rfc3339;
 use super::problem::Problem;
-use crate::shared::{ReadError, Shared};
+use crate::shared::Shared;
+use crate::stored::EntryIds;
 
 /// What one device earned in one epoch, and why.
 #[derive(Debug, Serialize, ToSchema)]
@@ -92,36 +88,23 @@ pub struct SealPlace {
     transaction: String,
 }
 
-/// The statements of a range (by the epoch's start) as JSON shapes, at most `limit` of them, newest first.
+/// Statements as JSON shapes, in their order.
 ///
 /// # Errors
 /// When the log cannot be read.
 pub fn describe(
     shared: &Shared,
     statements: Vec<ledger::statement::Statement>,
-    range: Range,
-    limit: usize,
 ) -> Result<Vec<Statement>, Problem> {
-    let inside = statements.into_iter().filter(|statement| range.contains(statement.from_unix_milliseconds));
-    // One seal closes an epoch for all devices: its id is looked up once.
-    let mut seals = HashMap::new();
-    inside.take(limit).map(|statement| statement_of(shared, &mut seals, statement)).collect()
+    let mut seals = EntryIds::new(shared);
+    statements.into_iter().map(|statement| statement_of(&mut seals, statement)).collect()
 }
 
 fn statement_of(
-    shared: &Shared,
-    seals: &mut HashMap<u64, String>,
+    seals: &mut EntryIds<'_>,
     statement: ledger::statement::Statement,
 ) -> Result<Statement, Problem> {
-    let transaction = match seals.get(&statement.seal_index) {
-        Some(id) => id.clone(),
-        None => {
-            let seal = shared.entry(statement.seal_index).and_then(|seal| seal.ok_or(ReadError::Disagree));
-            let id = seal.map_err(Problem::internal)?.id.to_string();
-            seals.insert(statement.seal_index, id.clone());
-            id
-        }
-    };
+    let transaction = seals.id(statement.seal_index).map_err(Problem::internal)?;
     Ok(Statement {
         kid: statement.kid.to_string(),
         epoch: statement.epoch,
@@ -164,19 +147,8 @@ impl From<ledger::statement::PoolScale> for PoolScale {
     }
 }
 
-/// JSON, or CSV with a row a line when the request asks for it.
-pub fn answer(statements: Vec<Statement>, headers: &HeaderMap, file_name: &str) -> Response {
-    let mut response = if csv::is_asked(headers) {
-        table(&statements).response(file_name)
-    } else {
-        Json(statements).into_response()
-    };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-    response
-}
-
 /// One row a line; a statement's own figures stand in each of its rows. One without lines has a row all the same.
-fn table(statements: &[Statement]) -> Table {
+pub fn table(statements: &[Statement]) -> Table {
     let mut table = Table::new(&[
         "kid",
         "epoch",

@@ -1,6 +1,7 @@
 //! What the index is asked: blocks, ids, readings, statements, transfers.
 
 use std::collections::BTreeSet;
+use std::ops::{Range, RangeInclusive};
 
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
@@ -8,7 +9,6 @@ use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 
 use super::{BlockPlace, Index, IndexError, device_epoch, prefix, records};
-use crate::limits;
 
 impl Index {
     /// Where the block of a height lies.
@@ -54,25 +54,58 @@ impl Index {
         Ok(found)
     }
 
-    /// Log indexes of a device's readings in a range of epochs, ascending; at most `limits::QUERY_ITEMS_MAX` and what
-    /// one value holds.
+    /// The first height whose block's time is at `unix_milliseconds` or later; one above the last where none is.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn readings(&self, kid: DeviceId, from_epoch: u64, to_epoch: u64) -> Result<Vec<u64>, IndexError> {
+    pub fn height_at(&self, unix_milliseconds: u64) -> Result<u64, IndexError> {
+        let last = self.blocks.last().map_err(|error| self.failed(error))?;
+        let end = last.and_then(|(key, _)| records::u64_at(&key, 0)).map_or(0, |last| last.saturating_add(1));
+        // Block times never decrease with the height, so halving finds the place.
+        let (mut from, mut to) = (0, end);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            let earlier =
+                self.block(middle)?.is_none_or(|place| place.time_unix_milliseconds < unix_milliseconds);
+            if earlier { from = middle + 1 } else { to = middle }
+        }
+        Ok(from)
+    }
+
+    /// The log index at which the blocks of `unix_milliseconds` and later begin; `u64::MAX` where none is.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn first_index_at(&self, unix_milliseconds: u64) -> Result<u64, IndexError> {
+        let height = self.height_at(unix_milliseconds)?;
+        Ok(self.block(height)?.map_or(u64::MAX, |place| place.first_index))
+    }
+
+    /// Log indexes of a device's first `most` readings within a range of epochs and one of log indexes, ascending.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn readings(
+        &self,
+        kid: DeviceId,
+        epochs: RangeInclusive<u64>,
+        indexes: Range<u64>,
+        most: usize,
+    ) -> Result<Vec<u64>, IndexError> {
         let mut found = BTreeSet::new();
-        let from = device_epoch(kid, from_epoch);
-        let to = [&device_epoch(kid, to_epoch)[..], &[0xff; 8]].concat();
+        let from = device_epoch(kid, *epochs.start());
+        let to = [&device_epoch(kid, *epochs.end())[..], &[0xff; 8]].concat();
         for item in self.readings.range(&from[..]..=&to[..]).values() {
-            found.extend(records::decode_positions(&item.map_err(|error| self.failed(error))?));
-            if found.len() >= limits::QUERY_ITEMS_MAX {
+            let positions = records::decode_positions(&item.map_err(|error| self.failed(error))?);
+            found.extend(positions.into_iter().filter(|index| indexes.contains(index)));
+            if found.len() >= most {
                 break;
             }
         }
-        for (_, positions) in self.buffered().readings.range((kid, from_epoch)..=(kid, to_epoch)) {
-            found.extend(positions);
+        for (_, positions) in self.buffered().readings.range((kid, *epochs.start())..=(kid, *epochs.end())) {
+            found.extend(positions.iter().filter(|index| indexes.contains(index)));
         }
-        Ok(found.into_iter().collect())
+        Ok(found.into_iter().take(most).collect())
     }
 
     /// Log indexes of a device's newest `most` readings, ascending.
@@ -94,21 +127,19 @@ impl Index {
         Ok(found.into_iter().skip(skip).collect())
     }
 
-    /// A device's statement of one epoch.
+    /// A device's newest `most` statements of a range of epochs, newest first. An epoch in which it changed hands has
+    /// one for each owner.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn statement(&self, kid: DeviceId, epoch: u64) -> Result<Option<Statement>, IndexError> {
-        let value = self.statements.get(device_epoch(kid, epoch)).map_err(|error| self.failed(error))?;
-        value.map(|value| Statement::decode(&value).map_err(|_| self.damaged())).transpose()
-    }
-
-    /// A device's newest `most` statements, newest first.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub fn statements_of_device(&self, kid: DeviceId, most: usize) -> Result<Vec<Statement>, IndexError> {
-        let newest = self.statements.scan_prefix(kid.as_bytes()).values().rev().take(most);
+    pub fn statements_of_device(
+        &self,
+        kid: DeviceId,
+        epochs: Range<u64>,
+        most: usize,
+    ) -> Result<Vec<Statement>, IndexError> {
+        let (from, to) = (device_epoch(kid, epochs.start), device_epoch(kid, epochs.end));
+        let newest = self.statements.range(from..to).values().rev().take(most);
         newest
             .map(|item| {
                 let value = item.map_err(|error| self.failed(error))?;
@@ -130,32 +161,43 @@ impl Index {
         Ok(count)
     }
 
-    /// The newest `most` statements that paid an account, newest first.
+    /// The newest `most` statements of a range of epochs that paid an account, newest first.
     ///
     /// # Errors
     /// When the index cannot be read.
     pub fn statements_of_account(
         &self,
         account: AccountId,
+        epochs: Range<u64>,
         most: usize,
     ) -> Result<Vec<Statement>, IndexError> {
         let mut found = Vec::new();
-        for item in self.payees.scan_prefix(account.as_bytes()).keys().rev().take(most) {
+        for item in self.payees.range(of_account(account, &epochs)).keys().rev().take(most) {
             let key = item.map_err(|error| self.failed(error))?;
-            let epoch = records::u64_at(&key, 32).ok_or_else(|| self.damaged())?;
-            let kid = key.get(40..).and_then(|kid| kid.try_into().ok()).map(DeviceId);
-            found.extend(self.statement(kid.ok_or_else(|| self.damaged())?, epoch)?);
+            // The payee, the epoch and the device: the other tree's key in another order.
+            let (Some((payee, epoch_and_kid)), 48) = (key.split_first_chunk::<32>(), key.len()) else {
+                return Err(self.damaged());
+            };
+            let (epoch, kid) = epoch_and_kid.split_at(8);
+            let statement = self.statements.get([kid, epoch, payee].concat());
+            let statement = statement.map_err(|error| self.failed(error))?.ok_or_else(|| self.damaged())?;
+            found.push(Statement::decode(&statement).map_err(|_| self.damaged())?);
         }
         Ok(found)
     }
 
-    /// An account's newest `most` transfers, newest first.
+    /// An account's newest `most` transfers of a range of heights, newest first.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn transfers(&self, account: AccountId, most: usize) -> Result<Vec<TransferRecord>, IndexError> {
+    pub fn transfers(
+        &self,
+        account: AccountId,
+        heights: Range<u64>,
+        most: usize,
+    ) -> Result<Vec<TransferRecord>, IndexError> {
         let mut found = Vec::new();
-        for item in self.transfers.scan_prefix(account.as_bytes()).values().rev() {
+        for item in self.transfers.range(of_account(account, &heights)).values().rev() {
             let value = item.map_err(|error| self.failed(error))?;
             let records = records::decode_list(&value).ok_or_else(|| self.damaged())?;
             for record in records.into_iter().rev() {
@@ -196,4 +238,10 @@ impl Index {
         }
         Ok(count)
     }
+}
+
+/// The keys that begin with an account and then a number within a range.
+fn of_account(account: AccountId, numbers: &Range<u64>) -> Range<Vec<u8>> {
+    let key = |number: u64| [&account.as_bytes()[..], &number.to_be_bytes()].concat();
+    key(numbers.start)..key(numbers.end)
 }

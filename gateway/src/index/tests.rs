@@ -51,11 +51,33 @@ fn blocks_ids_readings_and_transfers_are_found() {
     assert_eq!(index.find(&id(41)).unwrap(), [41]);
     assert!(index.find(&id(80)).unwrap().is_empty());
     let all: Vec<u64> = (0..20).map(|height| height * 4).collect();
-    assert_eq!(index.readings(DEVICE, 0, 5).unwrap(), all);
-    assert_eq!(index.readings(DEVICE, 1, 1).unwrap(), all[10..]);
+    assert_eq!(index.readings(DEVICE, 0..=5, 0..u64::MAX, 100).unwrap(), all);
+    assert_eq!(index.readings(DEVICE, 1..=1, 0..u64::MAX, 100).unwrap(), all[10..]);
+    assert_eq!(index.readings(DEVICE, 0..=5, all[7]..all[9], 100).unwrap(), all[7..9]);
+    assert_eq!(index.readings(DEVICE, 0..=5, all[7]..u64::MAX, 2).unwrap(), all[7..9], "the cap comes last");
     assert_eq!(index.last_readings(DEVICE, 3).unwrap(), all[17..]);
-    let newest = index.transfers(AccountId::from_bytes([2; 32]), 2).unwrap();
-    assert_eq!(newest.iter().map(|record| record.transfer.amount_microtokens).collect::<Vec<_>>(), [20, 19]);
+    let amounts = |heights, most| {
+        let found = index.transfers(AccountId::from_bytes([2; 32]), heights, most).unwrap();
+        found.iter().map(|record| record.transfer.amount_microtokens).collect::<Vec<_>>()
+    };
+    assert_eq!(amounts(0..u64::MAX, 2), [20, 19]);
+    assert_eq!(amounts(3..6, 100), [6, 5, 4]);
+    assert_eq!(amounts(3..6, 2), [6, 5], "the range is taken before the cap");
+}
+
+#[test]
+fn a_moment_leads_to_the_first_block_of_it_or_after() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = Index::open(&directory.path().join("index"), [1; 32]).unwrap();
+    assert_eq!((index.height_at(5).unwrap(), index.first_index_at(5).unwrap()), (0, u64::MAX));
+    for height in 0..20 {
+        put(&index, height, 4, 0);
+    }
+    for (time, height) in [(0, 0), (1, 1), (1_000, 1), (1_001, 2), (19_000, 19)] {
+        assert_eq!(index.height_at(time).unwrap(), height, "{time}");
+        assert_eq!(index.first_index_at(time).unwrap(), height * 4, "{time}");
+    }
+    assert_eq!((index.height_at(19_001).unwrap(), index.first_index_at(19_001).unwrap()), (20, u64::MAX));
 }
 
 #[test]
@@ -75,8 +97,8 @@ fn what_was_flushed_is_there_after_a_restart_and_putting_it_again_changes_nothin
         put(&index, height, 3, 0);
     }
     assert_eq!(index.find(&id(10)).unwrap(), [10]);
-    assert_eq!(index.readings(DEVICE, 0, 0).unwrap(), [0, 3, 6, 9, 12, 15]);
-    assert_eq!(index.transfers(AccountId::from_bytes([1; 32]), 100).unwrap().len(), 6);
+    assert_eq!(index.readings(DEVICE, 0..=0, 0..u64::MAX, 100).unwrap(), [0, 3, 6, 9, 12, 15]);
+    assert_eq!(index.transfers(AccountId::from_bytes([1; 32]), 0..u64::MAX, 100).unwrap().len(), 6);
 }
 
 #[test]

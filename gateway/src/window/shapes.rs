@@ -1,7 +1,5 @@
 //! The ledger's values in the shapes that pages are drawn from.
 
-use std::collections::HashMap;
-
 use dashboard::view;
 use devices::{Pack, Value};
 use ledger::account::AccountId;
@@ -19,6 +17,7 @@ use crate::http::{blocks, entry};
 use crate::limits::SILENT_AFTER_SECONDS;
 use crate::reads::{AccountRole, DeviceFigures, DeviceStatus, Figures};
 use crate::shared::{ReadError, Shared, StoredEntry};
+use crate::stored::EntryIds;
 
 /// The network's figures.
 pub fn network(
@@ -187,25 +186,15 @@ fn pool_scale(scale: PoolScale) -> view::PoolScale {
     }
 }
 
-/// Looks up the ids of the entries that statements and transfers name, each once.
-pub struct Seals<'a> {
-    shared: &'a Shared,
-    ids: HashMap<u64, String>,
+/// Statements and transfers with the ids of the entries that they name.
+pub struct Seals<'s> {
+    ids: EntryIds<'s>,
 }
 
-impl<'a> Seals<'a> {
+impl<'s> Seals<'s> {
     /// Nothing looked up yet.
-    pub fn new(shared: &'a Shared) -> Seals<'a> {
-        Seals { shared, ids: HashMap::new() }
-    }
-
-    fn id(&mut self, index: u64) -> Result<String, ReadError> {
-        if let Some(id) = self.ids.get(&index) {
-            return Ok(id.clone());
-        }
-        let id = self.shared.entry(index)?.ok_or(ReadError::Disagree)?.id.to_string();
-        self.ids.insert(index, id.clone());
-        Ok(id)
+    pub fn new(shared: &'s Shared) -> Seals<'s> {
+        Seals { ids: EntryIds::new(shared) }
     }
 
     /// Statements with their seals.
@@ -215,7 +204,7 @@ impl<'a> Seals<'a> {
 
     /// A statement with its seal.
     pub fn statement(&mut self, statement: Statement) -> Result<view::Statement, ReadError> {
-        let transaction = self.id(statement.seal_index)?;
+        let transaction = self.ids.id(statement.seal_index)?;
         Ok(view::Statement {
             kid: statement.kid.to_string(),
             epoch: statement.epoch,
@@ -249,7 +238,7 @@ impl<'a> Seals<'a> {
                     TransferReason::Reward { kid, epoch } => Some((kid.to_string(), *epoch)),
                     _ => None,
                 },
-                transaction: self.id(record.entry_index)?,
+                transaction: self.ids.id(record.entry_index)?,
                 index: record.entry_index,
                 height: record.height,
                 time_milliseconds: record.time_unix_milliseconds,

@@ -20,6 +20,15 @@ pub struct Block {
     pub seal: Seal,
 }
 
+/// The tree over the state: its root, and its size, without which a proof's index would bind nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateRoot {
+    /// Number of leaves.
+    pub leaves: u64,
+    /// The Merkle root over them (RFC 6962 section 2.1).
+    pub hash: Hash,
+}
+
 /// The entry that closes a block and commits to all before it and to what the block did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
@@ -35,8 +44,8 @@ pub struct Seal {
     pub results_root: Hash,
     /// Root of the log before this seal: so a seal, and with it the block's id, commits to everything before it.
     pub log_root: Hash,
-    /// Root over accounts, devices and tariff after the block; at genesis and at an epoch's end.
-    pub state_root: Option<Hash>,
+    /// Root over the state's leaves after the block; at genesis and at an epoch's end.
+    pub state_root: Option<StateRoot>,
     /// First and last epoch that this block settled before its transactions.
     pub settled_epochs: Option<(u64, u64)>,
 }
@@ -71,7 +80,11 @@ impl Seal {
         write_refused(writer, &self.refused)?;
         writer.bytes(&self.results_root)?;
         writer.bytes(&self.log_root)?;
-        write_option(writer, self.state_root.as_ref(), |writer, root| writer.bytes(root))?;
+        write_option(writer, self.state_root, |writer, root| {
+            writer.array_header(2)?;
+            writer.unsigned(root.leaves)?;
+            writer.bytes(&root.hash)
+        })?;
         write_option(writer, self.settled_epochs, |writer, (first, last)| {
             writer.array_header(2)?;
             writer.unsigned(first)?;
@@ -91,7 +104,10 @@ impl Seal {
             refused: read_refused(reader)?,
             results_root: *reader.byte_array()?,
             log_root: *reader.byte_array()?,
-            state_root: read_option(reader, |reader| reader.byte_array().copied())?,
+            state_root: read_option(reader, |reader| {
+                array_of(reader, 2)?;
+                Ok(StateRoot { leaves: reader.unsigned()?, hash: *reader.byte_array()? })
+            })?,
             settled_epochs: read_option(reader, |reader| {
                 array_of(reader, 2)?;
                 Ok((reader.unsigned()?, reader.unsigned()?))

@@ -1,9 +1,11 @@
-//! C2SP tlog-checkpoint: origin, tree size and root as the text of a signed note.
+//! C2SP tlog-checkpoint: origin, tree size and root as the text of a signed note, and who must have signed it.
 
+use crate::genesis::Genesis;
 use crate::merkle::Hash;
-use crate::note::{Note, NoteError, is_key_name};
+use crate::note::{Note, NoteError, VerifierKey, is_key_name};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use base64ct::{Base64, Encoding};
 use devices::identity::SigningKey;
 
@@ -83,6 +85,99 @@ impl Checkpoint {
         note.sign(name, key)?;
         Ok(note)
     }
+}
+
+/// Why a signed checkpoint is not believed, in the order in which things are checked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignedCheckpointError {
+    /// The note is no checkpoint.
+    #[error("the checkpoint is malformed: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// Another log's checkpoint.
+    #[error("the checkpoint is of origin {found:?}, not of this network's {expected:?}")]
+    Origin {
+        /// What the checkpoint says.
+        found: String,
+        /// What the genesis document says.
+        expected: String,
+    },
+    /// A signature line that no validator's key explains.
+    #[error("the checkpoint carries a signature of {0:?} with a key that is no validator's")]
+    UnknownSigner(String),
+    /// The same validator twice.
+    #[error("the checkpoint carries two signatures of {0:?}")]
+    SignedTwice(String),
+    /// A validator's signature that does not hold.
+    #[error("the checkpoint's signature of {0:?} does not hold: the checkpoint or the signature was altered")]
+    Signature(String),
+    /// Too few validators.
+    #[error("{good} of the validators signed the checkpoint, {needed} must")]
+    Quorum {
+        /// How many did.
+        good: usize,
+        /// How many must.
+        needed: usize,
+    },
+}
+
+/// A checkpoint that more than two thirds of the validators signed; only verification makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    checkpoint: Checkpoint,
+    signers: Vec<String>,
+}
+
+impl SignedCheckpoint {
+    /// Checks a note against the genesis document. Signature lines of strangers are refused rather than skipped, so
+    /// that no byte goes unchecked.
+    ///
+    /// # Errors
+    /// The first thing that fails, by name.
+    pub fn verify(note: &Note, genesis: &Genesis) -> Result<Self, SignedCheckpointError> {
+        let checkpoint = Checkpoint::parse(&note.text)?;
+        if checkpoint.origin != genesis.origin {
+            return Err(SignedCheckpointError::Origin {
+                found: checkpoint.origin,
+                expected: genesis.origin.clone(),
+            });
+        }
+        Ok(Self { checkpoint, signers: verify_signatures(note, genesis)? })
+    }
+
+    /// What was signed.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Names of the validators whose signatures hold.
+    #[must_use]
+    pub fn signers(&self) -> &[String] {
+        &self.signers
+    }
+}
+
+/// Checks a note's signatures against the genesis document's validators; gives the signers' names.
+fn verify_signatures(note: &Note, genesis: &Genesis) -> Result<Vec<String>, SignedCheckpointError> {
+    let keys = genesis.verifier_keys();
+    let mut signers: Vec<String> = Vec::new();
+    for line in &note.signatures {
+        let of_line = |key: &&VerifierKey| key.name() == line.name && key.key_id() == line.key_id;
+        let unknown = || SignedCheckpointError::UnknownSigner(line.name.clone());
+        let key = keys.iter().find(of_line).ok_or_else(unknown)?;
+        if signers.contains(&line.name) {
+            return Err(SignedCheckpointError::SignedTwice(line.name.clone()));
+        }
+        if note.signed_by(key) != Some(true) {
+            return Err(SignedCheckpointError::Signature(line.name.clone()));
+        }
+        signers.push(line.name.clone());
+    }
+    let needed = genesis.quorum();
+    if signers.len() < needed {
+        return Err(SignedCheckpointError::Quorum { good: signers.len(), needed });
+    }
+    Ok(signers)
 }
 
 /// Reads 32 bytes in standard base64 with padding; any other spelling of the same bytes is refused.

@@ -6,7 +6,7 @@
 //! epoch pays more than the pool held. Nothing here knows that MQTT, HTTP or sled exist.
 //!
 //! A block is made with [`state::State::begin`] and [`execute::BlockBuilder`], replayed with [`state::State::replay`];
-//! what outsiders verify is in [`receipt`], [`checkpoint`] and [`merkle`].
+//! what outsiders verify is in [`document`], which knows [`receipt`], [`state_proof`] and [`consistency`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::indexing_slicing)]
@@ -16,6 +16,8 @@ extern crate alloc;
 pub mod account;
 pub mod block;
 pub mod checkpoint;
+pub mod consistency;
+pub mod document;
 mod encoding;
 pub mod execute;
 pub mod genesis;
@@ -23,6 +25,7 @@ pub mod instruction;
 pub mod limits;
 pub mod merkle;
 pub mod note;
+pub mod proof_text;
 pub mod receipt;
 pub mod registry;
 pub mod replay;
@@ -30,6 +33,8 @@ pub mod reward;
 mod settlement;
 pub mod snapshot;
 pub mod state;
+pub mod state_leaf;
+pub mod state_proof;
 mod state_root;
 pub mod statement;
 pub mod tally;

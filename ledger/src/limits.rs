@@ -47,6 +47,11 @@ pub const CHECKPOINT_BYTES_MAX: usize = 16_384;
 /// Bytes of a receipt at most: the entry in base64, 64 hashes and the checkpoint.
 pub const RECEIPT_BYTES_MAX: usize = 128 * 1_024;
 
+/// Bytes of a state proof at most: the leaf in base64, its path and the receipt of a seal.
+pub const STATE_PROOF_BYTES_MAX: usize = 1_024 * 1_024;
+/// Bytes of a consistency proof at most: the path and two signed checkpoints.
+pub const CONSISTENCY_PROOF_BYTES_MAX: usize = 40 * 1_024;
+
 /// Hashes of a full tile (C2SP tlog-tiles).
 pub const TILE_WIDTH: u64 = 256;
 /// Levels of a binary tree of at most 2^64 entries.
@@ -61,7 +66,9 @@ const _: () = assert!(
     (PRICE_MICROTOKENS_MAX as u128) * (PAID_RECORDS_MAX as u128) * (TARIFF_QUANTITIES_MAX as u128)
         <= u64::MAX as u128
 );
-// Base64 takes four characters for three bytes; the path has at most 64 lines of 45 bytes.
-const _: () = assert!(ENTRY_BYTES_MAX / 3 * 4 + 8 + 64 * 45 + 64 + CHECKPOINT_BYTES_MAX <= RECEIPT_BYTES_MAX);
+// Base64 takes four characters for three bytes; a path has at most 65 lines of 45 bytes.
+const _: () = assert!(ENTRY_BYTES_MAX / 3 * 4 + 8 + 65 * 45 + 64 + CHECKPOINT_BYTES_MAX <= RECEIPT_BYTES_MAX);
+const _: () = assert!(65 * 45 + 64 + 2 * CHECKPOINT_BYTES_MAX <= CONSISTENCY_PROOF_BYTES_MAX);
+const _: () = assert!(RECEIPT_BYTES_MAX < STATE_PROOF_BYTES_MAX);
 // The window's bits are kept in a u64.
 const _: () = assert!(WINDOW_COUNTS == u64::BITS);

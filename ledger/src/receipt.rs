@@ -1,18 +1,19 @@
 //! C2SP tlog-proof: one entry, its path and a signed checkpoint, verifiable offline with the genesis document and
 //! nothing else. Every byte of a receipt matters: it is parsed, written again and compared.
 
-use crate::checkpoint::{Checkpoint, CheckpointError, decode_hash};
+use crate::checkpoint::{Checkpoint, SignedCheckpoint, SignedCheckpointError};
 use crate::genesis::Genesis;
-use crate::limits::{CHECKPOINT_BYTES_MAX, RECEIPT_BYTES_MAX, TREE_LEVELS_MAX};
+use crate::limits::{CHECKPOINT_BYTES_MAX, RECEIPT_BYTES_MAX};
 use crate::merkle::{Hash, ProofFault, leaf_hash, verify_inclusion};
-use crate::note::{Note, NoteError, VerifierKey};
+use crate::note::{Note, NoteError};
+use crate::proof_text::{PathFault, after, read_path, write_path};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base64ct::{Base64, Encoding};
 use core::fmt;
 
 /// The first line.
-const HEADER: &str = "c2sp.org/tlog-proof@v1";
+pub(crate) const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
 /// Why a receipt proves nothing, in the order in which things are checked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,49 +30,21 @@ pub enum ReceiptError {
     /// The `index` line.
     #[error("the receipt's third line is not \"index\" and a decimal number")]
     Index,
-    /// A line of the path; counted from 1.
-    #[error("hash {0} of the receipt's path is not 32 bytes in base64")]
-    PathHash(usize),
-    /// More hashes than a tree of 2^64 entries is deep.
-    #[error("the receipt's path has more than {TREE_LEVELS_MAX} hashes")]
-    PathTooLong,
+    /// A line of the path.
+    #[error("the receipt's path cannot be read: {0}")]
+    Path(#[from] PathFault),
     /// No blank line, or nothing after it.
     #[error("the receipt has no checkpoint after a blank line")]
     NoCheckpoint,
     /// The checkpoint is no signed note.
     #[error("the receipt's checkpoint is malformed: {0}")]
     Note(#[from] NoteError),
-    /// The note is no checkpoint.
-    #[error("the receipt's checkpoint is malformed: {0}")]
-    Checkpoint(#[from] CheckpointError),
     /// Some byte is spelled otherwise than it must be.
     #[error("the receipt is not spelled as tlog-proof has it: it has a byte too many, too few or altered")]
     Spelling,
-    /// Another log's checkpoint.
-    #[error("the checkpoint is of origin {found:?}, not of this network's {expected:?}")]
-    Origin {
-        /// What the checkpoint says.
-        found: String,
-        /// What the genesis document says.
-        expected: String,
-    },
-    /// A signature line that no validator's key explains.
-    #[error("the checkpoint carries a signature of {0:?} with a key that is no validator's")]
-    UnknownSigner(String),
-    /// The same validator twice.
-    #[error("the checkpoint carries two signatures of {0:?}")]
-    SignedTwice(String),
-    /// A validator's signature that does not hold.
-    #[error("the checkpoint's signature of {0:?} does not hold: the checkpoint or the signature was altered")]
-    Signature(String),
-    /// Too few validators.
-    #[error("{good} of the validators signed the checkpoint, {needed} must")]
-    Quorum {
-        /// How many did.
-        good: usize,
-        /// How many must.
-        needed: usize,
-    },
+    /// The checkpoint is not believed.
+    #[error(transparent)]
+    Signed(#[from] SignedCheckpointError),
     /// The index lies outside the checkpoint's tree.
     #[error("index {index} lies outside the checkpoint's tree of {size} entries")]
     OutOfTree {
@@ -115,8 +88,7 @@ pub struct Receipt {
 pub struct VerifiedReceipt {
     entry: Vec<u8>,
     index: u64,
-    checkpoint: Checkpoint,
-    signers: Vec<String>,
+    signed: SignedCheckpoint,
 }
 
 impl VerifiedReceipt {
@@ -135,13 +107,13 @@ impl VerifiedReceipt {
     /// The checkpoint that commits to it.
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
+        self.signed.checkpoint()
     }
 
     /// Names of the validators whose signatures hold.
     #[must_use]
     pub fn signers(&self) -> &[String] {
-        &self.signers
+        self.signed.signers()
     }
 }
 
@@ -159,17 +131,11 @@ impl Receipt {
         if lines.next() != Some(HEADER) {
             return Err(ReceiptError::Header);
         }
-        let extra = lines.next().and_then(|line| line.strip_prefix("extra ")).ok_or(ReceiptError::Entry)?;
+        let extra = after(lines.next(), "extra").ok_or(ReceiptError::Entry)?;
         let entry = Base64::decode_vec(extra).map_err(|_| ReceiptError::Entry)?;
-        let index = lines.next().and_then(|line| line.strip_prefix("index ")).ok_or(ReceiptError::Index)?;
+        let index = after(lines.next(), "index").ok_or(ReceiptError::Index)?;
         let index = index.parse().map_err(|_| ReceiptError::Index)?;
-        let mut path = Vec::new();
-        for (at, line) in (1_usize..).zip(lines) {
-            if path.len() >= TREE_LEVELS_MAX as usize {
-                return Err(ReceiptError::PathTooLong);
-            }
-            path.push(decode_hash(line).ok_or(ReceiptError::PathHash(at))?);
-        }
+        let path = read_path(lines)?;
         if checkpoint.len() > CHECKPOINT_BYTES_MAX {
             return Err(ReceiptError::TooLong);
         }
@@ -184,13 +150,9 @@ impl Receipt {
     /// # Errors
     /// The first thing that fails, by name.
     pub fn verify(self, genesis: &Genesis) -> Result<VerifiedReceipt, ReceiptError> {
-        let checkpoint = Checkpoint::parse(&self.checkpoint.text)?;
-        if checkpoint.origin != genesis.origin {
-            return Err(ReceiptError::Origin { found: checkpoint.origin, expected: genesis.origin.clone() });
-        }
-        let signers = verify_signatures(&self.checkpoint, genesis)?;
-        let (index, size) = (self.index, checkpoint.size);
-        verify_inclusion(&leaf_hash(&self.entry), index, size, &self.path, &checkpoint.root).map_err(
+        let signed = SignedCheckpoint::verify(&self.checkpoint, genesis)?;
+        let (index, size, root) = (self.index, signed.checkpoint().size, signed.checkpoint().root);
+        verify_inclusion(&leaf_hash(&self.entry), index, size, &self.path, &root).map_err(
             |fault| match fault {
                 ProofFault::IndexOutOfTree => ReceiptError::OutOfTree { index, size },
                 ProofFault::PathTooShort | ProofFault::PathTooLong => {
@@ -199,39 +161,15 @@ impl Receipt {
                 _ => ReceiptError::Root,
             },
         )?;
-        Ok(VerifiedReceipt { entry: self.entry, index, checkpoint, signers })
+        Ok(VerifiedReceipt { entry: self.entry, index, signed })
     }
-}
-
-/// Checks a signed checkpoint's signatures against the genesis document's validators; gives the signers' names.
-fn verify_signatures(note: &Note, genesis: &Genesis) -> Result<Vec<String>, ReceiptError> {
-    let keys = genesis.verifier_keys();
-    let mut signers: Vec<String> = Vec::new();
-    for line in &note.signatures {
-        let of_line = |key: &&VerifierKey| key.name() == line.name && key.key_id() == line.key_id;
-        let key = keys.iter().find(of_line).ok_or_else(|| ReceiptError::UnknownSigner(line.name.clone()))?;
-        if signers.contains(&line.name) {
-            return Err(ReceiptError::SignedTwice(line.name.clone()));
-        }
-        if note.signed_by(key) != Some(true) {
-            return Err(ReceiptError::Signature(line.name.clone()));
-        }
-        signers.push(line.name.clone());
-    }
-    let needed = genesis.quorum();
-    if signers.len() < needed {
-        return Err(ReceiptError::Quorum { good: signers.len(), needed });
-    }
-    Ok(signers)
 }
 
 impl fmt::Display for Receipt {
     /// The tlog-proof text, ready to be stored as `.tlog-proof`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}\nextra {}\nindex {}", Base64::encode_string(&self.entry), self.index)?;
-        for hash in &self.path {
-            writeln!(f, "{}", Base64::encode_string(hash))?;
-        }
+        write_path(f, &self.path)?;
         write!(f, "\n{}", self.checkpoint)
     }
 }

@@ -2,14 +2,16 @@
 //! in this order and sorted by id, so that a balance can be proven as an entry can.
 
 use crate::account::{Account, AccountId};
+use crate::block::StateRoot;
 use crate::encoding::{
     Read, Written, array_of, encoded_into, read_account, read_option, read_wide, write_account, write_option,
     write_wide,
 };
 use crate::instruction::{read_key, read_position, write_position};
-use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::merkle::{Frontier, leaf_hash};
 use crate::registry::Device;
 use crate::state::{State, Totals};
+use crate::state_leaf::NetworkLeaf;
 use crate::tally::{read_tally, write_tally};
 use crate::tariff::{Quantity, Tariff};
 use crate::transaction::{read_refused, write_refused};
@@ -21,12 +23,12 @@ use devices::identity::DeviceId;
 use devices::sequence::Sequence;
 
 impl State {
-    /// The Merkle root over the state's leaves.
+    /// The number of the state's leaves and the Merkle root over them.
     #[must_use]
-    pub fn state_root(&self) -> Hash {
+    pub fn state_root(&self) -> StateRoot {
         let mut tree = Frontier::new();
         self.for_each_leaf(|leaf| tree.append(leaf_hash(leaf)));
-        tree.root()
+        StateRoot { leaves: tree.size(), hash: tree.root() }
     }
 
     /// Calls `each` with the encoding of every leaf, in the tree's order: the network, the accounts, the devices.
@@ -54,6 +56,19 @@ impl State {
         write_tariff(writer, &self.tariff)?;
         write_totals(writer, &self.totals)
     }
+}
+
+pub(crate) fn read_network(reader: &mut Reader<'_>) -> Read<NetworkLeaf> {
+    array_of(reader, 7)?;
+    expect_word(reader, "network")?;
+    Ok(NetworkLeaf {
+        genesis_hash: *reader.byte_array()?,
+        height: reader.unsigned()?,
+        time_unix_milliseconds: reader.unsigned()?,
+        epoch: reader.unsigned()?,
+        tariff: read_tariff(reader)?,
+        totals: read_totals(reader)?,
+    })
 }
 
 pub(crate) fn write_totals(writer: &mut Writer<'_>, totals: &Totals) -> Written {

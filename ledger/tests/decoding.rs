@@ -1,6 +1,6 @@
 //! Decoders of the ledger meet anything: they refuse, and never crash.
 
-use ledger::block::{Entry, Seal};
+use ledger::block::{Entry, Seal, StateRoot};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 use ledger::note::{Note, VerifierKey};
@@ -34,7 +34,7 @@ fn instruction() -> impl Strategy<Value = Instruction> {
 
 fn seal() -> impl Strategy<Value = Seal> {
     let numbers = any::<(u64, u64, u32, [u64; 8])>();
-    let roots = any::<([u8; 32], [u8; 32], Option<[u8; 32]>)>();
+    let roots = any::<([u8; 32], [u8; 32], Option<(u64, [u8; 32])>)>();
     (numbers, roots, any::<Option<(u64, u64)>>()).prop_map(|(numbers, roots, settled_epochs)| Seal {
         height: numbers.0,
         time_unix_milliseconds: numbers.1,
@@ -42,7 +42,7 @@ fn seal() -> impl Strategy<Value = Seal> {
         refused: numbers.3,
         results_root: roots.0,
         log_root: roots.1,
-        state_root: roots.2,
+        state_root: roots.2.map(|(leaves, hash)| StateRoot { leaves, hash }),
         settled_epochs,
     })
 }

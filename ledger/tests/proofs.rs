@@ -4,10 +4,11 @@ mod city;
 
 use base64ct::{Base64, Encoding};
 use city::{City, START, account, genesis, key, temperatures, validator};
-use ledger::checkpoint::{Checkpoint, CheckpointError};
+use ledger::checkpoint::{Checkpoint, CheckpointError, SignedCheckpointError};
 use ledger::genesis::{Genesis, Validator};
 use ledger::merkle::{empty_root, inclusion_proof, leaf_hash, root_of};
 use ledger::note::{Note, NoteError, VerifierKey};
+use ledger::proof_text::PathFault;
 use ledger::receipt::{Receipt, ReceiptError};
 use ledger::tiles::{TileError, TilePath, TileRow, entry_bundle, tile_bytes};
 use std::convert::Infallible;
@@ -124,32 +125,38 @@ fn the_first_thing_that_fails_is_named() {
         (refused(&|r| r.path[1][0] ^= 1), ReceiptError::Root),
         (refused(&|r| r.path.truncate(4)), ReceiptError::PathLength { index: 5, size, hashes: 4 }),
         (refused(&|r| r.path.push([0; 32])), ReceiptError::PathLength { index: 5, size, hashes: 6 }),
-        (refused(&|r| r.checkpoint.signatures.clear()), ReceiptError::Quorum { good: 0, needed: 1 }),
+        (
+            refused(&|r| r.checkpoint.signatures.clear()),
+            ReceiptError::Signed(SignedCheckpointError::Quorum { good: 0, needed: 1 }),
+        ),
         (
             refused(&|r| r.checkpoint.signatures[0].signature[9] ^= 1),
-            ReceiptError::Signature("lamppost/devnet".into()),
+            ReceiptError::Signed(SignedCheckpointError::Signature("lamppost/devnet".into())),
         ),
         (
             refused(&|r| r.checkpoint.signatures[0].name = "stranger".into()),
-            ReceiptError::UnknownSigner("stranger".into()),
+            ReceiptError::Signed(SignedCheckpointError::UnknownSigner("stranger".into())),
         ),
         (
             refused(&|r| r.checkpoint.text = r.checkpoint.text.replace("devnet", "testnet")),
-            ReceiptError::Origin { found: "lamppost/testnet".into(), expected: "lamppost/devnet".into() },
+            ReceiptError::Signed(SignedCheckpointError::Origin {
+                found: "lamppost/testnet".into(),
+                expected: "lamppost/devnet".into(),
+            }),
         ),
         (
             refused(&|r| {
                 let smaller = Checkpoint { size: size - 1, ..city.state.checkpoint() };
                 r.checkpoint.text = smaller.body();
             }),
-            ReceiptError::Signature("lamppost/devnet".into()),
+            ReceiptError::Signed(SignedCheckpointError::Signature("lamppost/devnet".into())),
         ),
         (
             refused(&|r| {
                 let again = r.checkpoint.signatures[0].clone();
                 r.checkpoint.signatures.push(again);
             }),
-            ReceiptError::SignedTwice("lamppost/devnet".into()),
+            ReceiptError::Signed(SignedCheckpointError::SignedTwice("lamppost/devnet".into())),
         ),
     ];
     for (found, expected) in cases {
@@ -161,7 +168,7 @@ fn the_first_thing_that_fails_is_named() {
     assert_eq!(parse("extra 0", "extra -"), ReceiptError::Entry);
     assert_eq!(parse("index 5", "index -5"), ReceiptError::Index);
     assert_eq!(parse("index 5", "index 05"), ReceiptError::Spelling);
-    assert_eq!(parse("index 5\n", "index 5\n!"), ReceiptError::PathHash(1));
+    assert_eq!(parse("index 5\n", "index 5\n!"), ReceiptError::Path(PathFault::Hash(1)));
     assert_eq!(Receipt::parse(&text.replace("\n\n", "\n")).unwrap_err(), ReceiptError::NoCheckpoint);
 }
 
@@ -186,8 +193,14 @@ fn two_thirds_of_the_validators_must_sign_and_strangers_are_refused() {
     };
     assert_eq!(signed_by(&[0, 2, 3]), Ok(3));
     assert_eq!(signed_by(&[0, 1, 2, 3]), Ok(4));
-    assert_eq!(signed_by(&[1, 3]), Err(ReceiptError::Quorum { good: 2, needed: 3 }));
-    assert_eq!(signed_by(&[1, 3, 1]), Err(ReceiptError::SignedTwice("b.example".into())));
+    assert_eq!(
+        signed_by(&[1, 3]),
+        Err(ReceiptError::Signed(SignedCheckpointError::Quorum { good: 2, needed: 3 }))
+    );
+    assert_eq!(
+        signed_by(&[1, 3, 1]),
+        Err(ReceiptError::Signed(SignedCheckpointError::SignedTwice("b.example".into())))
+    );
 }
 
 #[test]

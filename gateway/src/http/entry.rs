@@ -96,7 +96,7 @@ impl From<&Seal> for SealBody {
             refused: RefusedCounts::new(seal.refused),
             results_root: hex::encode(seal.results_root),
             log_root: hex::encode(seal.log_root),
-            state_root: seal.state_root.map(hex::encode),
+            state_root: seal.state_root.map(|root| hex::encode(root.hash)),
             settled_epochs: seal.settled_epochs,
         }
     }

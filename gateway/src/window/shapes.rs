@@ -316,7 +316,7 @@ pub fn seal_body(seal: &Seal) -> view::SealBody {
         entries: seal.entries.into(),
         refused: view::Refused(seal.refused),
         results_root: hex::encode(seal.results_root),
-        state_root: seal.state_root.map(hex::encode),
+        state_root: seal.state_root.map(|root| hex::encode(root.hash)),
         settled_epochs: seal.settled_epochs,
     }
 }

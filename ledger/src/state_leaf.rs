@@ -1,0 +1,81 @@
+//! The leaves of the tree over the state, read back: what a proven leaf says.
+
+use crate::account::{Account, AccountId};
+use crate::encoding::{Read, decoded};
+use crate::merkle::Hash;
+use crate::registry::Device;
+use crate::state::Totals;
+use crate::state_root::{read_account_state, read_device, read_network};
+use crate::tariff::Tariff;
+use alloc::boxed::Box;
+use devices::cbor::{DecodeError, Reader};
+use devices::identity::DeviceId;
+
+/// One leaf of the tree over the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateLeaf {
+    /// The network as a whole.
+    Network(Box<NetworkLeaf>),
+    /// What an account holds.
+    Account(AccountId, Account),
+    /// What is known of a device.
+    Device(DeviceId, Box<Device>),
+}
+
+/// What the first leaf says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkLeaf {
+    /// SHA-256 of the genesis document.
+    pub genesis_hash: Hash,
+    /// The block after which the state was this.
+    pub height: u64,
+    /// That block's time, Unix milliseconds.
+    pub time_unix_milliseconds: u64,
+    /// The epoch that runs.
+    pub epoch: u64,
+    /// The price list in force.
+    pub tariff: Tariff,
+    /// What was accepted and refused since genesis.
+    pub totals: Totals,
+}
+
+/// Which leaf; in the order of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeafKey {
+    /// The first leaf.
+    Network,
+    /// An account's.
+    Account(AccountId),
+    /// A device's.
+    Device(DeviceId),
+}
+
+impl StateLeaf {
+    /// Reads a leaf as `State::for_each_leaf` gives it.
+    ///
+    /// # Errors
+    /// When the bytes are anything else, or the same in another encoding.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        reader.array_header()?;
+        match reader.text()? {
+            "network" => decoded(bytes, read_network).map(|network| Self::Network(Box::new(network))),
+            "account" => decoded(bytes, read_account_state).map(|(id, account)| Self::Account(id, account)),
+            "device" => {
+                let device: Read<_> = decoded(bytes, read_device);
+                device.map(|(kid, device)| Self::Device(kid, Box::new(device)))
+            }
+            _ => Err(DecodeError::Unexpected),
+        }
+    }
+
+    /// Which leaf it is.
+    #[must_use]
+    pub fn key(&self) -> LeafKey {
+        match self {
+            Self::Network(_) => LeafKey::Network,
+            Self::Account(id, _) => LeafKey::Account(*id),
+            Self::Device(kid, _) => LeafKey::Device(*kid),
+        }
+    }
+}

@@ -15,7 +15,9 @@ mod statement;
 pub use account::{AccountPage, AccountRole, Transfer};
 pub use device::{Device, DevicePage, DeviceStatus, Exact, Measurement, Position, Reading, Sequence};
 pub use log::{BlockEntry, BlockPage, SealBody, TransactionBody, TransactionPage};
-pub use statement::{PoolScale, Seal, Statement, StatementLine, StatementPage, StatementsPage};
+pub use statement::{
+    CellShare, Factor, PoolScale, Seal, Statement, StatementLine, StatementPage, StatementsPage,
+};
 
 /// Why the view could not answer. The sentence is shown to the reader, so it says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

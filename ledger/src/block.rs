@@ -2,6 +2,7 @@
 
 use crate::encoding::{Read, Written, array_of, decoded, encoded, read_option, write_option};
 use crate::merkle::Hash;
+use crate::settlement::Settlement;
 use crate::statement::Statement;
 use crate::transaction::{Outcome, RefusedCounts, read_refused, write_refused};
 use crate::transfer::TransferRecord;
@@ -40,7 +41,8 @@ pub struct Seal {
     pub entries: u32,
     /// Readings refused since the block before, by `Refusal::index`. Told by the proposer; nothing is paid by them.
     pub refused: RefusedCounts,
-    /// Merkle root over the encoded outcomes, transfers and statements of the block.
+    /// Merkle root over the encoded outcomes, transfers and statements of the block, and over what its settlement
+    /// came to.
     pub results_root: Hash,
     /// Root of the log before this seal: so a seal, and with it the block's id, commits to everything before it.
     pub log_root: Hash,
@@ -159,8 +161,10 @@ pub struct BlockResults {
     pub outcomes: Vec<Outcome>,
     /// Settlement's transfers first, then those of instructions.
     pub transfers: Vec<TransferRecord>,
-    /// One for each device that sent anything in a settled epoch.
+    /// One for each device, and each of its owners, that sent anything in a settled epoch.
     pub statements: Vec<Statement>,
+    /// What all statements come to and what stays in the pool; present when the block settled.
+    pub settlement: Option<Settlement>,
     /// Hash of each entry and, last, of the seal.
     pub leaf_hashes: Vec<Hash>,
 }

@@ -7,6 +7,7 @@ use crate::instruction::{Instruction, InstructionRefusal};
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, ENTRY_BYTES_MAX};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::registry::Device;
+use crate::settlement::Settlement;
 use crate::state::{State, check_reading};
 use crate::statement::Statement;
 use crate::transaction::{Outcome, Refused, RefusedCounts, VerifiedTransaction};
@@ -31,6 +32,7 @@ pub struct BlockBuilder<'s> {
     outcomes: Vec<Outcome>,
     transfers: Vec<TransferRecord>,
     statements: Vec<Statement>,
+    settlement: Option<Settlement>,
     leaf_hashes: Vec<Hash>,
     scratch: Vec<u8>,
 }
@@ -71,6 +73,7 @@ impl<'s> BlockBuilder<'s> {
             outcomes: Vec::new(),
             transfers: Vec::new(),
             statements: Vec::new(),
+            settlement: None,
             leaf_hashes: Vec::new(),
             scratch: Vec::new(),
         }
@@ -188,6 +191,7 @@ impl<'s> BlockBuilder<'s> {
             outcomes: self.outcomes,
             transfers: self.transfers,
             statements: self.statements,
+            settlement: self.settlement,
             leaf_hashes: self.leaf_hashes,
         };
         (Block { entries: self.entries, seal }, results)
@@ -209,6 +213,10 @@ impl<'s> BlockBuilder<'s> {
             encoded_into(&mut self.scratch, |writer| statement.write(writer));
             self.results.append(leaf_hash(&self.scratch));
         }
+        if let Some(settlement) = &self.settlement {
+            encoded_into(&mut self.scratch, |writer| settlement.write(writer));
+            self.results.append(leaf_hash(&self.scratch));
+        }
     }
 
     /// The block's height, time and counts become the state's.
@@ -222,8 +230,9 @@ impl<'s> BlockBuilder<'s> {
 
     /// Closes the running epoch and all empty ones up to `epoch`, which the block belongs to.
     fn settle(&mut self, epoch: u64) {
-        let settlement = self.state.settle(self.height);
-        for statement in settlement {
+        let last_epoch = epoch.saturating_sub(1);
+        let (statements, settlement) = self.state.settle(self.height, last_epoch);
+        for statement in statements {
             if statement.paid_microtokens > 0 {
                 let transfer = Transfer {
                     debit: self.state.constants.pool,
@@ -235,7 +244,10 @@ impl<'s> BlockBuilder<'s> {
             }
             self.statements.push(statement);
         }
-        self.settled_epochs = Some((self.state.epoch, epoch.saturating_sub(1)));
+        let pool_after = self.state.balance_microtokens(self.state.constants.pool);
+        assert_eq!(pool_after, settlement.remainder_microtokens, "what is not paid stays in the pool");
+        self.settlement = Some(settlement);
+        self.settled_epochs = Some((self.state.epoch, last_epoch));
         self.state.epoch = epoch;
     }
 

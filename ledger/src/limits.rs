@@ -34,6 +34,12 @@ pub const UNIT_BYTES_MAX: usize = 16;
 pub const PRICE_MICROTOKENS_MAX: u64 = 1_000_000_000;
 /// Records of one quantity that a device is paid for in one epoch, at most.
 pub const PAID_RECORDS_MAX: u32 = 1_000_000;
+/// The finest resolution of H3.
+pub const CELL_RESOLUTION_MAX: u8 = 15;
+/// Seconds of a quantity's expected interval at most: a day.
+pub const INTERVAL_SECONDS_MAX: u32 = 86_400;
+/// Seconds after which a record counts as late, at most: nothing older is accepted.
+pub const LATE_AFTER_SECONDS_MAX: u32 = 30 * 86_400;
 /// Lines of a statement that name a quantity outside the tariff; the rest are counted together.
 pub const UNPRICED_LINES_MAX: usize = 16;
 
@@ -57,6 +63,7 @@ pub const TILE_WIDTH: u64 = 256;
 /// Levels of a binary tree of at most 2^64 entries.
 pub const TREE_LEVELS_MAX: u32 = 64;
 
+const _: () = assert!(LATE_AFTER_SECONDS_MAX as i64 <= AGE_SECONDS_MAX);
 const _: () = assert!(devices::limits::ENVELOPE_BYTES_MAX <= ENTRY_BYTES_MAX);
 const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= ENTRY_BYTES_MAX);
 const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= BLOCK_BYTES_MAX);

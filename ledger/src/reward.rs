@@ -1,7 +1,8 @@
 //! What an epoch's accepted records are worth: price times records, at most the tariff's cap, and never more than the
 //! pool holds. Integers only; what rounding leaves over stays in the pool.
 
-use crate::statement::{LineReason, PoolScale, StatementLine};
+use crate::statement::PoolScale;
+use crate::statement_line::{LineReason, StatementLine};
 use crate::tally::Tally;
 use crate::tariff::{Quantity, Tariff};
 use alloc::string::String;
@@ -29,14 +30,17 @@ fn priced_line(quantity: &Quantity, accepted_records: u32) -> StatementLine {
         let paid_records_max = quantity.paid_records_max;
         (paid_records < accepted_records).then_some(LineReason::Capped { paid_records_max })
     };
-    let amount = quantity.price_microtokens.checked_mul(paid_records.into());
+    let base = quantity.price_microtokens.checked_mul(paid_records.into());
+    let base_microtokens = base.expect("the tariff's bounds keep a line within a u64");
     StatementLine {
         quantity: quantity.name.clone(),
         unit: Some(quantity.unit.clone()),
         accepted_records,
         paid_records,
         price_microtokens: quantity.price_microtokens,
-        amount_microtokens: amount.expect("the tariff's bounds keep a line within a u64"),
+        base_microtokens,
+        factors: Vec::new(),
+        amount_microtokens: base_microtokens,
         reason,
     }
 }
@@ -48,6 +52,8 @@ fn unpaid_line(quantity: String, unit: Option<String>, records: u32, reason: Lin
         accepted_records: records,
         paid_records: 0,
         price_microtokens: 0,
+        base_microtokens: 0,
+        factors: Vec::new(),
         amount_microtokens: 0,
         reason: Some(reason),
     }
@@ -69,10 +75,18 @@ pub fn share_of_pool(
     if due_total_microtokens <= u128::from(pool_microtokens) {
         return (due_microtokens, None);
     }
-    let product = u128::from(due_microtokens).checked_mul(pool_microtokens.into());
-    // The total exceeds the pool, so it is above zero and the quotient at most the due.
-    let share = product.and_then(|product| product.checked_div(due_total_microtokens));
-    let paid = share.and_then(|share| u64::try_from(share).ok()).expect("a share is at most the due");
+    let paid = share_of(due_microtokens, due_total_microtokens, pool_microtokens);
     let withheld_microtokens = due_microtokens.checked_sub(paid).expect("a share is at most the due");
     (paid, Some(PoolScale { pool_microtokens, due_total_microtokens, withheld_microtokens }))
+}
+
+/// All of a due, or its share of less than all are due together, rounded down.
+pub(crate) fn share_of(due_microtokens: u64, due_total_microtokens: u128, held_microtokens: u64) -> u64 {
+    if due_total_microtokens <= u128::from(held_microtokens) {
+        return due_microtokens;
+    }
+    let product = u128::from(due_microtokens).checked_mul(held_microtokens.into());
+    // The total exceeds what is held, so it is above zero and the quotient at most the due.
+    let share = product.and_then(|product| product.checked_div(due_total_microtokens));
+    share.and_then(|share| u64::try_from(share).ok()).expect("a share is at most the due")
 }

@@ -5,9 +5,9 @@ use crate::genesis::Genesis;
 use crate::merkle::Frontier;
 use crate::state::{Constants, State};
 use crate::state_root::{
-    read_account_state, read_device, read_tariff, read_totals, write_account_state, write_device,
-    write_tariff, write_totals,
+    read_account_state, read_device, read_totals, write_account_state, write_device, write_totals,
 };
+use crate::tariff::{read_tariff, write_tariff};
 use crate::transfer::Book;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -11,7 +11,8 @@ use crate::limits::{AGE_SECONDS_MAX, ENVELOPES_PER_DEVICE_EPOCH_MAX, FUTURE_SECO
 use crate::merkle::{Frontier, Hash};
 use crate::registry::Device;
 use crate::reward::share_of_pool;
-use crate::statement::{PoolScale, StatementLine};
+use crate::statement::PoolScale;
+use crate::statement_line::StatementLine;
 use crate::tariff::Tariff;
 use crate::transaction::RefusedCounts;
 use crate::transfer::{Book, Transfer, TransferReason};

@@ -13,10 +13,9 @@ use crate::registry::Device;
 use crate::state::{State, Totals};
 use crate::state_leaf::NetworkLeaf;
 use crate::tally::{read_tally, write_tally};
-use crate::tariff::{Quantity, Tariff};
+use crate::tariff::{read_tariff, write_tariff};
 use crate::transaction::{read_refused, write_refused};
 use crate::window::Window;
-use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
@@ -89,36 +88,6 @@ pub(crate) fn read_totals(reader: &mut Reader<'_>) -> Read<Totals> {
         refused: read_refused(reader)?,
         paid_microtokens: read_wide(reader)?,
     })
-}
-
-pub(crate) fn write_tariff(writer: &mut Writer<'_>, tariff: &Tariff) -> Written {
-    writer.array_header(2)?;
-    writer.unsigned(tariff.version.into())?;
-    writer.array_header(tariff.quantities.len())?;
-    tariff.quantities.iter().try_for_each(|quantity| {
-        writer.array_header(4)?;
-        writer.text(&quantity.name)?;
-        writer.text(&quantity.unit)?;
-        writer.unsigned(quantity.price_microtokens)?;
-        writer.unsigned(quantity.paid_records_max.into())
-    })
-}
-
-pub(crate) fn read_tariff(reader: &mut Reader<'_>) -> Read<Tariff> {
-    array_of(reader, 2)?;
-    let version = reader.unsigned_32()?;
-    let quantities = reader.array_header()?;
-    let quantity = |_| {
-        array_of(reader, 4)?;
-        Ok(Quantity {
-            name: reader.text()?.to_owned(),
-            unit: reader.text()?.to_owned(),
-            price_microtokens: reader.unsigned()?,
-            paid_records_max: reader.unsigned_32()?,
-        })
-    };
-    let tariff = Tariff { version, quantities: (0..quantities).map(quantity).collect::<Read<_>>()? };
-    tariff.validate().map(|()| tariff).map_err(|_| DecodeError::OutOfRange)
 }
 
 pub(crate) fn write_account_state(writer: &mut Writer<'_>, id: AccountId, account: &Account) -> Written {

@@ -1,19 +1,20 @@
-//! What one device earned in one epoch and why, line by line, summing to the exact amount.
+//! What one device earned for one payee in one epoch and why: lines that sum to the exact amount.
 
 use crate::account::AccountId;
+use crate::cell::Cell;
 use crate::encoding::{
     Read, Written, array_of, decoded, encoded, read_account, read_option, read_wide, write_account,
     write_option, write_wide,
 };
-use alloc::borrow::ToOwned;
-use alloc::string::String;
+use crate::statement_line::StatementLine;
 use alloc::vec::Vec;
 use core::fmt;
 use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
 
-/// A device's statement for an epoch. Its lines' amounts sum to `due_microtokens`; what the pool did not hold is
-/// `pool_scale`, and the rest is `paid_microtokens`.
+/// A device's statement for an epoch and one payee; a device that changed hands has one for each of its owners. Its
+/// lines' amounts sum to `due_microtokens`; less what the cell's budget and the pool did not hold, that is
+/// `paid_microtokens`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The device.
@@ -24,7 +25,7 @@ pub struct Statement {
     pub from_unix_milliseconds: u64,
     /// When it ended, Unix milliseconds; not part of it.
     pub to_unix_milliseconds: u64,
-    /// The device's owner when the epoch was settled.
+    /// Who owned the device when these records were taken.
     pub owner: Option<AccountId>,
     /// Who was paid: the owner, or the device's escrow account.
     pub payee: AccountId,
@@ -36,7 +37,9 @@ pub struct Statement {
     pub lines: Vec<StatementLine>,
     /// Sum of the lines.
     pub due_microtokens: u64,
-    /// Present when the pool held less than all devices were due.
+    /// How the due compares with the budget of the device's cell.
+    pub cell_share: CellShare,
+    /// Present when the pool held less than all devices were due after their cells' budgets.
     pub pool_scale: Option<PoolScale>,
     /// What was posted.
     pub paid_microtokens: u64,
@@ -46,80 +49,59 @@ pub struct Statement {
     pub seal_index: u64,
 }
 
-/// One quantity of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatementLine {
-    /// The records' full name; empty in the line that sums up the rest.
-    pub quantity: String,
-    /// Their unit, where they had one.
-    pub unit: Option<String>,
-    /// Records accepted.
-    pub accepted_records: u32,
-    /// Records paid.
-    pub paid_records: u32,
-    /// Price of one.
-    pub price_microtokens: u64,
-    /// Price times paid records.
-    pub amount_microtokens: u64,
-    /// Why fewer were paid than accepted, or nothing at all.
-    pub reason: Option<LineReason>,
-}
-
-/// Why a line pays less than its records, or nothing.
+/// The budget that all devices of a cell share. Where they are due more than it together, each gets
+/// floor(due × budget ÷ due of all).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineReason {
-    /// More records than the tariff pays a device in an epoch.
-    Capped {
-        /// How many it pays.
-        paid_records_max: u32,
-    },
-    /// The tariff has the quantity at a price of zero.
-    PriceZero,
-    /// The tariff has no such name and unit.
-    NotInTariff,
-    /// The tariff has the quantity, but the values were yes or no.
-    NotANumber,
-    /// All further names that are not in the tariff, together.
-    FurtherNotInTariff,
+pub struct CellShare {
+    /// The H3 cell of the tariff's resolution; devices without a position share one budget of their own.
+    pub cell: Option<Cell>,
+    /// What the cell's devices are paid together, at most.
+    pub budget_microtokens: u64,
+    /// Devices of the cell that sent anything.
+    pub devices: u32,
+    /// What all of them were due.
+    pub due_total_microtokens: u128,
+    /// What this statement's due was cut by; zero where the budget holds.
+    pub withheld_microtokens: u64,
 }
 
-impl LineReason {
-    /// The reason's word in encodings and answers.
+impl CellShare {
+    /// Why the due was cut; `None` when it was not.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Capped { .. } => "capped",
-            Self::PriceZero => "price_zero",
-            Self::NotInTariff => "not_in_tariff",
-            Self::NotANumber => "not_a_number",
-            Self::FurtherNotInTariff => "further_not_in_tariff",
-        }
+    pub fn reason(&self) -> Option<&'static str> {
+        (self.withheld_microtokens > 0).then_some("cell_budget")
     }
 }
 
-impl fmt::Display for LineReason {
+impl fmt::Display for CellShare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Capped { paid_records_max } => {
-                write!(f, "the tariff pays at most {paid_records_max} records a device and epoch")
-            }
-            Self::PriceZero => f.write_str("the tariff's price is zero"),
-            Self::NotInTariff => f.write_str("not in the tariff"),
-            Self::NotANumber => f.write_str("the tariff pays for numbers, not for true or false"),
-            Self::FurtherNotInTariff => f.write_str("further quantities that are not in the tariff"),
+        match self.cell {
+            Some(cell) => write!(f, "the {} devices of cell {cell}", self.devices)?,
+            None => write!(f, "the {} devices without a position", self.devices)?,
         }
+        let (due, budget) = (self.due_total_microtokens, self.budget_microtokens);
+        write!(f, " were due {due} micro-tokens together and share a budget of {budget}")
     }
 }
 
-/// What all devices were due together, and what the pool held instead.
+/// What all devices were due together, and what the pool held instead. Each gets floor(due × pool ÷ due of all), of
+/// what its cell's budget left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolScale {
     /// What the pool held.
     pub pool_microtokens: u64,
-    /// What all devices were due.
+    /// What all devices were due after their cells' budgets.
     pub due_total_microtokens: u128,
-    /// What this device's due was cut by.
+    /// What this statement's due was cut by.
     pub withheld_microtokens: u64,
+}
+
+impl PoolScale {
+    /// Why the due was cut.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        "pool"
+    }
 }
 
 impl fmt::Display for PoolScale {
@@ -145,7 +127,7 @@ impl Statement {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Written {
-        writer.array_header(15)?;
+        writer.array_header(16)?;
         writer.text("statement")?;
         writer.bytes(self.kid.as_bytes())?;
         writer.unsigned(self.epoch)?;
@@ -158,19 +140,15 @@ impl Statement {
         writer.array_header(self.lines.len())?;
         self.lines.iter().try_for_each(|line| line.write(writer))?;
         writer.unsigned(self.due_microtokens)?;
-        write_option(writer, self.pool_scale, |writer, scale| {
-            writer.array_header(3)?;
-            writer.unsigned(scale.pool_microtokens)?;
-            write_wide(writer, scale.due_total_microtokens)?;
-            writer.unsigned(scale.withheld_microtokens)
-        })?;
+        self.cell_share.write(writer)?;
+        write_option(writer, self.pool_scale, |writer, scale| scale.write(writer))?;
         writer.unsigned(self.paid_microtokens)?;
         writer.unsigned(self.height)?;
         writer.unsigned(self.seal_index)
     }
 
     fn read(reader: &mut Reader<'_>) -> Read<Self> {
-        array_of(reader, 15)?;
+        array_of(reader, 16)?;
         if reader.text()? != "statement" {
             return Err(DecodeError::Unexpected);
         }
@@ -188,13 +166,8 @@ impl Statement {
                 (0..lines).map(|_| StatementLine::read(reader)).collect::<Read<_>>()?
             },
             due_microtokens: reader.unsigned()?,
-            pool_scale: read_option(reader, |reader| {
-                array_of(reader, 3)?;
-                let pool_microtokens = reader.unsigned()?;
-                let due_total_microtokens = read_wide(reader)?;
-                let withheld_microtokens = reader.unsigned()?;
-                Ok(PoolScale { pool_microtokens, due_total_microtokens, withheld_microtokens })
-            })?,
+            cell_share: CellShare::read(reader)?,
+            pool_scale: read_option(reader, PoolScale::read)?,
             paid_microtokens: reader.unsigned()?,
             height: reader.unsigned()?,
             seal_index: reader.unsigned()?,
@@ -202,46 +175,42 @@ impl Statement {
     }
 }
 
-impl StatementLine {
+impl CellShare {
     fn write(&self, writer: &mut Writer<'_>) -> Written {
-        writer.array_header(7)?;
-        writer.text(&self.quantity)?;
-        write_option(writer, self.unit.as_deref(), |writer, unit| writer.text(unit))?;
-        writer.unsigned(self.accepted_records.into())?;
-        writer.unsigned(self.paid_records.into())?;
-        writer.unsigned(self.price_microtokens)?;
-        writer.unsigned(self.amount_microtokens)?;
-        write_option(writer, self.reason, |writer, reason| match reason {
-            LineReason::Capped { paid_records_max } => writer.unsigned(paid_records_max.into()),
-            other => writer.text(other.as_str()),
-        })
+        writer.array_header(5)?;
+        write_option(writer, self.cell, |writer, cell| writer.unsigned(cell.index()))?;
+        writer.unsigned(self.budget_microtokens)?;
+        writer.unsigned(self.devices.into())?;
+        write_wide(writer, self.due_total_microtokens)?;
+        writer.unsigned(self.withheld_microtokens)
     }
 
     fn read(reader: &mut Reader<'_>) -> Read<Self> {
-        array_of(reader, 7)?;
+        array_of(reader, 5)?;
         Ok(Self {
-            quantity: reader.text()?.to_owned(),
-            unit: read_option(reader, |reader| reader.text().map(ToOwned::to_owned))?,
-            accepted_records: reader.unsigned_32()?,
-            paid_records: reader.unsigned_32()?,
-            price_microtokens: reader.unsigned()?,
-            amount_microtokens: reader.unsigned()?,
-            reason: read_option(reader, read_reason)?,
+            cell: read_option(reader, |reader| Cell::from_index(reader.unsigned()?))?,
+            budget_microtokens: reader.unsigned()?,
+            devices: reader.unsigned_32()?,
+            due_total_microtokens: read_wide(reader)?,
+            withheld_microtokens: reader.unsigned()?,
         })
     }
 }
 
-fn read_reason(reader: &mut Reader<'_>) -> Read<LineReason> {
-    if let Ok(paid_records_max) = reader.clone().unsigned_32() {
-        reader.unsigned_32()?;
-        return Ok(LineReason::Capped { paid_records_max });
+impl PoolScale {
+    fn write(&self, writer: &mut Writer<'_>) -> Written {
+        writer.array_header(3)?;
+        writer.unsigned(self.pool_microtokens)?;
+        write_wide(writer, self.due_total_microtokens)?;
+        writer.unsigned(self.withheld_microtokens)
     }
-    let word = reader.text()?;
-    let reasons = [
-        LineReason::PriceZero,
-        LineReason::NotInTariff,
-        LineReason::NotANumber,
-        LineReason::FurtherNotInTariff,
-    ];
-    reasons.into_iter().find(|reason| reason.as_str() == word).ok_or(DecodeError::Unexpected)
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        array_of(reader, 3)?;
+        Ok(Self {
+            pool_microtokens: reader.unsigned()?,
+            due_total_microtokens: read_wide(reader)?,
+            withheld_microtokens: reader.unsigned()?,
+        })
+    }
 }

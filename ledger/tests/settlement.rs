@@ -7,7 +7,8 @@ use devices::senml::{Base, Record, Value};
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
 use ledger::limits::UNPRICED_LINES_MAX;
-use ledger::statement::{LineReason, Statement};
+use ledger::statement::Statement;
+use ledger::statement_line::LineReason;
 use ledger::tariff::{Quantity, Tariff};
 use ledger::transfer::TransferReason;
 
@@ -189,7 +190,9 @@ fn a_price_of_zero_is_said() {
             unit: "Cel".into(),
             price_microtokens: 0,
             paid_records_max: 10,
+            ..Tariff::default().quantities.remove(0)
         }],
+        ..Tariff::default()
     };
     let mut city = City::with(Genesis { tariff, ..genesis() });
     city.enrol(&key(1), Some(account(&key(100))));

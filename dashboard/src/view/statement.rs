@@ -23,9 +23,11 @@ pub struct Statement {
     pub lines: Vec<StatementLine>,
     /// The sum of the lines' amounts.
     pub due_microtokens: u64,
-    /// What was posted: `due`, or less where the pool did not hold enough for all.
+    /// How the due compares with the budget of the device's cell.
+    pub cell_share: Option<CellShare>,
+    /// What was posted: `due`, or less where the cell's budget or the pool did not hold enough for all.
     pub paid_microtokens: u64,
-    /// How the pool fell short, where `paid` is less than `due`.
+    /// How the pool fell short, where it did.
     pub pool_scale: Option<PoolScale>,
     /// The seal that posted it; `None` while the epoch runs.
     pub seal: Option<Seal>,
@@ -47,9 +49,47 @@ pub struct StatementLine {
     /// Price of one record.
     pub price_microtokens: u64,
     /// `paid_records` × `price_microtokens`.
+    pub base_microtokens: u64,
+    /// What the base is multiplied by, in order.
+    pub factors: Vec<Factor>,
+    /// What the last factor leaves; the base where there is none.
     pub amount_microtokens: u64,
-    /// Why it is zero or capped, in words.
+    /// Why the base is zero or capped, in words.
     pub reason: Option<String>,
+}
+
+/// One factor of quality: permille = floor(1000 × numerator ÷ denominator), at most 1000, and
+/// amount = floor(amount before × permille ÷ 1000).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Factor {
+    /// `completeness`, `plausibility`, `agreement`, `freshness` or `repetition`.
+    pub name: String,
+    /// What held.
+    pub numerator: u64,
+    /// Out of what.
+    pub denominator: u64,
+    /// The factor in thousandths.
+    pub permille: u32,
+    /// What it leaves.
+    pub amount_microtokens: u64,
+    /// What was cut for, in words; present when `permille` is below 1000.
+    pub cut: Option<String>,
+}
+
+/// The budget that all devices of a cell share. Where they are due more together, each gets
+/// floor(due × budget ÷ due of all).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CellShare {
+    /// The H3 cell; `None` for the devices without a position, which share one budget.
+    pub cell: Option<String>,
+    /// What the cell's devices are paid together, at most.
+    pub budget_microtokens: u64,
+    /// Devices of the cell that sent anything.
+    pub devices: u32,
+    /// What all of them were due.
+    pub due_of_all_microtokens: u64,
+    /// What this statement's due was cut by.
+    pub withheld_microtokens: u64,
 }
 
 /// Every statement of an epoch shrinks alike when the pool holds less than all are due:

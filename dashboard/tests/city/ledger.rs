@@ -151,6 +151,7 @@ impl City {
             ends_milliseconds: GENESIS + (epoch + 1) * EPOCH_SECONDS * 1_000,
             tariff_version: 1,
             lines,
+            cell_share: None,
             due_microtokens,
             paid_microtokens,
             pool_scale: short,
@@ -357,6 +358,8 @@ fn line(measure: &Measure, accepted_records: u64) -> StatementLine {
         paid_records,
         paid_records_max: (measure.price > 0).then_some(measure.cap),
         price_microtokens: measure.price,
+        base_microtokens: paid_records * measure.price,
+        factors: Vec::new(),
         amount_microtokens: paid_records * measure.price,
         reason: (measure.price == 0).then(|| "not in the tariff".to_owned()),
     }

@@ -33,6 +33,8 @@ pub struct Statement {
     lines: Vec<Line>,
     /// Sum of the lines.
     due: Amount,
+    /// How the due compares with the budget of the device's cell.
+    cell_share: CellShare,
     /// Present where the pool held less than all devices were due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pool_scale: Option<PoolScale>,
@@ -58,12 +60,54 @@ pub struct Line {
     /// Price of one record.
     price: Amount,
     /// Price times paid records.
+    base: Amount,
+    /// The factors of quality, in order.
+    factors: Vec<Factor>,
+    /// What the last factor leaves.
     amount: Amount,
-    /// Why fewer were paid than accepted, or nothing: `capped`, `price_zero`, `not_in_tariff`, `not_a_number`,
+    /// Why the base is less than price times accepted records, or nothing: `capped`, `price_zero`, `not_in_tariff`, `not_a_number`,
     /// `further_not_in_tariff`.
     reason: Option<&'static str>,
     /// The reason in words.
     explanation: Option<String>,
+}
+
+/// One factor of quality: permille = floor(1000 × numerator ÷ denominator), at most 1000, and
+/// amount = floor(amount before × permille ÷ 1000).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Factor {
+    /// `completeness`, `plausibility`, `agreement`, `freshness` or `repetition`.
+    name: &'static str,
+    /// What held.
+    numerator: u64,
+    /// Out of what.
+    denominator: u64,
+    /// The factor in thousandths.
+    permille: u32,
+    /// What it leaves.
+    amount: Amount,
+    /// What was cut for, or nothing: `gaps`, `implausible`, `disagrees`, `late`, `repeated`, `copied`.
+    reason: Option<&'static str>,
+    /// The reason in words.
+    explanation: Option<String>,
+}
+
+/// The budget that all devices of a cell share.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CellShare {
+    /// The H3 cell; nothing for devices without a position, which share one budget.
+    #[schema(example = "891976bb2d3ffff")]
+    cell: Option<String>,
+    /// What the cell's devices are paid together, at most.
+    budget: Amount,
+    /// Devices of the cell that sent anything.
+    devices: u32,
+    /// What all of them were due, in micro-tokens.
+    due_total_microtokens: String,
+    /// What this device's due was cut by.
+    withheld: Amount,
+    /// `cell_budget` where it was cut.
+    reason: Option<&'static str>,
 }
 
 /// How the pool fell short.
@@ -116,23 +160,53 @@ fn statement_of(
         envelopes: statement.envelopes,
         lines: statement.lines.into_iter().map(Line::from).collect(),
         due: Amount::new(statement.due_microtokens),
+        cell_share: CellShare::from(statement.cell_share),
         pool_scale: statement.pool_scale.map(PoolScale::from),
         paid: Amount::new(statement.paid_microtokens),
         seal: SealPlace { height: statement.height, index: statement.seal_index, transaction },
     })
 }
 
-impl From<ledger::statement::StatementLine> for Line {
-    fn from(line: ledger::statement::StatementLine) -> Line {
+impl From<ledger::statement_line::StatementLine> for Line {
+    fn from(line: ledger::statement_line::StatementLine) -> Line {
         Line {
             quantity: line.quantity,
             unit: line.unit,
             accepted_records: line.accepted_records,
             paid_records: line.paid_records,
             price: Amount::new(line.price_microtokens),
+            base: Amount::new(line.base_microtokens),
+            factors: line.factors.into_iter().map(Factor::from).collect(),
             amount: Amount::new(line.amount_microtokens),
             reason: line.reason.map(|reason| reason.as_str()),
             explanation: line.reason.map(|reason| reason.to_string()),
+        }
+    }
+}
+
+impl From<ledger::statement_line::Factor> for Factor {
+    fn from(factor: ledger::statement_line::Factor) -> Factor {
+        Factor {
+            name: factor.name.as_str(),
+            numerator: factor.numerator,
+            denominator: factor.denominator,
+            permille: factor.permille,
+            amount: Amount::new(factor.amount_microtokens),
+            reason: factor.cut.map(|cut| cut.as_str()),
+            explanation: factor.cut.map(|cut| cut.to_string()),
+        }
+    }
+}
+
+impl From<ledger::statement::CellShare> for CellShare {
+    fn from(share: ledger::statement::CellShare) -> CellShare {
+        CellShare {
+            cell: share.cell.map(|cell| cell.to_string()),
+            budget: Amount::new(share.budget_microtokens),
+            devices: share.devices,
+            due_total_microtokens: share.due_total_microtokens.to_string(),
+            withheld: Amount::new(share.withheld_microtokens),
+            reason: share.reason(),
         }
     }
 }

@@ -7,7 +7,8 @@ use ledger::block::{Entry, Seal};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 use ledger::state::Estimate;
-use ledger::statement::{LineReason, PoolScale, Statement, StatementLine};
+use ledger::statement::{CellShare, PoolScale, Statement};
+use ledger::statement_line::{Factor, LineReason, StatementLine};
 use ledger::tally::Tally;
 use ledger::token::Tokens;
 use ledger::transfer::{TransferReason, TransferRecord};
@@ -156,6 +157,7 @@ pub fn running(
         tariff_version: genesis.tariff.version,
         lines: estimate.lines.into_iter().map(line).collect(),
         due_microtokens: estimate.due_microtokens,
+        cell_share: None,
         paid_microtokens: estimate.paid_microtokens,
         pool_scale: estimate.pool_scale.map(pool_scale),
         seal: None,
@@ -174,8 +176,31 @@ fn line(line: StatementLine) -> view::StatementLine {
         paid_records: line.paid_records.into(),
         paid_records_max: line.reason.and_then(capped),
         price_microtokens: line.price_microtokens,
+        base_microtokens: line.base_microtokens,
+        factors: line.factors.into_iter().map(factor).collect(),
         amount_microtokens: line.amount_microtokens,
         reason: line.reason.map(|reason| reason.to_string()),
+    }
+}
+
+fn factor(factor: Factor) -> view::Factor {
+    view::Factor {
+        name: factor.name.as_str().to_owned(),
+        numerator: factor.numerator,
+        denominator: factor.denominator,
+        permille: factor.permille,
+        amount_microtokens: factor.amount_microtokens,
+        cut: factor.cut.map(|cut| cut.to_string()),
+    }
+}
+
+fn cell_share(share: CellShare) -> view::CellShare {
+    view::CellShare {
+        cell: share.cell.map(|cell| cell.to_string()),
+        budget_microtokens: share.budget_microtokens,
+        devices: share.devices,
+        due_of_all_microtokens: u64::try_from(share.due_total_microtokens).unwrap_or(u64::MAX),
+        withheld_microtokens: share.withheld_microtokens,
     }
 }
 
@@ -215,6 +240,7 @@ impl<'s> Seals<'s> {
             tariff_version: statement.tariff_version,
             lines: statement.lines.into_iter().map(line).collect(),
             due_microtokens: statement.due_microtokens,
+            cell_share: Some(cell_share(statement.cell_share)),
             paid_microtokens: statement.paid_microtokens,
             pool_scale: statement.pool_scale.map(pool_scale),
             seal: Some(view::Seal { height: statement.height, index: statement.seal_index, transaction }),

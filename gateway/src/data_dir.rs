@@ -1,7 +1,7 @@
 //! The data directory: its layout, its lock against a second process, its format version.
 //!
 //! ```text
-//! DATA/format           "lamppost data 1"
+//! DATA/format           "lamppost data 2"
 //! DATA/lock             held (flock) by the one process that serves it
 //! DATA/genesis.json     the genesis document
 //! DATA/checkpoint       the last signed checkpoint
@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use ledger::genesis::Genesis;
 
-/// What `DATA/format` holds.
-const FORMAT: &str = "lamppost data 1\n";
+/// Version of the layout and of all files in it; `gateway/docs/formats.md` says what it holds.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,14 +43,31 @@ pub enum DataDirError {
     /// There is none.
     #[error("{0} holds no lamppost data: `lamppost up --data {0}` makes some")]
     Missing(PathBuf),
-    /// Another version made it.
-    #[error("{directory} has the format {found:?}, this program uses {:?}: use the program that made it", FORMAT.trim_end())]
-    Version {
+    /// An older program made it.
+    #[error(
+        "{directory} has the data format {found}, which an older lamppost made; this one uses {FORMAT_VERSION} and cannot \
+         read it: go on with the program that made it, or start a new directory with --data"
+    )]
+    Older {
         /// The directory.
         directory: PathBuf,
-        /// Its format line.
-        found: String,
+        /// Its version.
+        found: u32,
     },
+    /// A newer program made it.
+    #[error(
+        "{directory} has the data format {found}, which a newer lamppost made; this one uses {FORMAT_VERSION}: going back \
+         is not possible, use the newer program"
+    )]
+    Newer {
+        /// The directory.
+        directory: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// The format file says nothing that can be read.
+    #[error("{0} does not say which data format this is; restore it from a backup")]
+    Unreadable(PathBuf),
     /// Another process serves it.
     #[error("{0} is used by another lamppost process: stop it first or choose another directory with --data")]
     Locked(PathBuf),
@@ -98,7 +115,7 @@ impl DataDir {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io)?;
         let format = root.join("format");
         match fs::read_to_string(&format) {
-            Ok(found) => check_format(root, found)?,
+            Ok(found) => check_format(root, &found)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let strangers = fs::read_dir(root).map_err(io)?.filter_map(Result::ok);
                 if strangers.into_iter().any(|entry| entry.file_name() != "lock") {
@@ -117,7 +134,7 @@ impl DataDir {
                 .map_err(io)?;
         }
         if !format.exists() {
-            directory.replace("format", FORMAT.as_bytes())?;
+            directory.replace("format", format!("lamppost data {FORMAT_VERSION}\n").as_bytes())?;
         }
         Ok(directory)
     }
@@ -128,7 +145,7 @@ impl DataDir {
     /// When there is none, or it is of another version.
     pub fn look(root: &Path) -> Result<DataDir, DataDirError> {
         match fs::read_to_string(root.join("format")) {
-            Ok(found) => check_format(root, found)?,
+            Ok(found) => check_format(root, &found)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(DataDirError::Missing(root.to_owned()));
             }
@@ -252,12 +269,15 @@ pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
-fn check_format(root: &Path, found: String) -> Result<(), DataDirError> {
-    if found == FORMAT {
-        return Ok(());
+fn check_format(root: &Path, text: &str) -> Result<(), DataDirError> {
+    let version = text.strip_prefix("lamppost data ").and_then(|rest| rest.strip_suffix('\n'));
+    let directory = root.to_owned();
+    match version.and_then(|version| version.parse().ok()) {
+        Some(FORMAT_VERSION) => Ok(()),
+        Some(found @ 0..FORMAT_VERSION) => Err(DataDirError::Older { directory, found }),
+        Some(found) => Err(DataDirError::Newer { directory, found }),
+        None => Err(DataDirError::Unreadable(root.join("format"))),
     }
-    let found = found.lines().next().unwrap_or_default().chars().take(64).collect();
-    Err(DataDirError::Version { directory: root.to_owned(), found })
 }
 
 fn lock(root: &Path) -> Result<File, DataDirError> {
@@ -303,13 +323,23 @@ mod tests {
     }
 
     #[test]
-    fn another_format_version_is_refused() {
+    fn an_older_and_a_newer_format_are_refused_with_a_sentence_each() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("data");
         drop(DataDir::open(&root).unwrap());
-        fs::write(root.join("format"), "lamppost data 2\n").unwrap();
-        assert!(matches!(DataDir::open(&root), Err(DataDirError::Version { .. })));
-        assert!(matches!(DataDir::look(&root), Err(DataDirError::Version { .. })));
+        let sentence = |format: &str| {
+            fs::write(root.join("format"), format).unwrap();
+            let looked = DataDir::look(&root).unwrap_err().to_string();
+            assert_eq!(DataDir::open(&root).unwrap_err().to_string(), looked);
+            looked
+        };
+        assert!(sentence("lamppost data 1\n").contains("an older lamppost made"));
+        assert!(sentence("lamppost data 3\n").contains("use the newer program"));
+        for broken in
+            ["", "lamppost data", "lamppost data 2", "lamppost data x\n", "lamppost data 99999999999\n"]
+        {
+            assert!(sentence(broken).contains("restore it from a backup"), "{broken:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod commands;
 pub mod consensus;
 pub mod data_dir;
+pub mod disk;
 pub mod effects;
 pub mod host;
 pub mod http;

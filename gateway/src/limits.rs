@@ -39,6 +39,8 @@ pub const EVENTS_MAX: usize = 1_024;
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A frame of the log holds at most this: the largest block with its length prefixes and its seal.
 pub const FRAME_BYTES_MAX: usize = BLOCK_BYTES_MAX + 8 * BLOCK_TRANSACTIONS_MAX + 64 * 1024;
+/// Bytes that the log reserves at once behind its end, so that a block that is executed can also be written.
+pub const LOG_RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 /// Log bytes after which a snapshot of the state is written.
 pub const SNAPSHOT_LOG_BYTES: u64 = 64 * 1024 * 1024;
 /// Blocks after which a snapshot of the state is written, even when they are small.
@@ -87,6 +89,7 @@ const _: () = assert!(VERIFY_BATCH_MAX <= BATCH_MAX);
 const _: () = assert!(BLOCK_TRANSACTIONS_MAX <= BATCH_MAX);
 const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX > devices::limits::ENVELOPE_BYTES_MAX);
 const _: () = assert!((FRAME_BYTES_MAX as u64) < SEGMENT_BYTES_MAX);
+const _: () = assert!((FRAME_BYTES_MAX as u64) < LOG_RESERVE_BYTES);
 const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
 
 /// Seconds that a command waits for a node's answer.

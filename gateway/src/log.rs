@@ -9,19 +9,19 @@
 mod frame;
 mod scan;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ledger::block::Block;
 
+use crate::disk::{self, Disk, DiskFile, Files};
 use crate::limits;
 
 pub use scan::Blocks;
 
 /// Version of the format that this program writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Where a block lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,9 +74,9 @@ pub enum LogError {
         /// The file.
         file: PathBuf,
     },
-    /// The log was written by a newer program.
+    /// The log was written by another version of the program.
     #[error(
-        "{file} has format version {version}, this program reads version {FORMAT_VERSION}: use the newer program"
+        "{file} has the log format {version}, this program uses {FORMAT_VERSION}: use the program that wrote it"
     )]
     Version {
         /// The file.
@@ -84,6 +84,19 @@ pub enum LogError {
         /// Its version.
         version: u32,
     },
+    /// A write could not be made durable, and nothing is known about what the disk holds of it.
+    #[error(
+        "{file}: a block could not be made durable: {source}; the log takes no more until it is opened again"
+    )]
+    NotDurable {
+        /// The file.
+        file: PathBuf,
+        /// What the disk said.
+        source: io::Error,
+    },
+    /// An earlier write failed in a way that leaves the file in doubt.
+    #[error("{0}: an earlier write failed; the log takes no more until it is opened again")]
+    Stopped(PathBuf),
     /// A block is larger than a frame may be.
     #[error("block {height} has {bytes} bytes, a frame of the log holds {}", limits::FRAME_BYTES_MAX)]
     TooLarge {
@@ -97,6 +110,11 @@ pub enum LogError {
 impl LogError {
     fn io(file: &Path, source: io::Error) -> LogError {
         LogError::Io { file: file.to_owned(), source }
+    }
+
+    /// Whether the disk is full and nothing else is wrong: the log is as it was before.
+    pub fn is_full(&self) -> bool {
+        matches!(self, LogError::Io { source, .. } if disk::is_full(source))
     }
 }
 
@@ -115,43 +133,76 @@ pub struct Cut {
 #[derive(Debug)]
 pub struct Log {
     reader: LogReader,
-    file: File,
+    file: Box<dyn DiskFile>,
     segment: u32,
     offset: u64,
+    /// Up to where the file has space on the disk.
+    reserved_to: u64,
     next_height: u64,
     written_bytes: u64,
+    stopped: bool,
 }
 
 impl Log {
     /// Opens the log in `directory`, checks every frame, and cuts off a torn tail. A new directory gets a first
-    /// segment.
+    /// segment. The first `promised_entries` entries were acknowledged: they are never taken for a torn tail.
     ///
     /// # Errors
     /// Damage, a foreign or newer log, or what the operating system says.
-    pub fn open(directory: &Path, genesis_hash: [u8; 32]) -> Result<(Log, Option<Cut>), LogError> {
-        fs::create_dir_all(directory).map_err(|error| LogError::io(directory, error))?;
-        let reader = LogReader { directory: directory.to_owned(), genesis_hash };
+    pub fn open(
+        directory: &Path,
+        genesis_hash: [u8; 32],
+        promised_entries: u64,
+    ) -> Result<(Log, Option<Cut>), LogError> {
+        std::fs::create_dir_all(directory).map_err(|error| LogError::io(directory, error))?;
+        Log::on(Arc::new(Files::of(directory)), genesis_hash, promised_entries)
+    }
+
+    /// The same on any disk. What is found is durable before anything is built on it: a process that was killed leaves
+    /// whole blocks behind that were written and never synced.
+    ///
+    /// # Errors
+    /// Damage, a foreign or newer log, or what the disk says.
+    pub fn on(
+        disk: Arc<dyn Disk>,
+        genesis_hash: [u8; 32],
+        promised_entries: u64,
+    ) -> Result<(Log, Option<Cut>), LogError> {
+        let reader = LogReader::on(disk, genesis_hash);
+        if let Some(last) = reader.segments()?.last() {
+            let file = reader.open_to_write(*last)?;
+            let synced =
+                file.sync().and_then(|()| file.forget_cache()).and_then(|()| reader.disk.sync_directory());
+            synced.map_err(|error| LogError::io(&reader.path(*last), error))?;
+        }
         let mut cut = None;
         let mut blocks = reader.blocks();
-        let mut next_height = 0;
+        let (mut next_height, mut entries) = (0, 0);
         for block in &mut blocks {
             match block {
-                Ok((_, height, _)) => next_height = height.saturating_add(1),
+                Ok((_, height, block)) => {
+                    next_height = height.saturating_add(1);
+                    entries += block.entries.len() as u64 + 1;
+                }
+                Err(LogError::TornTail { file, offset, .. }) if entries < promised_entries => {
+                    let what = "the last block is damaged, and it was acknowledged".to_owned();
+                    return Err(LogError::Broken { file, offset, what });
+                }
                 Err(LogError::TornTail { file, offset, bytes }) => cut = Some(Cut { file, offset, bytes }),
                 Err(error) => return Err(error),
             }
         }
         if let Some(cut) = &cut {
-            cut_back(directory, cut)?;
+            reader.cut_back(cut)?;
         }
         let last = reader.segments()?.last().copied();
         let (file, segment) = match last {
-            Some(segment) => (open_for_append(&reader.path(segment))?, segment),
-            None => (create_segment(&reader, 1, next_height)?, 1),
+            Some(segment) => (reader.open_to_write(segment)?, segment),
+            None => (reader.create_segment(1, next_height)?, 1),
         };
-        let path = reader.path(segment);
-        let offset = file.metadata().map_err(|error| LogError::io(&path, error))?.len();
-        Ok((Log { reader, file, segment, offset, next_height, written_bytes: 0 }, cut))
+        let offset = file.length().map_err(|error| LogError::io(&reader.path(segment), error))?;
+        let (reserved_to, written_bytes, stopped) = (offset, 0, false);
+        Ok((Log { reader, file, segment, offset, reserved_to, next_height, written_bytes, stopped }, cut))
     }
 
     /// A handle for reading, which may outlive this one.
@@ -169,24 +220,55 @@ impl Log {
         self.written_bytes
     }
 
-    /// Appends one block and waits until it is on the disk. After an error the log is as it was before.
+    /// Takes disk space for the next block, however large it is: an append that follows does not find the disk full,
+    /// where the file system can reserve.
     ///
     /// # Errors
-    /// What the operating system says, for instance that the disk is full.
+    /// That the disk is full ([`LogError::is_full`]; then nothing has changed), or what else it says.
+    pub fn make_room(&mut self) -> Result<(), LogError> {
+        self.roll_over()?;
+        if self.offset + limits::FRAME_BYTES_MAX as u64 <= self.reserved_to {
+            return Ok(());
+        }
+        let reserved = self.file.reserve(self.offset, limits::LOG_RESERVE_BYTES);
+        reserved.map_err(|error| LogError::io(&self.reader.path(self.segment), error))?;
+        self.reserved_to = self.offset + limits::LOG_RESERVE_BYTES;
+        Ok(())
+    }
+
+    /// Gives back the space that was reserved and not used.
+    pub fn give_back_room(&mut self) {
+        // Space that stays reserved is used or given back by whoever opens the log next.
+        if !self.stopped && self.reserved_to > self.offset && self.file.set_length(self.offset).is_ok() {
+            self.reserved_to = self.offset;
+        }
+    }
+
+    /// Appends one block and waits until it is on the disk. After an error nobody may rely on this block.
+    ///
+    /// # Errors
+    /// When the disk is full ([`LogError::is_full`]) or refuses to write, the log is as it was before and the block
+    /// may be appended again. After [`LogError::NotDurable`] the log takes nothing more: it has to be opened and read
+    /// again.
     pub fn append(&mut self, block: &Block) -> Result<Position, LogError> {
         let height = block.seal.height;
         assert_eq!(height, self.next_height, "blocks are appended in order of height");
         let bytes = frame::encode(height, block)?;
-        if self.offset > limits::SEGMENT_BYTES_MAX {
-            self.file = create_segment(&self.reader, self.segment + 1, height)?;
-            self.segment += 1;
-            self.offset = frame::SEGMENT_HEADER_BYTES as u64;
-        }
+        self.roll_over()?;
         let path = self.reader.path(self.segment);
-        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
-            // Nobody was told of this block, so what stands of it may go; if even that fails, the next start cuts it.
-            let _cut_at_next_start = self.file.set_len(self.offset);
+        if let Err(error) = self.file.write_at(&bytes, self.offset) {
+            // Nobody was told of this block, so what stands of it goes; where that fails too, the next start cuts it.
+            self.stopped = self.file.set_length(self.offset).is_err();
+            self.reserved_to = self.offset;
             return Err(LogError::io(&path, error));
+        }
+        if let Err(source) = self.file.sync() {
+            self.stopped = true;
+            // Out of the system's memory with it, so that whoever opens the log next does not find a block there that
+            // the disk may not hold.
+            let _cut_or_judged_at_next_start =
+                self.file.set_length(self.offset).and_then(|()| self.file.sync());
+            return Err(LogError::NotDurable { file: path, source });
         }
         let position = Position { segment: self.segment, offset: self.offset };
         self.offset += bytes.len() as u64;
@@ -194,19 +276,45 @@ impl Log {
         self.next_height += 1;
         Ok(position)
     }
+
+    /// Goes on in the next segment once this one is full.
+    fn roll_over(&mut self) -> Result<(), LogError> {
+        if self.stopped {
+            return Err(LogError::Stopped(self.reader.path(self.segment)));
+        }
+        if self.offset <= limits::SEGMENT_BYTES_MAX {
+            return Ok(());
+        }
+        match self.reader.create_segment(self.segment + 1, self.next_height) {
+            Ok(file) => self.file = file,
+            Err(error) => {
+                self.stopped = !error.is_full();
+                return Err(error);
+            }
+        }
+        self.segment += 1;
+        self.offset = frame::SEGMENT_HEADER_BYTES as u64;
+        self.reserved_to = self.offset;
+        Ok(())
+    }
 }
 
 /// Reads blocks while another writes.
 #[derive(Debug, Clone)]
 pub struct LogReader {
-    directory: PathBuf,
+    disk: Arc<dyn Disk>,
     genesis_hash: [u8; 32],
 }
 
 impl LogReader {
     /// Opens a log for reading only: nothing is cut, nothing is created.
     pub fn open(directory: &Path, genesis_hash: [u8; 32]) -> LogReader {
-        LogReader { directory: directory.to_owned(), genesis_hash }
+        LogReader::on(Arc::new(Files::of(directory)), genesis_hash)
+    }
+
+    /// The same on any disk.
+    pub fn on(disk: Arc<dyn Disk>, genesis_hash: [u8; 32]) -> LogReader {
+        LogReader { disk, genesis_hash }
     }
 
     /// The block whose frame starts at `position`; its checksums are checked.
@@ -218,12 +326,12 @@ impl LogReader {
         let io = |error| LogError::io(&path, error);
         let broken =
             |what: &str| LogError::Broken { file: path.clone(), offset: position.offset, what: what.into() };
-        let file = File::open(&path).map_err(io)?;
+        let file = self.disk.open(&name(position.segment)).map_err(io)?;
         let mut header = [0; frame::FRAME_HEADER_BYTES];
-        file.read_exact_at(&mut header, position.offset).map_err(io)?;
+        file.read_at(&mut header, position.offset).map_err(io)?;
         let header = frame::Header::decode(&header).ok_or_else(|| broken("the frame's header is damaged"))?;
         let mut payload = vec![0; header.payload_bytes];
-        file.read_exact_at(&mut payload, position.offset + frame::FRAME_HEADER_BYTES as u64).map_err(io)?;
+        file.read_at(&mut payload, position.offset + frame::FRAME_HEADER_BYTES as u64).map_err(io)?;
         if !header.covers(&payload) {
             return Err(broken("the block's checksum differs"));
         }
@@ -248,15 +356,15 @@ impl LogReader {
     pub fn size_bytes(&self) -> Result<u64, LogError> {
         let mut bytes = 0;
         for segment in self.segments()? {
-            let path = self.path(segment);
-            bytes += fs::metadata(&path).map_err(|error| LogError::io(&path, error))?.len();
+            let length = self.disk.open(&name(segment)).and_then(|file| file.length());
+            bytes += length.map_err(|error| LogError::io(&self.path(segment), error))?;
         }
         Ok(bytes)
     }
 
     /// The file of a segment.
     pub fn path(&self, segment: u32) -> PathBuf {
-        self.directory.join(format!("{segment:08}.segment"))
+        self.disk.place(&name(segment))
     }
 
     /// Numbers of the segments that exist, in order.
@@ -264,14 +372,12 @@ impl LogReader {
     /// # Errors
     /// A gap in the numbers, or what the operating system says.
     pub fn segments(&self) -> Result<Vec<u32>, LogError> {
-        let io = |error| LogError::io(&self.directory, error);
-        let mut segments = Vec::new();
-        for entry in fs::read_dir(&self.directory).map_err(io)? {
-            let name = entry.map_err(io)?.file_name();
-            let number: Option<u32> =
-                name.to_str().and_then(|name| name.strip_suffix(".segment")).and_then(|n| n.parse().ok());
-            segments.extend(number);
-        }
+        let names = match self.disk.list() {
+            Ok(names) => names,
+            Err(error) => return Err(LogError::io(&self.disk.place(""), error)),
+        };
+        let number = |name: &String| name.strip_suffix(".segment").and_then(|number| number.parse().ok());
+        let mut segments: Vec<u32> = names.iter().filter_map(number).collect();
         segments.sort_unstable();
         for (expected, segment) in (1..).zip(&segments) {
             if expected != *segment {
@@ -281,36 +387,46 @@ impl LogReader {
         }
         Ok(segments)
     }
-}
 
-fn open_for_append(path: &Path) -> Result<File, LogError> {
-    OpenOptions::new().append(true).open(path).map_err(|error| LogError::io(path, error))
-}
-
-fn create_segment(reader: &LogReader, segment: u32, first_height: u64) -> Result<File, LogError> {
-    let path = reader.path(segment);
-    let io = |error| LogError::io(&path, error);
-    let mut file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(io)?;
-    file.write_all(&frame::segment_header(segment, first_height, &reader.genesis_hash)).map_err(io)?;
-    // The header is durable before the first frame is, so a header that cannot be read is never a torn write.
-    file.sync_all().map_err(io)?;
-    sync_directory(&reader.directory)?;
-    Ok(file)
-}
-
-fn cut_back(directory: &Path, cut: &Cut) -> Result<(), LogError> {
-    let io = |error| LogError::io(&cut.file, error);
-    if cut.offset == 0 {
-        fs::remove_file(&cut.file).map_err(io)?;
-    } else {
-        let file = OpenOptions::new().write(true).open(&cut.file).map_err(io)?;
-        file.set_len(cut.offset).and_then(|()| file.sync_all()).map_err(io)?;
+    fn open_to_write(&self, segment: u32) -> Result<Box<dyn DiskFile>, LogError> {
+        self.disk.open_to_write(&name(segment)).map_err(|error| LogError::io(&self.path(segment), error))
     }
-    sync_directory(directory)
+
+    /// Makes an empty segment. After an error there is none, or one that the next start takes away.
+    fn create_segment(&self, segment: u32, first_height: u64) -> Result<Box<dyn DiskFile>, LogError> {
+        let path = self.path(segment);
+        let file = match self.disk.create(&name(segment)) {
+            // Left by an attempt that failed and could not be taken back; nothing was ever written behind its header.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.open_to_write(segment)?,
+            created => created.map_err(|error| LogError::io(&path, error))?,
+        };
+        let header = frame::segment_header(segment, first_height, &self.genesis_hash);
+        if let Err(error) = file.write_at(&header, 0) {
+            let _taken_by_the_next_attempt = self.disk.remove(&name(segment));
+            return Err(LogError::io(&path, error));
+        }
+        // The header is durable before the first frame is, so a header that cannot be read is never a torn write.
+        let synced = file.sync().and_then(|()| self.disk.sync_directory());
+        synced.map_err(|source| LogError::NotDurable { file: path, source })?;
+        Ok(file)
+    }
+
+    fn cut_back(&self, cut: &Cut) -> Result<(), LogError> {
+        let io = |error| LogError::io(&cut.file, error);
+        let last = self.segments()?.last().copied().unwrap_or(1);
+        if cut.offset == 0 {
+            self.disk.remove(&name(last)).map_err(io)?;
+        } else {
+            let file = self.open_to_write(last)?;
+            file.set_length(cut.offset).and_then(|()| file.sync()).map_err(io)?;
+        }
+        self.disk.sync_directory().map_err(io)
+    }
 }
 
-fn sync_directory(directory: &Path) -> Result<(), LogError> {
-    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| LogError::io(directory, error))
+/// The name of a segment's file.
+fn name(segment: u32) -> String {
+    format!("{segment:08}.segment")
 }
 
 #[cfg(test)]

@@ -130,7 +130,8 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
     let directory = DataDir::open(root)?;
     let (genesis, validator) = open_genesis(&directory, wanted)?;
     let genesis_hash = genesis.hash();
-    let (mut log, cut) = Log::open(&directory.log(), genesis_hash)?;
+    let promised = promised(&directory)?.map_or(0, |checkpoint| checkpoint.size);
+    let (mut log, cut) = Log::open(&directory.log(), genesis_hash, promised)?;
     if let Some(cut) = cut {
         tracing::warn!(file = %cut.file.display(), offset = cut.offset, bytes = cut.bytes, "a block torn by a crash was cut off the log's end; nothing acknowledged was in it");
     }
@@ -294,13 +295,15 @@ fn rebuild_rows(log: &Log, rows: &Rows) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// The last checkpoint that was signed, where one can be read: a file that a power failure left unreadable says nothing.
+fn promised(directory: &DataDir) -> Result<Option<Checkpoint>, StorageError> {
+    let Some(text) = directory.checkpoint()? else { return Ok(None) };
+    Ok(Note::parse(&text).ok().and_then(|note| Checkpoint::parse(&note.text).ok()))
+}
+
 /// The last checkpoint that was signed must be of this log: an end that was acknowledged must not be missing.
 fn check_against_checkpoint(directory: &DataDir, rows: &Rows, state: &State) -> Result<(), StorageError> {
-    let Some(text) = directory.checkpoint()? else { return Ok(()) };
-    // A checkpoint file that a power failure left unreadable says nothing.
-    let Some(signed) = Note::parse(&text).ok().and_then(|note| Checkpoint::parse(&note.text).ok()) else {
-        return Ok(());
-    };
+    let Some(signed) = promised(directory)? else { return Ok(()) };
     if signed.size > state.log_size() {
         return Err(StorageError::Lost {
             directory: directory.log(),

@@ -1,13 +1,17 @@
 //! Walks the block log from front to back and tells a torn tail from a broken middle.
 
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 
 use ledger::block::Block;
 
+use crate::disk::DiskFile;
+
 use super::frame::{self, FRAME_HEADER_BYTES, Header, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::{LogError, LogReader, Position};
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 256 * 1024;
 
 /// Iterator over `(position, height, block)`; it ends after its first error.
 pub struct Blocks {
@@ -22,10 +26,27 @@ pub struct Blocks {
 struct Open {
     segment: u32,
     path: PathBuf,
-    file: BufReader<File>,
+    file: BufReader<FromTo>,
     bytes: u64,
     offset: u64,
     last: bool,
+}
+
+/// A part of a file, from front to back.
+struct FromTo {
+    file: Box<dyn DiskFile>,
+    from: u64,
+    to: u64,
+}
+
+impl Read for FromTo {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.to.saturating_sub(self.from)).unwrap_or(usize::MAX);
+        let part = left.min(buffer.len());
+        self.file.read_at(&mut buffer[..part], self.from)?;
+        self.from += part as u64;
+        Ok(part)
+    }
 }
 
 impl Blocks {
@@ -72,11 +93,10 @@ impl Blocks {
         let last = self.segments.as_ref().is_none_or(Vec::is_empty);
         let path = self.reader.path(segment);
         let io = |error| LogError::io(&path, error);
-        let file = File::open(&path).map_err(io)?;
-        let bytes = file.metadata().map_err(io)?.len();
-        let mut file = BufReader::with_capacity(256 * 1024, file);
+        let file = self.reader.disk.open(&super::name(segment)).map_err(io)?;
+        let bytes = file.length().map_err(io)?;
         let mut header = [0; SEGMENT_HEADER_BYTES];
-        let read = file.read_exact(&mut header);
+        let read = file.read_at(&mut header, 0);
         let torn = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof);
         let found = if torn {
             SegmentHeader::Broken
@@ -105,9 +125,9 @@ impl Blocks {
         }
         let mut offset = SEGMENT_HEADER_BYTES as u64;
         if let Some(start) = self.start.take().filter(|start| start.segment == segment) {
-            file.seek(SeekFrom::Start(start.offset)).map_err(io)?;
             offset = start.offset;
         }
+        let file = BufReader::with_capacity(READ_BYTES, FromTo { file, from: offset, to: bytes });
         self.open = Some(Open { segment, path, file, bytes, offset, last });
         Ok(true)
     }
@@ -151,9 +171,8 @@ impl Open {
     /// Damage or a torn tail: a torn write has no whole block behind it, and only the last segment has a tail.
     fn judge(&mut self, what: &'static str) -> Result<LogError, LogError> {
         let io = |error| LogError::io(&self.path, error);
-        let mut rest = Vec::new();
-        self.file.seek(SeekFrom::Start(self.offset)).map_err(io)?;
-        self.file.read_to_end(&mut rest).map_err(io)?;
+        let mut rest = vec![0; usize::try_from(self.bytes - self.offset).unwrap_or_default()];
+        self.file.get_ref().file.read_at(&mut rest, self.offset).map_err(io)?;
         let (file, offset) = (self.path.clone(), self.offset);
         if self.last && !holds_whole_frame(rest.get(1..).unwrap_or_default()) {
             return Ok(LogError::TornTail { file, offset, bytes: rest.len() as u64 });

@@ -28,6 +28,10 @@ impl World {
         self.root.path().join("data")
     }
 
+    fn genesis(&self) -> Genesis {
+        DataDir::look(&self.path()).unwrap().genesis().unwrap().unwrap()
+    }
+
     fn open(&self) -> Result<Opened, StorageError> {
         open(&self.path(), &WANTED)
     }
@@ -161,7 +165,14 @@ fn a_log_that_lost_an_acknowledged_end_refuses() {
     world.run(0..4);
     let file = world.path().join("log/00000001.segment");
     let bytes = fs::read(&file).unwrap();
-    fs::write(&file, &bytes[..bytes.len() - 5]).unwrap();
+    let torn = &bytes[..bytes.len() - 5];
+    fs::write(&file, torn).unwrap();
+    let Err(error) = world.open() else { panic!("acknowledged readings are missing") };
+    assert!(matches!(error, StorageError::Log(LogError::Broken { .. })), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), torn, "nothing was cut");
+    let reader = crate::log::LogReader::open(&world.path().join("log"), world.genesis().hash());
+    let last = reader.blocks().filter_map(Result::ok).last().unwrap().0;
+    fs::write(&file, &bytes[..last.offset as usize]).unwrap();
     let Err(error) = world.open() else { panic!("acknowledged readings are missing") };
     assert!(matches!(error, StorageError::Lost { .. }), "{error}");
 }

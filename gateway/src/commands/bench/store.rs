@@ -36,7 +36,7 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
     }
     let ceiling_per_second = (writes * TRANSACTIONS as u64) as f64 / began.elapsed().as_secs_f64();
 
-    let (mut log, _) = Log::open(&scratch.0.join("log"), [0; 32])?;
+    let (mut log, _) = Log::open(&scratch.0.join("log"), [0; 32], 0)?;
     let (mut height, mut latencies) = (0_u64, Vec::new());
     let cpu_before = cpu_seconds();
     let began = clock::monotonic();

@@ -16,7 +16,7 @@ use crate::sequence::Sequence;
 
 const TAG_COSE_SIGN1: u64 = 18;
 /// EdDSA, as devices emit it (RFC 9053 §2.2).
-const ALGORITHM_EDDSA: i128 = -8;
+pub(crate) const ALGORITHM_EDDSA: i128 = -8;
 /// Ed25519, fully specified (RFC 9864 §2.2); accepted.
 const ALGORITHM_ED25519: i128 = -19;
 const AAD_PREFIX: &str = "lamppost/1/";
@@ -98,8 +98,15 @@ pub fn network_is_valid(network: &str) -> bool {
     (1..=NETWORK_BYTES_MAX).contains(&network.len()) && network.bytes().all(allowed)
 }
 
-/// Hands the Sig_structure `["Signature1", protected, external_aad, payload]` on, piece by piece (RFC 9052 §4.4).
-fn for_each_piece(protected: &[u8], network: &str, payload: &[u8], mut piece: impl FnMut(&[u8])) {
+/// Hands the Sig_structure `["Signature1", protected, external_aad, payload]` on, piece by piece (RFC 9052 §4.4). The
+/// external_aad is `lamppost/1/{network}`; a signature that is no transaction's adds its purpose.
+fn for_each_piece(
+    purpose: &str,
+    protected: &[u8],
+    network: &str,
+    payload: &[u8],
+    mut piece: impl FnMut(&[u8]),
+) {
     let head = |major, argument: usize, piece: &mut dyn FnMut(&[u8])| {
         let (bytes, length) = cbor::head(major, argument as u64);
         piece(&bytes[..length]);
@@ -109,9 +116,10 @@ fn for_each_piece(protected: &[u8], network: &str, payload: &[u8], mut piece: im
     piece(CONTEXT.as_bytes());
     head(2, protected.len(), &mut piece);
     piece(protected);
-    head(2, AAD_PREFIX.len() + network.len(), &mut piece);
+    head(2, AAD_PREFIX.len() + network.len() + purpose.len(), &mut piece);
     piece(AAD_PREFIX.as_bytes());
     piece(network.as_bytes());
+    piece(purpose.as_bytes());
     head(2, payload.len(), &mut piece);
     piece(payload);
 }
@@ -123,16 +131,28 @@ pub fn sig_structure(
     payload: &[u8],
     out: &mut [u8],
 ) -> Result<usize, EncodeError> {
+    sig_structure_for("", protected, network, payload, out)
+}
+
+/// The same for a signature whose external_aad ends with a purpose.
+pub(crate) fn sig_structure_for(
+    purpose: &str,
+    protected: &[u8],
+    network: &str,
+    payload: &[u8],
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
     let mut writer = Writer::new(out);
     let mut result = Ok(());
-    for_each_piece(protected, network, payload, |piece| result = result.and_then(|()| writer.raw(piece)));
+    let write = |piece: &[u8]| result = result.and_then(|()| writer.raw(piece));
+    for_each_piece(purpose, protected, network, payload, write);
     result.map(|()| writer.position())
 }
 
 /// The transaction id: SHA-256 over the Sig_structure, which is streamed and never assembled.
 pub fn transaction_id(protected: &[u8], network: &str, payload: &[u8]) -> TransactionId {
     let mut hash = Sha256::new();
-    for_each_piece(protected, network, payload, |piece| hash.update(piece));
+    for_each_piece("", protected, network, payload, |piece| hash.update(piece));
     TransactionId(hash.finalize().into())
 }
 

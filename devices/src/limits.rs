@@ -37,6 +37,9 @@ pub const SIG_STRUCTURE_OVERHEAD_BYTES: usize = 12 + 3 + 2 + 11 + NETWORK_BYTES_
 pub const READING_SIG_STRUCTURE_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + SIG_STRUCTURE_OVERHEAD_BYTES;
 /// Bytes of the Sig_structure of the largest instruction.
 pub const INSTRUCTION_SIG_STRUCTURE_BYTES_MAX: usize = INSTRUCTION_BYTES_MAX + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of the longest Sig_structure of a proof of possession: a header of algorithm and kid (13), a kid and an account
+/// id, and `/rotate` behind the network.
+pub const POSSESSION_SIG_STRUCTURE_BYTES_MAX: usize = 13 + 8 + 32 + 7 + SIG_STRUCTURE_OVERHEAD_BYTES;
 /// Bytes of an encoded acknowledgement: an array of two u32 and two u64.
 pub const ACK_BYTES_MAX: usize = 1 + 5 + 5 + 9 + 9;
 /// Bytes of an encoded refusal notice.

@@ -71,7 +71,7 @@ pub fn admit(state: &State, arrival: Arrival) -> Result<Candidate, Box<Turned>> 
         Box::new(Turned { kid, sequence, known, refused: Refused::Reading(refusal), ticket })
     };
     let Some(device) = state.device(kid) else { return Err(turned(false, Refusal::UnknownDevice)) };
-    if device.revoked {
+    if device.is_retired() {
         return Err(turned(true, Refusal::Revoked));
     }
     let key = device.public_key;

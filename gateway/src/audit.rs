@@ -247,7 +247,7 @@ struct Plan<'a> {
     steps: Vec<Step<'a>>,
 }
 
-/// Decodes the window's entries and finds the key of each reading: in the registry, or in an enrolment before it. A
+/// Decodes the window's entries and finds the key of each reading: in the registry, or in an instruction before it. A
 /// key that was planned wrongly does no harm: executing compares it with the registry's.
 fn plan<'a>(window: &'a [Located], state: Option<&State>) -> Vec<Plan<'a>> {
     let mut enrolled: HashMap<DeviceId, PublicKey> = HashMap::new();
@@ -267,10 +267,9 @@ fn plan<'a>(window: &'a [Located], state: Option<&State>) -> Vec<Plan<'a>> {
                     }
                 }
                 Some(Entry::Instruction(instruction)) => {
-                    if let Ok(Instruction::Enrol { public_key, .. }) =
-                        Instruction::decode(instruction.payload())
-                    {
-                        enrolled.insert(public_key.kid(), public_key);
+                    let decoded = Instruction::decode(instruction.payload()).ok();
+                    if let Some(key) = decoded.as_ref().and_then(Instruction::device_key) {
+                        enrolled.insert(key.kid(), *key);
                     }
                     Step::Instruction(instruction)
                 }

@@ -29,7 +29,7 @@ impl DeviceStatus {
     /// How a device does at a moment.
     pub fn of(device: &Device, now_unix_milliseconds: u64) -> DeviceStatus {
         match device.last_accepted_unix_milliseconds {
-            _ if device.revoked => DeviceStatus::Revoked,
+            _ if device.is_retired() => DeviceStatus::Revoked,
             None => DeviceStatus::New,
             Some(last) if now_unix_milliseconds.saturating_sub(last) > SILENT_AFTER_SECONDS * 1_000 => {
                 DeviceStatus::Silent
@@ -209,7 +209,7 @@ pub fn account_of(state: &State, id: AccountId) -> Option<AccountFigures> {
         AccountRole::Escrow => {
             state.devices().find(|(kid, _)| state.escrow(*kid) == id).map_or(0, |(kid, device)| {
                 // Only a device without an owner fills its escrow.
-                if device.owner.is_some() {
+                if device.owner().is_some() {
                     0
                 } else {
                     state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens)

@@ -123,6 +123,8 @@ pub struct Account {
     pub key: Option<PublicKey>,
     /// Counter of the account's last accepted instruction; 0 before the first.
     pub counter: u64,
+    /// Rewards it was paid, less what corrections took back, in micro-tokens: so much can a correction still take.
+    pub rewards_microtokens: u128,
 }
 
 impl Account {

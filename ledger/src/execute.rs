@@ -6,7 +6,6 @@ use crate::encoding::encoded_into;
 use crate::instruction::{Instruction, InstructionRefusal};
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, ENTRY_BYTES_MAX};
 use crate::merkle::{Frontier, Hash, leaf_hash};
-use crate::registry::Device;
 use crate::settlement::Settlement;
 use crate::state::{State, check_reading};
 use crate::statement::Statement;
@@ -249,9 +248,10 @@ impl<'s> BlockBuilder<'s> {
         self.settlement = Some(settlement);
         self.settled_epochs = Some((self.state.epoch, last_epoch));
         self.state.epoch = epoch;
+        self.state.tariffs.begin_epoch(epoch);
     }
 
-    fn post(&mut self, transfer: Transfer, entry_index: u64) -> Result<(), InstructionRefusal> {
+    pub(crate) fn post(&mut self, transfer: Transfer, entry_index: u64) -> Result<(), InstructionRefusal> {
         self.state.book.post(&transfer)?;
         let (height, time_unix_milliseconds) = (self.height, self.time_unix_milliseconds);
         self.transfers.push(TransferRecord { transfer, height, time_unix_milliseconds, entry_index });
@@ -273,7 +273,7 @@ impl<'s> BlockBuilder<'s> {
         device.accepted_envelopes = device.accepted_envelopes.saturating_add(1);
         device.accepted_records = device.accepted_records.saturating_add(records.into());
         device.last_accepted_unix_milliseconds = Some(self.time_unix_milliseconds);
-        let due = device.tally.count(&self.state.tariff, &pack);
+        let due = device.tally.count(self.state.tariffs.in_force(), &pack);
         self.state.due_total_microtokens = self.state.due_total_microtokens.saturating_add(due.into());
         self.state.totals.envelopes = self.state.totals.envelopes.saturating_add(1);
         self.state.totals.records = self.state.totals.records.saturating_add(records.into());
@@ -295,29 +295,8 @@ impl<'s> BlockBuilder<'s> {
         let instruction = Instruction::decode(signed.payload()).map_err(|_| InstructionRefusal::Malformed)?;
         let account = self.signer(signed)?;
         let (id, name) = (signed.transaction_id(), instruction.name());
-        // Each arm either refuses before it changes anything, or carries the instruction out.
-        match instruction {
-            Instruction::Enrol { public_key, owner, position } => {
-                self.state.check_enrolment(account, &public_key, owner, position)?;
-                let kid = public_key.kid();
-                self.state.devices.insert(kid, Device::enrolled(public_key, owner, position, self.height));
-                if let Some(owner) = owner {
-                    self.state.owned.entry(owner).or_default().insert(kid);
-                }
-            }
-            Instruction::Transfer { to, amount_microtokens, memo } => {
-                let reason = TransferReason::Transfer { memo };
-                self.post(Transfer { debit: account, credit: to, amount_microtokens, reason }, index)?;
-            }
-            Instruction::Issue { to, amount_microtokens } => {
-                if account != self.state.constants.treasury {
-                    return Err(InstructionRefusal::NotTreasury);
-                }
-                let debit = self.state.constants.supply;
-                let reason = TransferReason::Issue;
-                self.post(Transfer { debit, credit: to, amount_microtokens, reason }, index)?;
-            }
-        }
+        // Either refuses before it changes anything, or carries the instruction out.
+        self.carry_out(account, instruction, index)?;
         self.state.book.sign_in(account, *signed.public_key(), signed.counter());
         self.state.totals.instructions = self.state.totals.instructions.saturating_add(1);
         Ok(Outcome::Instruction { index, id, account, name })

@@ -1,16 +1,18 @@
-//! What an account can ask of the ledger, its encoding, and why it is refused.
+//! What an account can ask of the ledger, and its encoding.
 
 use crate::account::AccountId;
 use crate::encoding::{
     Read, Written, array_of, decoded, encoded, read_account, read_option, write_account, write_option,
 };
+pub use crate::instruction_refusal::InstructionRefusal;
 use crate::registry::Position;
-use crate::transfer::{PostingError, read_memo};
+use crate::tariff::{Tariff, read_tariff, write_tariff};
+use crate::transfer::{read_memo, read_why};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use devices::cbor::{DecodeError, Reader, Writer};
-use devices::identity::PublicKey;
+use devices::identity::{DeviceId, PublicKey};
 
 /// The payload of an instruction: a CBOR array `[name, arguments…]` (contract, accounts' instructions).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,43 @@ pub enum Instruction {
         owner: Option<AccountId>,
         /// Where it stands.
         position: Option<Position>,
+    },
+    /// `["claim", kid, [latitude, longitude], proof]`, by whoever becomes the owner of a device that has none.
+    Claim {
+        /// The device.
+        kid: DeviceId,
+        /// Where it stands.
+        position: Position,
+        /// The device's signature over the claiming account's id ([`devices::Possession::Claim`]).
+        proof: [u8; 64],
+    },
+    /// `["transfer_device", kid, account / null]`, by the owner: offers the device, or withdraws the offer.
+    TransferDevice {
+        /// The device.
+        kid: DeviceId,
+        /// Who may accept it; nobody, when absent.
+        to: Option<AccountId>,
+    },
+    /// `["accept_device", kid]`, by the account that the device is offered to.
+    AcceptDevice {
+        /// The device.
+        kid: DeviceId,
+    },
+    /// `["rotate_key", kid, new key, proof]`, by the owner or the operator.
+    RotateKey {
+        /// The device by its old key.
+        kid: DeviceId,
+        /// The key that takes its place.
+        new_key: PublicKey,
+        /// The new key's signature over the old kid and the signer's id ([`devices::Possession::Rotation`]).
+        proof: [u8; 64],
+    },
+    /// `["revoke_device", kid, why]`, by the owner or the operator.
+    RevokeDevice {
+        /// The device.
+        kid: DeviceId,
+        /// Why; never empty.
+        why: String,
     },
     /// `["transfer", to, amount, memo / null]`, by any account.
     Transfer {
@@ -40,6 +79,24 @@ pub enum Instruction {
         /// How many micro-tokens.
         amount_microtokens: u64,
     },
+    /// `["correct", entry index, from, to, amount, why]`, by the operator, from or to the pool.
+    Correct {
+        /// The entry that is set right; it stays as it is.
+        entry_index: u64,
+        /// Who gives.
+        from: AccountId,
+        /// Who gets.
+        to: AccountId,
+        /// How many micro-tokens.
+        amount_microtokens: u64,
+        /// Why; never empty.
+        why: String,
+    },
+    /// `["set_tariff", tariff]`, by the operator, from the next epoch on.
+    SetTariff {
+        /// The next version.
+        tariff: Tariff,
+    },
 }
 
 /// Which instruction it is.
@@ -47,20 +104,55 @@ pub enum Instruction {
 pub enum InstructionName {
     /// Admits a device.
     Enrol,
+    /// Gives a device its first owner.
+    Claim,
+    /// Offers a device.
+    TransferDevice,
+    /// Takes an offered device.
+    AcceptDevice,
+    /// Gives a device another key.
+    RotateKey,
+    /// Ends a device's service.
+    RevokeDevice,
     /// Moves tokens.
     Transfer,
     /// Makes tokens.
     Issue,
+    /// Sets an entry right.
+    Correct,
+    /// Announces a price list.
+    SetTariff,
 }
 
 impl InstructionName {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Enrol,
+        Self::Claim,
+        Self::TransferDevice,
+        Self::AcceptDevice,
+        Self::RotateKey,
+        Self::RevokeDevice,
+        Self::Transfer,
+        Self::Issue,
+        Self::Correct,
+        Self::SetTariff,
+    ];
+
     /// The contract's word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Enrol => "enrol",
+            Self::Claim => "claim",
+            Self::TransferDevice => "transfer_device",
+            Self::AcceptDevice => "accept_device",
+            Self::RotateKey => "rotate_key",
+            Self::RevokeDevice => "revoke_device",
             Self::Transfer => "transfer",
             Self::Issue => "issue",
+            Self::Correct => "correct",
+            Self::SetTariff => "set_tariff",
         }
     }
 }
@@ -77,8 +169,24 @@ impl Instruction {
     pub fn name(&self) -> InstructionName {
         match self {
             Self::Enrol { .. } => InstructionName::Enrol,
+            Self::Claim { .. } => InstructionName::Claim,
+            Self::TransferDevice { .. } => InstructionName::TransferDevice,
+            Self::AcceptDevice { .. } => InstructionName::AcceptDevice,
+            Self::RotateKey { .. } => InstructionName::RotateKey,
+            Self::RevokeDevice { .. } => InstructionName::RevokeDevice,
             Self::Transfer { .. } => InstructionName::Transfer,
             Self::Issue { .. } => InstructionName::Issue,
+            Self::Correct { .. } => InstructionName::Correct,
+            Self::SetTariff { .. } => InstructionName::SetTariff,
+        }
+    }
+
+    /// The key that the instruction brings into the registry, if it is carried out: what later readings verify under.
+    #[must_use]
+    pub fn device_key(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Enrol { public_key: key, .. } | Self::RotateKey { new_key: key, .. } => Some(key),
+            _ => None,
         }
     }
 
@@ -103,18 +211,46 @@ impl Instruction {
         decoded(payload, Self::read)
     }
 
+    /// How many arguments follow the name.
+    const fn arguments(name: InstructionName) -> usize {
+        match name {
+            InstructionName::AcceptDevice | InstructionName::SetTariff => 1,
+            InstructionName::TransferDevice | InstructionName::RevokeDevice | InstructionName::Issue => 2,
+            InstructionName::Enrol
+            | InstructionName::Claim
+            | InstructionName::RotateKey
+            | InstructionName::Transfer => 3,
+            InstructionName::Correct => 5,
+        }
+    }
+
     fn write(&self, writer: &mut Writer<'_>) -> Written {
-        let arguments: usize = match self {
-            Self::Enrol { .. } | Self::Transfer { .. } => 3,
-            Self::Issue { .. } => 2,
-        };
-        writer.array_header(arguments.saturating_add(1))?;
+        writer.array_header(Self::arguments(self.name()).saturating_add(1))?;
         writer.text(self.name().as_str())?;
         match self {
             Self::Enrol { public_key, owner, position } => {
                 writer.bytes(public_key.as_bytes())?;
                 write_option(writer, *owner, write_account)?;
                 write_option(writer, *position, write_position)
+            }
+            Self::Claim { kid, position, proof } => {
+                writer.bytes(kid.as_bytes())?;
+                write_position(writer, *position)?;
+                writer.bytes(proof)
+            }
+            Self::TransferDevice { kid, to } => {
+                writer.bytes(kid.as_bytes())?;
+                write_option(writer, *to, write_account)
+            }
+            Self::AcceptDevice { kid } => writer.bytes(kid.as_bytes()),
+            Self::RotateKey { kid, new_key, proof } => {
+                writer.bytes(kid.as_bytes())?;
+                writer.bytes(new_key.as_bytes())?;
+                writer.bytes(proof)
+            }
+            Self::RevokeDevice { kid, why } => {
+                writer.bytes(kid.as_bytes())?;
+                writer.text(why)
             }
             Self::Transfer { to, amount_microtokens, memo } => {
                 write_account(writer, *to)?;
@@ -125,29 +261,69 @@ impl Instruction {
                 write_account(writer, *to)?;
                 writer.unsigned(*amount_microtokens)
             }
+            Self::Correct { entry_index, from, to, amount_microtokens, why } => {
+                writer.unsigned(*entry_index)?;
+                write_account(writer, *from)?;
+                write_account(writer, *to)?;
+                writer.unsigned(*amount_microtokens)?;
+                writer.text(why)
+            }
+            Self::SetTariff { tariff } => write_tariff(writer, tariff),
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Read<Self> {
         let items = reader.array_header()?;
-        match (reader.text()?, items) {
-            ("enrol", 4) => {
-                let public_key = read_key(reader)?;
-                let owner = read_option(reader, read_account)?;
-                Ok(Self::Enrol { public_key, owner, position: read_option(reader, read_position)? })
+        let word = reader.text()?;
+        let name = InstructionName::ALL.into_iter().find(|name| name.as_str() == word);
+        let name = name.filter(|name| Self::arguments(*name).checked_add(1) == Some(items));
+        Ok(match name.ok_or(DecodeError::Unexpected)? {
+            InstructionName::Enrol => Self::Enrol {
+                public_key: read_key(reader)?,
+                owner: read_option(reader, read_account)?,
+                position: read_option(reader, read_position)?,
+            },
+            InstructionName::Claim => Self::Claim {
+                kid: read_kid(reader)?,
+                position: read_position(reader)?,
+                proof: *reader.byte_array()?,
+            },
+            InstructionName::TransferDevice => {
+                Self::TransferDevice { kid: read_kid(reader)?, to: read_option(reader, read_account)? }
             }
-            ("transfer", 4) => {
-                let to = read_account(reader)?;
-                let amount_microtokens = reader.unsigned()?;
-                Ok(Self::Transfer { to, amount_microtokens, memo: read_option(reader, read_memo)? })
+            InstructionName::AcceptDevice => Self::AcceptDevice { kid: read_kid(reader)? },
+            InstructionName::RotateKey => Self::RotateKey {
+                kid: read_kid(reader)?,
+                new_key: read_key(reader)?,
+                proof: *reader.byte_array()?,
+            },
+            InstructionName::RevokeDevice => {
+                Self::RevokeDevice { kid: read_kid(reader)?, why: read_why(reader)? }
             }
-            ("issue", 3) => {
-                let to = read_account(reader)?;
-                Ok(Self::Issue { to, amount_microtokens: reader.unsigned()? })
+            InstructionName::Transfer => Self::Transfer {
+                to: read_account(reader)?,
+                amount_microtokens: reader.unsigned()?,
+                memo: read_option(reader, read_memo)?,
+            },
+            InstructionName::Issue => {
+                Self::Issue { to: read_account(reader)?, amount_microtokens: reader.unsigned()? }
             }
-            _ => Err(DecodeError::Unexpected),
-        }
+            InstructionName::Correct => Self::Correct {
+                entry_index: reader.unsigned()?,
+                from: read_account(reader)?,
+                to: read_account(reader)?,
+                amount_microtokens: reader.unsigned()?,
+                why: read_why(reader)?,
+            },
+            // Its bounds are judged when it is carried out, so that the refusal says what is wrong.
+            InstructionName::SetTariff => Self::SetTariff { tariff: read_tariff(reader)? },
+        })
     }
+}
+
+/// Reads a device's kid.
+pub(crate) fn read_kid(reader: &mut Reader<'_>) -> Read<DeviceId> {
+    Ok(DeviceId(*reader.byte_array::<8>()?))
 }
 
 /// Writes a position as `[latitude, longitude]` in micro-degrees.
@@ -167,94 +343,4 @@ pub(crate) fn read_position(reader: &mut Reader<'_>) -> Read<Position> {
 /// Reads a public key, which must be canonical and not weak.
 pub(crate) fn read_key(reader: &mut Reader<'_>) -> Read<PublicKey> {
     PublicKey::from_bytes(*reader.byte_array::<32>()?).map_err(|_| DecodeError::OutOfRange)
-}
-
-/// Why an instruction is refused, in order of precedence. A refused one costs nothing and leaves no trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-pub enum InstructionRefusal {
-    /// The payload is no instruction that this ledger knows.
-    #[error("the payload is no instruction of this ledger")]
-    Malformed,
-    /// Nobody has signed under this kid before, and the header carries no key.
-    #[error("the account is unknown: its first instruction must carry its key")]
-    UnknownAccount,
-    /// The signature does not hold under the account's key.
-    #[error("the signature does not hold under the account's key on this network")]
-    Signature,
-    /// Another account signs under the same first eight bytes.
-    #[error("another account already signs under this kid")]
-    KidTaken,
-    /// The counter is not above that of the account's last instruction.
-    #[error("the counter is not above that of the account's last instruction")]
-    StaleCounter,
-    /// Only the operator may.
-    #[error("only the operator may enrol devices")]
-    NotOperator,
-    /// Only the treasury may.
-    #[error("only the treasury may issue tokens")]
-    NotTreasury,
-    /// The device is in the registry.
-    #[error("a device with this kid is enrolled already")]
-    AlreadyEnrolled,
-    /// A system account cannot own devices.
-    #[error("the pool and the supply account cannot own devices")]
-    OwnerNotAllowed,
-    /// The position is none.
-    #[error("the position is not within 90 degrees north or south and 180 degrees east or west")]
-    PositionOutOfRange,
-    /// The position that stands for none.
-    #[error("the position 0,0 is where sensors lie whose position nobody has set")]
-    PositionUnset,
-    /// Nothing to move.
-    #[error("the amount is zero")]
-    ZeroAmount,
-    /// From an account to itself.
-    #[error("the receiving account is the sending one")]
-    SameAccount,
-    /// The supply account takes nothing back.
-    #[error("the supply account cannot receive tokens")]
-    ToSupply,
-    /// More than there is.
-    #[error("the account does not hold that much")]
-    InsufficientBalance,
-    /// More than can be counted.
-    #[error("the supply would exceed what a u64 counts")]
-    SupplyExceeded,
-}
-
-impl InstructionRefusal {
-    /// The reason's word in answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::UnknownAccount => "unknown_account",
-            Self::Signature => "signature",
-            Self::KidTaken => "kid_taken",
-            Self::StaleCounter => "stale_counter",
-            Self::NotOperator => "not_operator",
-            Self::NotTreasury => "not_treasury",
-            Self::AlreadyEnrolled => "already_enrolled",
-            Self::OwnerNotAllowed => "owner_not_allowed",
-            Self::PositionOutOfRange => "position_out_of_range",
-            Self::PositionUnset => "position_unset",
-            Self::ZeroAmount => "zero_amount",
-            Self::SameAccount => "same_account",
-            Self::ToSupply => "to_supply",
-            Self::InsufficientBalance => "insufficient_balance",
-            Self::SupplyExceeded => "supply_exceeded",
-        }
-    }
-}
-
-impl From<PostingError> for InstructionRefusal {
-    fn from(error: PostingError) -> Self {
-        match error {
-            PostingError::ZeroAmount => Self::ZeroAmount,
-            PostingError::SameAccount => Self::SameAccount,
-            PostingError::ToSupply => Self::ToSupply,
-            PostingError::InsufficientBalance => Self::InsufficientBalance,
-            PostingError::SupplyExceeded => Self::SupplyExceeded,
-        }
-    }
 }

@@ -40,11 +40,20 @@ pub const CELL_RESOLUTION_MAX: u8 = 15;
 pub const INTERVAL_SECONDS_MAX: u32 = 86_400;
 /// Seconds after which a record counts as late, at most: nothing older is accepted.
 pub const LATE_AFTER_SECONDS_MAX: u32 = 30 * 86_400;
+/// Versions of the tariff that the state keeps at most.
+pub const TARIFF_VERSIONS_MAX: usize = 1_024;
 /// Lines of a statement that name a quantity outside the tariff; the rest are counted together.
 pub const UNPRICED_LINES_MAX: usize = 16;
 
 /// Bytes of a transfer's memo at most.
 pub const MEMO_BYTES_MAX: usize = 140;
+/// Bytes of the reason that a revocation or a correction gives, at most.
+pub const WHY_BYTES_MAX: usize = 280;
+
+/// Former owners of a device that are remembered at once.
+pub const FORMER_OWNERS_MAX: usize = 8;
+/// Seconds for which a former owner is remembered: 31 days, longer than any record may be late.
+pub const FORMER_OWNER_SECONDS: u64 = 31 * 86_400;
 
 /// Signature lines of a note at most (C2SP signed-note: at least 16 must be accepted).
 pub const NOTE_SIGNATURES_MAX: usize = 64;
@@ -67,6 +76,7 @@ const _: () = assert!(LATE_AFTER_SECONDS_MAX as i64 <= AGE_SECONDS_MAX);
 const _: () = assert!(devices::limits::ENVELOPE_BYTES_MAX <= ENTRY_BYTES_MAX);
 const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= ENTRY_BYTES_MAX);
 const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= BLOCK_BYTES_MAX);
+const _: () = assert!(FORMER_OWNER_SECONDS > AGE_SECONDS_MAX as u64, "a late record finds its owner");
 const _: () = assert!(VALIDATORS_MAX <= NOTE_SIGNATURES_MAX);
 // A device's reward for one epoch fits a u64 whatever the tariff says.
 const _: () = assert!(

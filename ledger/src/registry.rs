@@ -1,10 +1,11 @@
 //! What the ledger knows of a device: its key, its owner, what it sent.
 
 use crate::account::AccountId;
+use crate::ownership::Ownership;
 use crate::tally::Tally;
 use crate::window::Window;
 use core::fmt;
-use devices::identity::PublicKey;
+use devices::identity::{DeviceId, PublicKey};
 
 /// Micro-degrees of a quarter turn.
 const LATITUDE_MICRODEGREES_MAX: i32 = 90_000_000;
@@ -51,19 +52,34 @@ fn write_degrees(f: &mut fmt::Formatter<'_>, microdegrees: i32) -> fmt::Result {
     write!(f, "{sign}{}.{:06}", magnitude / 1_000_000, magnitude % 1_000_000)
 }
 
+/// Why and since when a device's readings are refused for good. Its key is kept, so that what it sent still verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retirement {
+    /// Time of the block that ended its service, Unix milliseconds.
+    pub unix_milliseconds: u64,
+    /// The kid of the key that took its place; `None` when it was revoked.
+    pub replaced_by: Option<DeviceId>,
+}
+
 /// An enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its key.
     pub public_key: PublicKey,
-    /// Who is paid; nobody yet when absent, and the rewards wait in the device's escrow account.
-    pub owner: Option<AccountId>,
-    /// Where it stands.
+    /// Who is paid, and who was before. While nobody is, the rewards wait in the device's escrow account.
+    pub ownership: Ownership,
+    /// Who may accept it.
+    pub offered_to: Option<AccountId>,
+    /// Where it stands; [`Self::stand_at`] changes it.
     pub position: Option<Position>,
     /// The block that enrolled it.
     pub enrolled_height: u64,
-    /// Whether its readings are refused for good.
-    pub revoked: bool,
+    /// Time of that block, Unix milliseconds: from then on readings are expected.
+    pub active_from_unix_milliseconds: u64,
+    /// The kid of the key whose place it took.
+    pub replaces: Option<DeviceId>,
+    /// Set when its readings are refused for good.
+    pub retirement: Option<Retirement>,
     /// Which of its envelopes were accepted lately.
     pub window: Window,
     /// Envelopes accepted ever.
@@ -79,20 +95,24 @@ pub struct Device {
 }
 
 impl Device {
-    /// A device as enrolment makes it.
+    /// A device as enrolment makes it in the block of this height and time.
     #[must_use]
     pub fn enrolled(
         public_key: PublicKey,
-        owner: Option<AccountId>,
+        ownership: Ownership,
         position: Option<Position>,
         height: u64,
+        time_unix_milliseconds: u64,
     ) -> Self {
         Self {
             public_key,
-            owner,
+            ownership,
+            offered_to: None,
             position,
             enrolled_height: height,
-            revoked: false,
+            active_from_unix_milliseconds: time_unix_milliseconds,
+            replaces: None,
+            retirement: None,
             window: Window::default(),
             accepted_envelopes: 0,
             accepted_records: 0,
@@ -100,5 +120,46 @@ impl Device {
             earned_microtokens: 0,
             tally: Tally::default(),
         }
+    }
+
+    /// Who owns it now.
+    #[must_use]
+    pub fn owner(&self) -> Option<AccountId> {
+        self.ownership.present()
+    }
+
+    /// Whether its readings are refused for good: it was revoked, or another key took its place.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retirement.is_some()
+    }
+
+    /// Whether it was revoked, which nothing takes back.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.retirement.is_some_and(|retirement| retirement.replaced_by.is_none())
+    }
+
+    /// The kid of the key that took its place.
+    #[must_use]
+    pub fn replaced_by(&self) -> Option<DeviceId> {
+        self.retirement.and_then(|retirement| retirement.replaced_by)
+    }
+
+    /// Until when readings were expected, Unix milliseconds; `None` while they still are.
+    #[must_use]
+    pub fn active_until_unix_milliseconds(&self) -> Option<u64> {
+        self.retirement.map(|retirement| retirement.unix_milliseconds)
+    }
+
+    /// Moves it to where its claimant says it stands.
+    pub(crate) fn stand_at(&mut self, position: Position) {
+        self.position = Some(position);
+    }
+
+    /// Ends its service; an offer of it ends with it.
+    pub(crate) fn retire(&mut self, unix_milliseconds: u64, replaced_by: Option<DeviceId>) {
+        self.retirement = Some(Retirement { unix_milliseconds, replaced_by });
+        self.offered_to = None;
     }
 }

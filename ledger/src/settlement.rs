@@ -1,10 +1,7 @@
-//! An epoch's end: every device's statement, what all of them come to, and the rules of the registry.
+//! An epoch's end: every device's statement, and what all of them come to.
 
-use crate::account::AccountId;
 use crate::cell::Cell;
 use crate::encoding::{Written, write_wide};
-use crate::instruction::InstructionRefusal;
-use crate::registry::Position;
 use crate::reward::{share_of, share_of_pool, statement_lines};
 use crate::state::State;
 use crate::statement::{CellShare, Statement};
@@ -12,7 +9,7 @@ use crate::tally::Tally;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use devices::cbor::Writer;
-use devices::identity::{DeviceId, PublicKey};
+use devices::identity::DeviceId;
 
 /// What the statements of an epoch come to: due − withheld by cells − withheld by the pool = paid, and
 /// paid + remainder = the pool before.
@@ -95,7 +92,7 @@ impl State {
         Settlement {
             first_epoch: self.epoch,
             last_epoch,
-            tariff_version: self.tariff.version,
+            tariff_version: self.tariff().version,
             statements: u64::try_from(statements.len()).unwrap_or(u64::MAX),
             pool_before_microtokens: pool_microtokens,
             due_microtokens: sum(|statement| statement.due_microtokens),
@@ -113,22 +110,22 @@ impl State {
         let cell = device.position.and_then(Cell::of);
         let tally = core::mem::take(&mut device.tally);
         let Tally { envelopes, .. } = tally;
-        let lines = statement_lines(&self.tariff, &tally);
+        let lines = statement_lines(self.tariffs.in_force(), &tally);
         let due = lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_microtokens));
         Some(Statement {
             kid,
             epoch,
             from_unix_milliseconds: self.constants.epoch_begins(epoch),
             to_unix_milliseconds: self.constants.epoch_begins(epoch.saturating_add(1)),
-            owner: device.owner,
-            payee: device.owner.unwrap_or(escrow),
-            tariff_version: self.tariff.version,
+            owner: device.owner(),
+            payee: device.owner().unwrap_or(escrow),
+            tariff_version: self.tariffs.in_force().version,
             envelopes,
             lines,
             due_microtokens: due.expect("the tariff's bounds keep a device's due within a u64"),
             cell_share: CellShare {
-                cell: cell.map(|cell| cell.parent(self.tariff.cell_resolution)),
-                budget_microtokens: self.tariff.cell_budget_microtokens,
+                cell: cell.map(|cell| cell.parent(self.tariffs.in_force().cell_resolution)),
+                budget_microtokens: self.tariffs.in_force().cell_budget_microtokens,
                 devices: 0,
                 due_total_microtokens: 0,
                 withheld_microtokens: 0,
@@ -138,30 +135,6 @@ impl State {
             height,
             seal_index: 0,
         })
-    }
-
-    /// Whether `account` may enrol this device here, in order of precedence.
-    pub(crate) fn check_enrolment(
-        &self,
-        account: AccountId,
-        public_key: &PublicKey,
-        owner: Option<AccountId>,
-        position: Option<Position>,
-    ) -> Result<(), InstructionRefusal> {
-        if account != self.constants.operator {
-            return Err(InstructionRefusal::NotOperator);
-        }
-        if self.devices.contains_key(&public_key.kid()) {
-            return Err(InstructionRefusal::AlreadyEnrolled);
-        }
-        if owner.is_some_and(|owner| owner == self.constants.pool || owner == self.constants.supply) {
-            return Err(InstructionRefusal::OwnerNotAllowed);
-        }
-        match position {
-            Some(position) if !position.is_on_earth() => Err(InstructionRefusal::PositionOutOfRange),
-            Some(position) if position.is_null_island() => Err(InstructionRefusal::PositionUnset),
-            _ => Ok(()),
-        }
     }
 }
 

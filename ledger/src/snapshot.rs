@@ -7,7 +7,7 @@ use crate::state::{Constants, State};
 use crate::state_root::{
     read_account_state, read_device, read_totals, write_account_state, write_device, write_totals,
 };
-use crate::tariff::{read_tariff, write_tariff};
+use crate::tariffs::{Tariffs, read_version, write_version};
 use crate::transfer::Book;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 /// Says what the bytes are.
 const MAGIC: &str = "lamppost snapshot";
 /// Grows with every change of the form.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Why a snapshot is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,8 @@ impl State {
         writer.array_header(self.log.peaks().len().saturating_add(1))?;
         writer.unsigned(self.log.size())?;
         self.log.peaks().iter().try_for_each(|peak| writer.bytes(peak))?;
-        write_tariff(writer, &self.tariff)?;
+        writer.array_header(self.tariffs.versions().len())?;
+        self.tariffs.versions().try_for_each(|version| write_version(writer, version))?;
         write_totals(writer, &self.totals)?;
         writer.array_header(self.accounts().count())?;
         self.accounts().try_for_each(|(id, account)| write_account_state(writer, id, account))?;
@@ -110,10 +111,11 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
         return Err(SnapshotError::Contradiction("its epoch is not that of its time"));
     }
     let log = read_log(reader)?;
-    let tariff = read_tariff(reader)?;
+    let tariffs = Tariffs::from_versions(read_sorted(reader, read_version)?, epoch)
+        .ok_or(SnapshotError::Contradiction("its tariffs do not follow one another"))?;
     let totals = read_totals(reader)?;
     let accounts = read_sorted(reader, read_account_state)?;
-    let book = Book::from_accounts(constants.supply, accounts)
+    let book = Book::from_accounts(constants.supply, constants.pool, accounts)
         .ok_or(SnapshotError::Contradiction("its accounts do not balance"))?;
     let devices = read_sorted(reader, read_device)?;
     let (owned, due_total_microtokens) = (BTreeMap::new(), 0);
@@ -126,7 +128,7 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
         book,
         devices,
         owned,
-        tariff,
+        tariffs,
         due_total_microtokens,
         totals,
     };
@@ -139,13 +141,13 @@ impl State {
     fn derive(&mut self) -> Result<(), SnapshotError> {
         for (kid, device) in &self.devices {
             let counted = device.tally.records.len();
-            if counted != 0 && counted != self.tariff.quantities.len() {
+            if counted != 0 && counted != self.tariff().quantities.len() {
                 return Err(SnapshotError::Contradiction("a tally is not of its tariff"));
             }
-            if let Some(owner) = device.owner {
+            if let Some(owner) = device.owner() {
                 self.owned.entry(owner).or_default().insert(*kid);
             }
-            let due = u128::from(device.tally.due_microtokens(&self.tariff));
+            let due = u128::from(device.tally.due_microtokens(self.tariffs.in_force()));
             self.due_total_microtokens = self.due_total_microtokens.saturating_add(due);
         }
         Ok(())

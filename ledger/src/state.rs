@@ -14,6 +14,7 @@ use crate::reward::share_of_pool;
 use crate::statement::PoolScale;
 use crate::statement_line::StatementLine;
 use crate::tariff::Tariff;
+use crate::tariffs::Tariffs;
 use crate::transaction::RefusedCounts;
 use crate::transfer::{Book, Transfer, TransferReason};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -92,7 +93,7 @@ pub struct State {
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     /// Which devices an account owns; follows from the devices.
     pub(crate) owned: BTreeMap<AccountId, BTreeSet<DeviceId>>,
-    pub(crate) tariff: Tariff,
+    pub(crate) tariffs: Tariffs,
     /// What all devices are due for the running epoch; follows from their tallies.
     pub(crate) due_total_microtokens: u128,
     pub(crate) totals: Totals,
@@ -121,14 +122,14 @@ impl State {
     pub fn genesis(genesis: &Genesis) -> (Self, Block, BlockResults) {
         let constants = Constants::of(genesis);
         let mut state = Self {
-            book: Book::new(constants.supply),
+            book: Book::new(constants.supply, constants.pool),
             height: 0,
             time_unix_milliseconds: genesis.time_unix_milliseconds,
             epoch: 0,
             log: Frontier::new(),
             devices: BTreeMap::new(),
             owned: BTreeMap::new(),
-            tariff: genesis.tariff.clone(),
+            tariffs: Tariffs::new(genesis.tariff.clone()),
             due_total_microtokens: 0,
             totals: Totals::default(),
             constants,
@@ -267,7 +268,13 @@ impl State {
     /// The price list in force.
     #[must_use]
     pub fn tariff(&self) -> &Tariff {
-        &self.tariff
+        self.tariffs.in_force()
+    }
+
+    /// Every price list there was, is, and is announced.
+    #[must_use]
+    pub fn tariffs(&self) -> &Tariffs {
+        &self.tariffs
     }
 
     /// Counts since genesis.
@@ -355,10 +362,10 @@ impl State {
     #[must_use]
     pub fn estimate(&self, kid: DeviceId) -> Option<Estimate> {
         let tally = &self.devices.get(&kid)?.tally;
-        let due_microtokens = tally.due_microtokens(&self.tariff);
+        let due_microtokens = tally.due_microtokens(self.tariff());
         let pool = self.balance_microtokens(self.pool());
         let (paid_microtokens, pool_scale) = share_of_pool(due_microtokens, self.due_total_microtokens, pool);
-        let lines = crate::reward::statement_lines(&self.tariff, tally);
+        let lines = crate::reward::statement_lines(self.tariff(), tally);
         Some(Estimate { lines, due_microtokens, pool_scale, paid_microtokens })
     }
 
@@ -367,7 +374,7 @@ impl State {
     pub fn pending_microtokens(&self, owner: AccountId) -> u64 {
         let pool = self.balance_microtokens(self.pool());
         let pending = |kid: DeviceId| {
-            let due = self.devices.get(&kid).map_or(0, |device| device.tally.due_microtokens(&self.tariff));
+            let due = self.devices.get(&kid).map_or(0, |device| device.tally.due_microtokens(self.tariff()));
             share_of_pool(due, self.due_total_microtokens, pool).0
         };
         self.devices_of(owner).map(pending).fold(0, u64::saturating_add)
@@ -381,7 +388,7 @@ pub(crate) fn check_reading<B: AsRef<[u8]>>(
     time_unix_milliseconds: u64,
     in_running_epoch: bool,
 ) -> Result<(), Refusal> {
-    if device.revoked {
+    if device.is_retired() {
         return Err(Refusal::Revoked);
     }
     if device.window.is_replayed(reading.sequence()) {

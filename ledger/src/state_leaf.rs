@@ -6,7 +6,7 @@ use crate::merkle::Hash;
 use crate::registry::Device;
 use crate::state::Totals;
 use crate::state_root::{read_account_state, read_device, read_network};
-use crate::tariff::Tariff;
+use crate::tariffs::{TariffVersion, read_version};
 use alloc::boxed::Box;
 use devices::cbor::{DecodeError, Reader};
 use devices::identity::DeviceId;
@@ -16,6 +16,8 @@ use devices::identity::DeviceId;
 pub enum StateLeaf {
     /// The network as a whole.
     Network(Box<NetworkLeaf>),
+    /// A version of the tariff.
+    Tariff(Box<TariffVersion>),
     /// What an account holds.
     Account(AccountId, Account),
     /// What is known of a device.
@@ -33,8 +35,8 @@ pub struct NetworkLeaf {
     pub time_unix_milliseconds: u64,
     /// The epoch that runs.
     pub epoch: u64,
-    /// The price list in force.
-    pub tariff: Tariff,
+    /// Version of the price list in force.
+    pub tariff_version: u32,
     /// What was accepted and refused since genesis.
     pub totals: Totals,
 }
@@ -44,6 +46,8 @@ pub struct NetworkLeaf {
 pub enum LeafKey {
     /// The first leaf.
     Network,
+    /// A tariff's, by its version.
+    Tariff(u32),
     /// An account's.
     Account(AccountId),
     /// A device's.
@@ -60,6 +64,7 @@ impl StateLeaf {
         reader.array_header()?;
         match reader.text()? {
             "network" => decoded(bytes, read_network).map(|network| Self::Network(Box::new(network))),
+            "tariff" => decoded(bytes, read_version).map(|(_, version)| Self::Tariff(Box::new(version))),
             "account" => decoded(bytes, read_account_state).map(|(id, account)| Self::Account(id, account)),
             "device" => {
                 let device: Read<_> = decoded(bytes, read_device);
@@ -74,6 +79,7 @@ impl StateLeaf {
     pub fn key(&self) -> LeafKey {
         match self {
             Self::Network(_) => LeafKey::Network,
+            Self::Tariff(version) => LeafKey::Tariff(version.tariff.version),
             Self::Account(id, _) => LeafKey::Account(*id),
             Self::Device(kid, _) => LeafKey::Device(*kid),
         }

@@ -1,5 +1,6 @@
-//! The root over everything that the state is: one leaf for the network, one for each account, one for each device,
-//! in this order and sorted by id, so that a balance can be proven as an entry can.
+//! The root over everything that the state is: one leaf for the network, one for each version of the tariff, one for
+//! each account and one for each device, in this order and sorted by version or id, so that a balance can be proven as an
+//! entry can.
 
 use crate::account::{Account, AccountId};
 use crate::block::StateRoot;
@@ -7,13 +8,14 @@ use crate::encoding::{
     Read, Written, array_of, encoded_into, read_account, read_option, read_wide, write_account, write_option,
     write_wide,
 };
-use crate::instruction::{read_key, read_position, write_position};
+use crate::instruction::{read_key, read_kid, read_position, write_position};
 use crate::merkle::{Frontier, leaf_hash};
-use crate::registry::Device;
+use crate::ownership::Ownership;
+use crate::registry::{Device, Retirement};
 use crate::state::{State, Totals};
 use crate::state_leaf::NetworkLeaf;
 use crate::tally::{read_tally, write_tally};
-use crate::tariff::{read_tariff, write_tariff};
+use crate::tariffs::write_version;
 use crate::transaction::{read_refused, write_refused};
 use crate::window::Window;
 use alloc::vec::Vec;
@@ -30,11 +32,16 @@ impl State {
         StateRoot { leaves: tree.size(), hash: tree.root() }
     }
 
-    /// Calls `each` with the encoding of every leaf, in the tree's order: the network, the accounts, the devices.
+    /// Calls `each` with the encoding of every leaf, in the tree's order: the network, the tariffs, the accounts, the
+    /// devices.
     pub fn for_each_leaf(&self, mut each: impl FnMut(&[u8])) {
         let mut leaf = Vec::new();
         encoded_into(&mut leaf, |writer| self.write_network(writer));
         each(&leaf);
+        for version in self.tariffs.versions() {
+            encoded_into(&mut leaf, |writer| write_version(writer, version));
+            each(&leaf);
+        }
         for (id, account) in self.accounts() {
             encoded_into(&mut leaf, |writer| write_account_state(writer, id, account));
             each(&leaf);
@@ -52,7 +59,7 @@ impl State {
         writer.unsigned(self.height)?;
         writer.unsigned(self.time_unix_milliseconds)?;
         writer.unsigned(self.epoch)?;
-        write_tariff(writer, &self.tariff)?;
+        writer.unsigned(self.tariff().version.into())?;
         write_totals(writer, &self.totals)
     }
 }
@@ -65,7 +72,7 @@ pub(crate) fn read_network(reader: &mut Reader<'_>) -> Read<NetworkLeaf> {
         height: reader.unsigned()?,
         time_unix_milliseconds: reader.unsigned()?,
         epoch: reader.unsigned()?,
-        tariff: read_tariff(reader)?,
+        tariff_version: reader.unsigned_32()?,
         totals: read_totals(reader)?,
     })
 }
@@ -91,34 +98,44 @@ pub(crate) fn read_totals(reader: &mut Reader<'_>) -> Read<Totals> {
 }
 
 pub(crate) fn write_account_state(writer: &mut Writer<'_>, id: AccountId, account: &Account) -> Written {
-    writer.array_header(6)?;
+    writer.array_header(7)?;
     writer.text("account")?;
     write_account(writer, id)?;
     write_wide(writer, account.debits_posted)?;
     write_wide(writer, account.credits_posted)?;
     write_option(writer, account.key.as_ref(), |writer, key| writer.bytes(key.as_bytes()))?;
-    writer.unsigned(account.counter)
+    writer.unsigned(account.counter)?;
+    write_wide(writer, account.rewards_microtokens)
 }
 
 pub(crate) fn read_account_state(reader: &mut Reader<'_>) -> Read<(AccountId, Account)> {
-    array_of(reader, 6)?;
+    array_of(reader, 7)?;
     expect_word(reader, "account")?;
     let id = read_account(reader)?;
     let debits_posted = read_wide(reader)?;
     let credits_posted = read_wide(reader)?;
     let key = read_option(reader, read_key)?;
-    Ok((id, Account { debits_posted, credits_posted, key, counter: reader.unsigned()? }))
+    let counter = reader.unsigned()?;
+    let rewards_microtokens = read_wide(reader)?;
+    Ok((id, Account { debits_posted, credits_posted, key, counter, rewards_microtokens }))
 }
 
 pub(crate) fn write_device(writer: &mut Writer<'_>, kid: DeviceId, device: &Device) -> Written {
-    writer.array_header(13)?;
+    writer.array_header(16)?;
     writer.text("device")?;
     writer.bytes(kid.as_bytes())?;
     writer.bytes(device.public_key.as_bytes())?;
-    write_option(writer, device.owner, write_account)?;
+    device.ownership.write(writer)?;
+    write_option(writer, device.offered_to, write_account)?;
     write_option(writer, device.position, write_position)?;
     writer.unsigned(device.enrolled_height)?;
-    writer.boolean(device.revoked)?;
+    writer.unsigned(device.active_from_unix_milliseconds)?;
+    write_option(writer, device.replaces, |writer, kid| writer.bytes(kid.as_bytes()))?;
+    write_option(writer, device.retirement, |writer, retirement| {
+        writer.array_header(2)?;
+        writer.unsigned(retirement.unix_milliseconds)?;
+        write_option(writer, retirement.replaced_by, |writer, kid| writer.bytes(kid.as_bytes()))
+    })?;
     write_option(writer, device.window.highest(), |writer, highest| {
         writer.array_header(2)?;
         writer.bytes(&highest.to_cti())?;
@@ -132,7 +149,7 @@ pub(crate) fn write_device(writer: &mut Writer<'_>, kid: DeviceId, device: &Devi
 }
 
 pub(crate) fn read_device(reader: &mut Reader<'_>) -> Read<(DeviceId, Device)> {
-    array_of(reader, 13)?;
+    array_of(reader, 16)?;
     expect_word(reader, "device")?;
     let kid = DeviceId(*reader.byte_array()?);
     let public_key = read_key(reader)?;
@@ -141,10 +158,17 @@ pub(crate) fn read_device(reader: &mut Reader<'_>) -> Read<(DeviceId, Device)> {
     }
     let device = Device {
         public_key,
-        owner: read_option(reader, read_account)?,
+        ownership: Ownership::read(reader)?,
+        offered_to: read_option(reader, read_account)?,
         position: read_option(reader, read_position)?,
         enrolled_height: reader.unsigned()?,
-        revoked: reader.boolean()?,
+        active_from_unix_milliseconds: reader.unsigned()?,
+        replaces: read_option(reader, read_kid)?,
+        retirement: read_option(reader, |reader| {
+            array_of(reader, 2)?;
+            let unix_milliseconds = reader.unsigned()?;
+            Ok(Retirement { unix_milliseconds, replaced_by: read_option(reader, read_kid)? })
+        })?,
         window: read_option(reader, read_window)?.unwrap_or_default(),
         accepted_envelopes: reader.unsigned()?,
         accepted_records: reader.unsigned()?,

@@ -278,12 +278,12 @@ fn write_quantity(writer: &mut Writer<'_>, quantity: &Quantity) -> Written {
     })
 }
 
-/// Reads what [`write_tariff`] wrote; every bound is checked.
+/// Reads what [`write_tariff`] wrote; its bounds are the caller's to check, with [`Tariff::validate`].
 pub(crate) fn read_tariff(reader: &mut Reader<'_>) -> Read<Tariff> {
     array_of(reader, 7)?;
     let small =
         |reader: &mut Reader<'_>| u8::try_from(reader.unsigned()?).map_err(|_| DecodeError::OutOfRange);
-    let tariff = Tariff {
+    Ok(Tariff {
         version: reader.unsigned_32()?,
         cell_resolution: small(reader)?,
         cell_budget_microtokens: reader.unsigned()?,
@@ -294,8 +294,7 @@ pub(crate) fn read_tariff(reader: &mut Reader<'_>) -> Read<Tariff> {
             let quantities = reader.array_header()?;
             (0..quantities).map(|_| read_quantity(reader)).collect::<Read<_>>()?
         },
-    };
-    tariff.validate().map(|()| tariff).map_err(|_| DecodeError::OutOfRange)
+    })
 }
 
 fn read_quantity(reader: &mut Reader<'_>) -> Read<Quantity> {

@@ -165,8 +165,7 @@ impl Outcome {
             ("instruction", 5) => {
                 let account = read_account(reader)?;
                 let text = reader.text()?;
-                let names = [InstructionName::Enrol, InstructionName::Transfer, InstructionName::Issue];
-                let name = names.into_iter().find(|name| name.as_str() == text);
+                let name = InstructionName::ALL.into_iter().find(|name| name.as_str() == text);
                 Ok(Self::Instruction { index, id, account, name: name.ok_or(DecodeError::Unexpected)? })
             }
             _ => Err(DecodeError::Unexpected),

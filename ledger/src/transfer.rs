@@ -4,7 +4,7 @@ use crate::account::{Account, AccountId};
 use crate::encoding::{
     Read, Written, array_of, decoded, encoded, read_account, read_option, write_account, write_option,
 };
-use crate::limits::MEMO_BYTES_MAX;
+use crate::limits::{MEMO_BYTES_MAX, WHY_BYTES_MAX};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -31,6 +31,18 @@ pub enum TransferReason {
         /// The epoch.
         epoch: u64,
     },
+    /// What had waited in the escrow account of a device that was claimed.
+    Claim {
+        /// The device whose escrow it was.
+        kid: DeviceId,
+    },
+    /// The operator set an entry right.
+    Correct {
+        /// The entry that is corrected.
+        entry_index: u64,
+        /// Why.
+        why: String,
+    },
 }
 
 impl TransferReason {
@@ -42,6 +54,8 @@ impl TransferReason {
             Self::Issue => "issue",
             Self::Transfer { .. } => "transfer",
             Self::Reward { .. } => "reward",
+            Self::Claim { .. } => "claim",
+            Self::Correct { .. } => "correct",
         }
     }
 }
@@ -103,6 +117,12 @@ impl TransferRecord {
                 writer.bytes(kid.as_bytes())?;
                 writer.unsigned(*epoch)?;
             }
+            TransferReason::Claim { kid } => writer.bytes(kid.as_bytes())?,
+            TransferReason::Correct { entry_index, why } => {
+                writer.array_header(2)?;
+                writer.unsigned(*entry_index)?;
+                writer.text(why)?;
+            }
         }
         writer.unsigned(self.height)?;
         writer.unsigned(self.time_unix_milliseconds)?;
@@ -124,6 +144,12 @@ impl TransferRecord {
                 let kid = DeviceId(*reader.byte_array()?);
                 TransferReason::Reward { kid, epoch: reader.unsigned()? }
             }
+            "claim" => TransferReason::Claim { kid: DeviceId(*reader.byte_array()?) },
+            "correct" => {
+                array_of(reader, 2)?;
+                let entry_index = reader.unsigned()?;
+                TransferReason::Correct { entry_index, why: read_why(reader)? }
+            }
             _ => return Err(DecodeError::Unexpected),
         };
         let transfer = Transfer { debit, credit, amount_microtokens, reason };
@@ -139,6 +165,12 @@ pub(crate) fn read_memo(reader: &mut Reader<'_>) -> Read<String> {
     if memo.len() > MEMO_BYTES_MAX { Err(DecodeError::OutOfRange) } else { Ok(memo.to_owned()) }
 }
 
+/// Reads the reason of a revocation or a correction, of bounded length.
+pub(crate) fn read_why(reader: &mut Reader<'_>) -> Read<String> {
+    let why = reader.text()?;
+    if why.len() > WHY_BYTES_MAX { Err(DecodeError::OutOfRange) } else { Ok(why.to_owned()) }
+}
+
 /// Why nothing was posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PostingError {
@@ -151,6 +183,9 @@ pub enum PostingError {
     /// The supply account takes nothing back.
     #[error("the supply account cannot receive")]
     ToSupply,
+    /// A correction would take back more than was paid as rewards.
+    #[error("the account was not paid that much as rewards")]
+    ExceedsRewards,
     /// More than the account holds.
     #[error("the account does not hold that much")]
     InsufficientBalance,
@@ -163,6 +198,7 @@ pub enum PostingError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Book {
     supply: AccountId,
+    pool: AccountId,
     accounts: BTreeMap<AccountId, Account>,
     /// Who signs under which first eight bytes; follows from the accounts' keys.
     kids: BTreeMap<DeviceId, AccountId>,
@@ -173,16 +209,20 @@ pub struct Book {
 }
 
 impl Book {
-    /// An empty book whose tokens come from `supply`.
-    pub(crate) fn new(supply: AccountId) -> Self {
+    /// An empty book whose tokens come from `supply` and whose rewards come from `pool`.
+    pub(crate) fn new(supply: AccountId, pool: AccountId) -> Self {
         let (accounts, kids) = (BTreeMap::new(), BTreeMap::new());
-        Self { supply, accounts, kids, debits_posted: 0, credits_posted: 0, held: 0 }
+        Self { supply, pool, accounts, kids, debits_posted: 0, credits_posted: 0, held: 0 }
     }
 
     /// A book of accounts read from a snapshot; `None` when the sums do not agree, a key is not its account's, or two
     /// keys share a kid.
-    pub(crate) fn from_accounts(supply: AccountId, accounts: BTreeMap<AccountId, Account>) -> Option<Self> {
-        let mut book = Self::new(supply);
+    pub(crate) fn from_accounts(
+        supply: AccountId,
+        pool: AccountId,
+        accounts: BTreeMap<AccountId, Account>,
+    ) -> Option<Self> {
+        let mut book = Self::new(supply, pool);
         for (id, key) in accounts.iter().filter_map(|(id, account)| Some((*id, account.key.as_ref()?))) {
             if AccountId::of(key) != id || book.kids.insert(id.kid(), id).is_some() {
                 return None;
@@ -260,10 +300,45 @@ impl Book {
         if transfer.credit == self.supply {
             return Err(PostingError::ToSupply);
         }
+        // Before the supply's branch: a correction never makes tokens, since the supply account was paid no rewards.
+        if self.takes_back(transfer) && self.rewards(transfer.debit) < u128::from(amount) {
+            return Err(PostingError::ExceedsRewards);
+        }
         if transfer.debit == self.supply {
             return self.issued().checked_add(amount).map(drop).ok_or(PostingError::SupplyExceeded);
         }
         if self.balance(transfer.debit) < amount { Err(PostingError::InsufficientBalance) } else { Ok(()) }
+    }
+
+    /// Whether it is a correction that takes rewards back into the pool.
+    fn takes_back(&self, transfer: &Transfer) -> bool {
+        matches!(transfer.reason, TransferReason::Correct { .. }) && transfer.credit == self.pool
+    }
+
+    fn rewards(&self, id: AccountId) -> u128 {
+        self.accounts.get(&id).map_or(0, |account| account.rewards_microtokens)
+    }
+
+    /// Notes what of a posting is a reward, now or no longer: only so much can a correction take back.
+    fn note_rewards(&mut self, transfer: &Transfer) {
+        let amount = u128::from(transfer.amount_microtokens);
+        let (lost, gained) = match transfer.reason {
+            TransferReason::Reward { .. } => (0, amount),
+            // What others sent to an escrow account was no reward.
+            TransferReason::Claim { .. } => {
+                let rewards = amount.min(self.rewards(transfer.debit));
+                (rewards, rewards)
+            }
+            TransferReason::Correct { .. } if transfer.credit == self.pool => (amount, 0),
+            TransferReason::Correct { .. } => (0, amount),
+            TransferReason::Genesis | TransferReason::Issue | TransferReason::Transfer { .. } => return,
+        };
+        let giver = self.accounts.entry(transfer.debit).or_default();
+        let left = giver.rewards_microtokens.checked_sub(lost);
+        giver.rewards_microtokens = left.expect("a correction takes back at most what was paid");
+        let taker = self.accounts.entry(transfer.credit).or_default();
+        let sum = taker.rewards_microtokens.checked_add(gained);
+        taker.rewards_microtokens = sum.expect("2^64 transfers of 2^64 are out of reach");
     }
 
     /// Posts both sides, or neither.
@@ -281,6 +356,7 @@ impl Book {
         if transfer.debit == self.supply {
             self.held = add(self.held);
         }
+        self.note_rewards(transfer);
         Ok(())
     }
 

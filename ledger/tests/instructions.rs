@@ -200,7 +200,7 @@ fn an_enrolled_device_stands_in_the_registry_with_its_owner() {
     city.enrol(&key(2), None);
     let owner = account(&key(100));
     assert_eq!(city.state.devices_of(owner).collect::<Vec<_>>(), [key(1).kid()]);
-    assert_eq!(city.state.device(key(2).kid()).unwrap().owner, None);
+    assert_eq!(city.state.device(key(2).kid()).unwrap().owner(), None);
     assert_eq!(city.state.device_key(key(2).kid()), Some(&key(2).public_key()));
     assert_eq!(city.state.device(key(1).kid()).unwrap().enrolled_height, 1);
     assert_eq!(city.state.device_count(), 2);

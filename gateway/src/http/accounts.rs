@@ -190,7 +190,8 @@ fn transfer(
         TransferReason::Reward { kid, epoch } => {
             (None, Some(StatementName { kid: kid.to_string(), epoch: *epoch }))
         }
-        TransferReason::Genesis | TransferReason::Issue => (None, None),
+        TransferReason::Correct { why, .. } => (Some(why.clone()), None),
+        TransferReason::Genesis | TransferReason::Issue | TransferReason::Claim { .. } => (None, None),
     };
     Ok(Transfer {
         debit: posted.debit.to_string(),

@@ -105,8 +105,8 @@ impl Device {
         Device {
             kid: figures.kid.to_string(),
             public_key: device.public_key.to_string(),
-            owner: device.owner.map(|owner| owner.to_string()),
-            escrow: device.owner.is_none().then(|| reads::escrow(shared, figures.kid).to_string()),
+            owner: device.owner().map(|owner| owner.to_string()),
+            escrow: device.owner().is_none().then(|| reads::escrow(shared, figures.kid).to_string()),
             position: device.position.map(Position::from),
             status: figures.status,
             enrolled_height: device.enrolled_height,

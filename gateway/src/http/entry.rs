@@ -4,6 +4,7 @@ use devices::SignedInstruction;
 use ledger::account::AccountId;
 use ledger::block::{Entry, Seal};
 use ledger::instruction::Instruction;
+use ledger::tariff::Tariff;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,7 +37,7 @@ pub enum Said {
         kid: String,
         /// The account's own counter.
         counter: u64,
-        /// What is asked: `enrol`, `transfer`, `issue`.
+        /// What is asked, such as `enrol` or `transfer`.
         name: &'static str,
         /// The arguments by name.
         arguments: Arguments,
@@ -59,6 +60,64 @@ pub enum Arguments {
         owner: Option<String>,
         /// Where it stands.
         position: Option<Position>,
+    },
+    /// Of `claim`.
+    Claim {
+        /// The device's kid.
+        device: String,
+        /// Where it stands.
+        position: Position,
+        /// The device's signature over the account's id, in hex.
+        proof: String,
+    },
+    /// Of `transfer_device`.
+    TransferDevice {
+        /// The device's kid.
+        device: String,
+        /// Who may accept it; null withdraws the offer.
+        offered_to: Option<String>,
+    },
+    /// Of `accept_device`.
+    AcceptDevice {
+        /// The device's kid.
+        device: String,
+    },
+    /// Of `rotate_key`.
+    RotateKey {
+        /// The kid of the key that is replaced.
+        device: String,
+        /// The key that takes its place, in hex.
+        new_public_key: String,
+        /// Its kid.
+        new_device: String,
+        /// The new key's signature over the old kid and the signer's id, in hex.
+        proof: String,
+    },
+    /// Of `revoke_device`.
+    RevokeDevice {
+        /// The device's kid.
+        device: String,
+        /// Why.
+        why: String,
+    },
+    /// Of `correct`.
+    Correct {
+        /// Index of the entry that is set right.
+        corrects: u64,
+        /// Who gives.
+        from: String,
+        /// Who gets it.
+        to: String,
+        /// How much.
+        amount: Amount,
+        /// Why.
+        why: String,
+    },
+    /// Of `set_tariff`.
+    SetTariff {
+        /// The price list as the genesis document would have it.
+        #[schema(value_type = Object)]
+        tariff: Tariff,
     },
     /// Of `transfer` and `issue`.
     Transfer {
@@ -139,6 +198,29 @@ fn arguments(instruction: Instruction) -> Arguments {
             owner: owner.map(|owner| owner.to_string()),
             position: position.map(Position::from),
         },
+        Instruction::Claim { kid, position, proof } => {
+            Arguments::Claim { device: kid.to_string(), position: position.into(), proof: hex::encode(proof) }
+        }
+        Instruction::TransferDevice { kid, to } => Arguments::TransferDevice {
+            device: kid.to_string(),
+            offered_to: to.map(|account| account.to_string()),
+        },
+        Instruction::AcceptDevice { kid } => Arguments::AcceptDevice { device: kid.to_string() },
+        Instruction::RotateKey { kid, new_key, proof } => Arguments::RotateKey {
+            device: kid.to_string(),
+            new_public_key: new_key.to_string(),
+            new_device: new_key.kid().to_string(),
+            proof: hex::encode(proof),
+        },
+        Instruction::RevokeDevice { kid, why } => Arguments::RevokeDevice { device: kid.to_string(), why },
+        Instruction::Correct { entry_index, from, to, amount_microtokens, why } => Arguments::Correct {
+            corrects: entry_index,
+            from: from.to_string(),
+            to: to.to_string(),
+            amount: Amount::new(amount_microtokens),
+            why,
+        },
+        Instruction::SetTariff { tariff } => Arguments::SetTariff { tariff },
         Instruction::Transfer { to, amount_microtokens, memo } => {
             Arguments::Transfer { to: to.to_string(), amount: Amount::new(amount_microtokens), memo }
         }

@@ -61,8 +61,8 @@ pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> 
     let tally = &device.tally;
     view::Device {
         kid: figures.kid.to_string(),
-        owner: device.owner.map(|owner| owner.to_string()),
-        escrow: device.owner.is_none().then(escrow),
+        owner: device.owner().map(|owner| owner.to_string()),
+        escrow: device.owner().is_none().then(escrow),
         position: device.position.map(|position| view::Position {
             latitude_microdegrees: position.latitude_microdegrees,
             longitude_microdegrees: position.longitude_microdegrees,
@@ -150,8 +150,8 @@ pub fn running(
     view::Statement {
         kid: figures.kid.to_string(),
         epoch,
-        payee: figures.device.owner.unwrap_or(escrow).to_string(),
-        escrow: figures.device.owner.is_none(),
+        payee: figures.device.owner().unwrap_or(escrow).to_string(),
+        escrow: figures.device.owner().is_none(),
         starts_milliseconds: begins(epoch),
         ends_milliseconds: begins(epoch.saturating_add(1)),
         tariff_version: genesis.tariff.version,
@@ -296,7 +296,7 @@ pub fn body(shared: &Shared, bytes: &[u8]) -> Option<view::TransactionBody> {
     }
 }
 
-/// From which account an entry moves tokens, if it does: that is where its transfers are found.
+/// An account that all of an entry's transfers have in common, if it moves tokens: that is where they are found.
 pub fn giver(shared: &Shared, entry: &StoredEntry) -> Option<AccountId> {
     let network = &shared.genesis.network;
     match Entry::decode(&entry.bytes)? {
@@ -304,9 +304,16 @@ pub fn giver(shared: &Shared, entry: &StoredEntry) -> Option<AccountId> {
         Entry::Seal(seal) if seal.height == 0 => Some(AccountId::supply(network)),
         Entry::Seal(_) => Some(AccountId::pool(network)),
         Entry::Instruction(instruction) => match Instruction::decode(instruction.payload()).ok()? {
-            Instruction::Enrol { .. } => None,
-            Instruction::Transfer { .. } => entry::account(shared, &instruction),
+            // A claim empties escrow accounts: all that it moves is found at who gets it.
+            Instruction::Transfer { .. } | Instruction::Claim { .. } => entry::account(shared, &instruction),
             Instruction::Issue { .. } => Some(AccountId::supply(network)),
+            Instruction::Correct { from, .. } => Some(from),
+            Instruction::Enrol { .. }
+            | Instruction::TransferDevice { .. }
+            | Instruction::AcceptDevice { .. }
+            | Instruction::RotateKey { .. }
+            | Instruction::RevokeDevice { .. }
+            | Instruction::SetTariff { .. } => None,
         },
     }
 }
@@ -322,6 +329,38 @@ fn arguments(instruction: Instruction) -> Vec<(String, String)> {
             ];
             arguments.extend(owner.map(|owner| named("owner", owner.to_string())));
             arguments.extend(position.map(|position| named("position", position.to_string())));
+            arguments
+        }
+        Instruction::Claim { kid, position, .. } => {
+            vec![named("device", kid.to_string()), named("position", position.to_string())]
+        }
+        Instruction::TransferDevice { kid, to } => {
+            let to = to.map_or_else(|| "nobody: the offer is withdrawn".to_owned(), |to| to.to_string());
+            vec![named("device", kid.to_string()), named("offered to", to)]
+        }
+        Instruction::AcceptDevice { kid } => vec![named("device", kid.to_string())],
+        Instruction::RotateKey { kid, new_key, .. } => vec![
+            named("device", kid.to_string()),
+            named("new device", new_key.kid().to_string()),
+            named("new public key", new_key.to_string()),
+        ],
+        Instruction::RevokeDevice { kid, why } => {
+            vec![named("device", kid.to_string()), named("why", why)]
+        }
+        Instruction::Correct { entry_index, from, to, amount_microtokens, why } => vec![
+            named("corrects entry", entry_index.to_string()),
+            named("from", from.to_string()),
+            named("to", to.to_string()),
+            named("amount", tokens(amount_microtokens)),
+            named("why", why),
+        ],
+        Instruction::SetTariff { tariff } => {
+            let mut arguments = vec![named("version", tariff.version.to_string())];
+            let quantities = tariff.quantities.iter();
+            arguments.extend(quantities.map(|quantity| {
+                let price = Tokens(quantity.price_microtokens);
+                named(&quantity.name, format!("{price} tokens a record, in {}", quantity.unit))
+            }));
             arguments
         }
         Instruction::Transfer { to, amount_microtokens, memo } => {

@@ -122,9 +122,9 @@ impl BlockBuilder<'_> {
     fn accept_device(&mut self, account: AccountId, kid: DeviceId) -> Done {
         let device = self.known(kid)?;
         if device.offered_to != Some(account) {
+            // A device that was revoked or replaced is offered to nobody.
             return Err(InstructionRefusal::NotOffered);
         }
-        in_service(device)?;
         if !device.ownership.can_pass(self.time_unix_seconds()) {
             return Err(InstructionRefusal::TooManyOwners);
         }

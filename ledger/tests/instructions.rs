@@ -2,6 +2,7 @@
 
 mod city;
 
+use city::asking::{at, enrol, issue, refused, transfer};
 use city::{City, START, account, genesis, instruction_with, key, operator, treasury};
 use devices::identity::SigningKey;
 use devices::instruction::SignedInstruction;
@@ -13,33 +14,8 @@ use ledger::state::State;
 use ledger::transaction::{Outcome, Refused};
 use ledger::transfer::TransferReason;
 
-fn transfer(to: AccountId, amount_microtokens: u64) -> Instruction {
-    Instruction::Transfer { to, amount_microtokens, memo: None }
-}
-
-fn issue(to: AccountId, amount_microtokens: u64) -> Instruction {
-    Instruction::Issue { to, amount_microtokens }
-}
-
 fn enrol_at(device: &SigningKey, position: Option<(i32, i32)>) -> Instruction {
-    let place = |(latitude_microdegrees, longitude_microdegrees)| Position {
-        latitude_microdegrees,
-        longitude_microdegrees,
-    };
-    Instruction::Enrol { public_key: device.public_key(), owner: None, position: position.map(place) }
-}
-
-/// Executes one instruction with this counter and expects it to be refused without a trace.
-fn refused(city: &mut City, signer: &SigningKey, counter: u64, payload: &[u8], with_key: bool) -> Why {
-    let before = city.state.clone();
-    let transaction = instruction_with(signer, counter, payload, with_key);
-    let mut builder = city.state.begin(START);
-    let Err(Refused::Instruction(why)) = builder.execute(&transaction) else { panic!("must be refused") };
-    assert_eq!(builder.state(), &before, "{why}: a refused instruction leaves no trace");
-    assert!(builder.is_empty());
-    drop(builder);
-    assert_eq!(city.state, before);
-    why
+    enrol(device, None, position.map(|(latitude, longitude)| at(latitude, longitude)))
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A small city for the ledger's tests: keys from fixed seeds, signed readings and instructions, blocks in order.
 #![allow(dead_code, reason = "every test file uses its own part of the city")]
 
+pub mod asking;
+
 use devices::identity::{DeviceId, SigningKey};
 use devices::instruction::SignedInstruction;
 use devices::reading::SignedReading;

@@ -9,7 +9,7 @@ pub const READING_ROWS_MAX: usize = 48;
 /// Charts (and table columns) of a device's page.
 pub const SERIES_MAX: usize = 6;
 /// Statements written out on a device's page.
-pub const DEVICE_STATEMENTS_MAX: usize = 3;
+pub const DEVICE_STATEMENTS_MAX: usize = 2;
 /// Statements on one page of their list.
 pub const STATEMENTS_MAX: usize = 40;
 /// Devices on an account's page.

@@ -6,6 +6,7 @@ pub mod device;
 pub mod home;
 pub mod missing;
 pub mod parts;
+pub mod sheet;
 pub mod statement;
 pub mod statements;
 pub mod transaction;

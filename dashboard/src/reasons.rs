@@ -38,6 +38,9 @@ pub fn status_sentence(device: &Device, network: &Network) -> String {
             moments::duration(network.silent_after_seconds)
         ),
         (DeviceStatus::Silent, None) => "Silent: nothing it sent has ever been accepted.".to_owned(),
+        (DeviceStatus::Revoked, _) if device.replaced_by.is_some() => {
+            "Replaced: it goes on under a new key, and what comes under this one is refused.".to_owned()
+        }
         (DeviceStatus::Revoked, _) => "Revoked: what it sends is refused and earns nothing.".to_owned(),
     }
 }
@@ -48,12 +51,15 @@ pub fn epoch_zero(device: &Device, network: &Network) -> Option<String> {
         return None;
     }
     Some(match device.status {
+        DeviceStatus::Revoked if device.replaced_by.is_some() => {
+            "replaced: earns under its new key".to_owned()
+        }
         DeviceStatus::Revoked => "revoked: earns no more".to_owned(),
         DeviceStatus::New => "no reading accepted yet".to_owned(),
         _ if device.accepted_epoch.records == 0 => {
             format!("nothing accepted in epoch {} yet", network.epoch)
         }
-        _ => "the tariff pays nothing for what it sent".to_owned(),
+        _ => "what it sent so far pays nothing: its lines say why".to_owned(),
     })
 }
 

@@ -12,9 +12,11 @@ mod device;
 mod log;
 mod statement;
 
-pub use account::{AccountPage, AccountRole, Transfer};
-pub use device::{Device, DevicePage, DeviceStatus, Exact, Measurement, Position, Reading, Sequence};
-pub use log::{BlockEntry, BlockPage, SealBody, TransactionBody, TransactionPage};
+pub use account::{AccountPage, AccountRole, Transfer, TransferCause};
+pub use device::{
+    Device, DevicePage, DeviceStatus, Exact, FormerOwner, Measurement, Position, Reading, Sequence,
+};
+pub use log::{BlockEntry, BlockPage, SealBody, Settlement, TransactionBody, TransactionPage};
 pub use statement::{
     CellShare, Factor, PoolScale, Seal, Statement, StatementLine, StatementPage, StatementsPage,
 };

@@ -3,44 +3,21 @@
 mod city;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response, StatusCode, header};
-use axum::routing::Router;
+use axum::http::{StatusCode, header};
+use city::visit::{attributes, get, page, pages_of, text};
 use city::{City, NOON};
 use dashboard::view::*;
-use tower::ServiceExt;
 
 /// The largest page, in bytes as they are drawn: compression only makes them smaller.
 const PAGE_BYTES_MAX: usize = 60_000;
-
-async fn get(router: &Router, path: &str) -> Response<Body> {
-    let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
-    router.clone().oneshot(request).await.expect("routers do not fail")
-}
-
-async fn text(response: Response<Body>) -> String {
-    let bytes = to_bytes(response.into_body(), 1_000_000).await.expect("a body");
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
-}
-
-async fn page(router: &Router, path: &str) -> String {
-    let response = get(router, path).await;
-    assert_eq!(response.status(), StatusCode::OK, "{path}");
-    text(response).await
-}
-
-fn pages_of(view: impl View) -> Router {
-    dashboard::router(Arc::new(view))
-}
 
 /// A page of every kind, and of every resident.
 fn paths(city: &City) -> Vec<String> {
     let mut paths =
         vec!["/".to_owned(), "/?page=2".to_owned(), "/blocks/0".to_owned(), "/blocks/1".to_owned()];
     paths.push(format!("/blocks/{}", city.height()));
-    paths.push(format!("/transactions/{}", city::hex(1, 1)));
+    paths.extend([1, 2].map(|number| format!("/transactions/{}", city::hex(1, number))));
     paths.extend([0, 1, 2, 3, 505, 1_000].map(|number| format!("/accounts/{}", city::account(number))));
     for resident in &city.residents {
         let kid = &resident.kid;
@@ -55,12 +32,6 @@ fn paths(city: &City) -> Vec<String> {
         paths.extend(answer.readings.iter().map(|reading| format!("/transactions/{}", reading.transaction)));
     }
     paths
-}
-
-/// The values of an attribute, wherever it stands in the page.
-fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
-    let mark = format!(" {name}=\"");
-    page.split(&mark).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
 /// The micro-tokens of the first amount after `mark`.
@@ -229,7 +200,8 @@ async fn every_zero_has_its_reason() {
         "no reading accepted yet",
         "revoked: earns no more",
         "nothing accepted in epoch 120 yet",
-        "the tariff pays nothing for what it sent",
+        "what it sent so far pays nothing: its lines say why",
+        "replaced: earns under its new key",
         "first statement when epoch 120 closes",
     ] {
         assert!(home.contains(reason), "{reason}");

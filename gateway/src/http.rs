@@ -10,6 +10,7 @@ pub mod csv;
 pub mod devices;
 pub mod door;
 pub mod entry;
+pub mod epochs;
 pub mod events;
 pub mod guard;
 pub mod instant;
@@ -19,6 +20,7 @@ pub mod problem;
 pub mod serve;
 pub mod statements;
 pub mod status;
+pub mod tariffs;
 pub mod tlog;
 pub mod transactions;
 
@@ -69,6 +71,9 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(transactions::receipt))
         .routes(routes!(transactions::submit))
         .routes(routes!(blocks::block))
+        .routes(routes!(epochs::epoch))
+        .routes(routes!(tariffs::list))
+        .routes(routes!(tariffs::tariff))
         .routes(routes!(events::events))
         .routes(routes!(tlog::checkpoint))
         // OpenAPI has no parameter that spans slashes, so the route stands beside its description (in `openapi`).

@@ -16,8 +16,9 @@ use std::thread;
 
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
+use ledger::settlement::Settlement;
 use ledger::statement::Statement;
-use ledger::transfer::TransferRecord;
+use ledger::transfer::{TransferReason, TransferRecord};
 
 use crate::{clock, limits};
 
@@ -58,6 +59,8 @@ pub struct BlockEntry<'a> {
     pub statements: &'a [Statement],
     /// Transfers it posted.
     pub transfers: &'a [TransferRecord],
+    /// What its settlement came to, where it closed an epoch.
+    pub settlement: Option<&'a Settlement>,
 }
 
 /// The index, for one writer and many readers.
@@ -72,6 +75,8 @@ pub struct Index {
     statements: sled::Tree,
     payees: sled::Tree,
     transfers: sled::Tree,
+    settlements: sled::Tree,
+    corrections: sled::Tree,
     refused: sled::Tree,
     buffered: Mutex<Buffered>,
 }
@@ -145,6 +150,8 @@ impl Index {
             statements: tree("statements")?,
             payees: tree("payees")?,
             transfers: tree("transfers")?,
+            settlements: tree("settlements")?,
+            corrections: tree("corrections")?,
             refused: tree("refused")?,
             buffered: Mutex::default(),
             database,
@@ -195,6 +202,10 @@ impl Index {
         self.put_ids(place, entry.ids)?;
         self.put_statements(entry.statements)?;
         self.put_transfers(place.height, entry.transfers)?;
+        if let Some(settlement) = entry.settlement {
+            let value = records::encode_settlement(place.height, settlement);
+            self.insert(&self.settlements, &settlement.last_epoch.to_be_bytes(), &value)?;
+        }
         let mut buffered = self.buffered();
         for (kid, index) in entry.readings {
             buffered.readings.entry((*kid, entry.epoch)).or_default().push(*index);
@@ -272,6 +283,10 @@ impl Index {
         let mut by_account: HashMap<AccountId, Vec<Vec<u8>>> = HashMap::new();
         for record in transfers {
             let bytes = record.encode();
+            if let TransferReason::Correct { entry_index, .. } = record.transfer.reason {
+                let key = [entry_index.to_be_bytes(), record.entry_index.to_be_bytes()].concat();
+                self.insert(&self.corrections, &key, &bytes)?;
+            }
             by_account.entry(record.transfer.debit).or_default().push(bytes.clone());
             by_account.entry(record.transfer.credit).or_default().push(bytes);
         }

@@ -2,6 +2,7 @@
 
 use devices::DeviceId;
 use ledger::account::{Account, AccountId};
+use ledger::cell::Cell;
 use ledger::registry::Device;
 use ledger::reward::share_of_pool;
 use ledger::state::State;
@@ -94,6 +95,8 @@ pub struct DeviceFigures {
     pub kid: DeviceId,
     /// What the registry holds.
     pub device: Device,
+    /// The cell whose devices share a budget with it; `None` where its position is not known.
+    pub cell: Option<Cell>,
     /// How it does.
     pub status: DeviceStatus,
     /// Its refused readings by `Refusal::index`, as far as this node saw them.
@@ -178,6 +181,7 @@ pub fn device_figures(
 ) -> DeviceFigures {
     DeviceFigures {
         kid,
+        cell: device.position.and_then(Cell::of).map(|cell| cell.parent(state.tariff().cell_resolution)),
         status: DeviceStatus::of(device, now_unix_milliseconds),
         refused: shared.refused_of(kid),
         estimate_microtokens: state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens),

@@ -356,6 +356,7 @@ pub fn put(
         epoch: epoch_at(genesis, results.time_unix_milliseconds),
         statements: &results.statements,
         transfers: &results.transfers,
+        settlement: results.settlement.as_ref(),
     })
 }
 

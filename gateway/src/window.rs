@@ -1,13 +1,15 @@
 //! The dashboard's view of this node: every page's figures from the same reads as the API's.
 
+mod instructions;
 mod shapes;
+mod statements;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use dashboard::view::{
-    AccountPage, Answer, BlockPage, DevicePage, Home, Network, StatementPage, StatementsPage,
-    TransactionPage, View, ViewError,
+    AccountPage, Answer, BlockPage, DevicePage, Home, Network, SealBody, StatementPage, StatementsPage,
+    TransactionBody, TransactionPage, View, ViewError,
 };
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
@@ -18,7 +20,7 @@ use crate::clock;
 use crate::limits::OWNERS_IN_AN_EPOCH_MAX;
 use crate::reads::{self, DeviceFigures};
 use crate::shared::{ALWAYS, ReadError, Shared};
-use shapes::Seals;
+use statements::Seals;
 
 /// Where the node is reached, for the pages that say so.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +108,7 @@ impl View for Window {
             readings: readings.iter().rev().filter_map(shapes::reading).collect(),
             running: estimate
                 .filter(|_| figures.device.tally.envelopes > 0)
-                .map(|estimate| shapes::running(&self.shared.genesis, &figures, network.epoch, estimate)),
+                .map(|estimate| statements::running(&self.shared.genesis, &figures, network.epoch, estimate)),
             statements: seals.statements(statements).map_err(failed)?,
             network,
         }))
@@ -182,11 +184,17 @@ impl View for Window {
             None => Vec::new(),
         };
         caused.retain(|record| record.entry_index == entry.index);
-        let Some(body) = shapes::body(&self.shared, &entry.bytes) else {
+        let Some(mut body) = shapes::body(&self.shared, &entry.bytes) else {
             return Err(failed(ReadError::Disagree));
         };
-        let transfers =
-            Seals::new(&self.shared).transfers(caused.iter().take(transfers_max)).map_err(failed)?;
+        if let TransactionBody::Seal(SealBody { settled_epochs: Some((_, last)), settlement, .. }) = &mut body
+        {
+            let found = self.shared.index.settlement(*last).map_err(failed)?;
+            *settlement = found.map(|(_, settlement)| statements::settlement(&settlement));
+        }
+        let corrections = self.shared.index.corrections_of(entry.index, transfers_max).map_err(failed)?;
+        let mut seals = Seals::new(&self.shared);
+        let transfers = seals.transfers(caused.iter().take(transfers_max)).map_err(failed)?;
         Ok(Some(TransactionPage {
             network: self.network()?,
             id: id.to_string(),
@@ -197,6 +205,7 @@ impl View for Window {
             body,
             transfers,
             transfers_total: caused.len() as u64,
+            corrections: seals.transfers(corrections.iter()).map_err(failed)?,
         }))
     }
 

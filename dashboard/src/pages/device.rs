@@ -3,12 +3,13 @@
 use askama::Template;
 
 use super::Shell;
-use super::parts::{RefusedTable, Sheet, Status};
+use super::parts::{RefusedTable, Status};
+use super::sheet::Sheet;
 use crate::chart::Chart;
 use crate::marks::{Age, Integer, Link, Until};
 use crate::readings::Table;
 use crate::view::{Device, DevicePage as Answer, Position};
-use crate::{numbers, reasons};
+use crate::{names, numbers, reasons};
 
 /// The page of one device.
 #[derive(Debug, Template)]

@@ -1,11 +1,11 @@
-//! Parts that several pages share: a statement written out, tables of devices, transfers and refusals.
+//! Parts that several pages share: tables of devices, statements, transfers and refusals.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use crate::marks::{Age, Integer, Link, Name};
+use crate::marks::{Age, Integer, Link};
 use crate::view::{
-    AccountRole, Device, DeviceStatus, Network, REFUSAL_REASONS, Refused, Statement, StatementLine, Transfer,
+    AccountRole, Device, DeviceStatus, Network, REFUSAL_REASONS, Refused, Statement, Transfer, TransferCause,
 };
 use crate::{names, numbers, reasons};
 
@@ -109,47 +109,6 @@ pub struct StatementRows {
 }
 
 impl HtmlSafe for StatementRows {}
-
-/// A statement written out, with its arithmetic.
-#[derive(Debug, Clone, Template)]
-#[template(path = "sheet.html")]
-pub struct Sheet {
-    /// The statement.
-    pub statement: Statement,
-}
-
-impl HtmlSafe for Sheet {}
-
-impl Sheet {
-    fn quantity(&self, line: &StatementLine) -> Name {
-        Name(line.quantity.clone())
-    }
-
-    /// `60 of 64 × 0.000100`, said as a formula.
-    fn formula(&self, line: &StatementLine) -> String {
-        format!("{} × {}", numbers::grouped(line.paid_records), numbers::tokens(line.price_microtokens))
-    }
-
-    /// What the lines come to, reckoned here: the page says so when the statement claims something else.
-    fn lines_sum_microtokens(&self) -> u64 {
-        self.statement.lines.iter().fold(0, |sum, line| sum.saturating_add(line.amount_microtokens))
-    }
-
-    fn adds_up(&self) -> bool {
-        self.lines_sum_microtokens() == self.statement.due_microtokens
-    }
-
-    /// Why nothing was paid; "" when something was.
-    fn zero(&self) -> &'static str {
-        if self.statement.paid_microtokens > 0 {
-            ""
-        } else if self.statement.due_microtokens > 0 {
-            "The pool held nothing to pay it from."
-        } else {
-            "Every line is zero, for the reasons beside them."
-        }
-    }
-}
 
 /// An account's role as a sentence.
 pub fn role(of: AccountRole) -> &'static str {

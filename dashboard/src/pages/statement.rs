@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::Shell;
-use super::parts::Sheet;
+use super::sheet::Sheet;
 use crate::marks::{Age, Link};
 use crate::view::{Device, StatementPage as Answer};
 

@@ -16,6 +16,7 @@ pub struct TransactionPage {
     shell: Shell,
     answer: Answer,
     transfers: TransferTable,
+    corrections: TransferTable,
 }
 
 impl TransactionPage {
@@ -29,7 +30,8 @@ impl TransactionPage {
         };
         let shell = Shell::new(title, path, answer.network.clone(), false);
         let transfers = TransferTable { transfers: answer.transfers.clone(), account: None };
-        Self { shell, answer, transfers }
+        let corrections = TransferTable { transfers: answer.corrections.clone(), account: None };
+        Self { shell, answer, transfers, corrections }
     }
 
     /// The receipt's file name in the commands.

@@ -54,10 +54,10 @@ pub struct Transfer {
     pub credit: String,
     /// How much.
     pub amount_microtokens: u64,
-    /// Why: `reward`, `transfer`, `issue`, `genesis`.
+    /// Why: `reward`, `transfer`, `issue`, `genesis`, `claim`, `correct`.
     pub reason: String,
-    /// The statement it paid, for rewards: device and epoch.
-    pub statement: Option<(String, u64)>,
+    /// What it is about, where the reason says so.
+    pub cause: TransferCause,
     /// The entry that caused it: the instruction, or the seal that closed the epoch.
     pub transaction: String,
     /// Its place in the log.
@@ -66,4 +66,35 @@ pub struct Transfer {
     pub height: u64,
     /// The block's time.
     pub time_milliseconds: u64,
+}
+
+/// What a transfer is about, as far as its reason says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TransferCause {
+    /// Nothing more than its reason's word.
+    #[default]
+    Plain,
+    /// What the sender wrote with it.
+    Memo(String),
+    /// The statement that it paid.
+    Statement {
+        /// The device.
+        kid: String,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// The device that was claimed, whose escrow it was.
+    Claim {
+        /// The device.
+        kid: String,
+    },
+    /// The entry that it corrects, and why.
+    Correction {
+        /// That entry's place in the log.
+        index: u64,
+        /// That entry's id.
+        transaction: String,
+        /// Why, in the operator's words.
+        why: String,
+    },
 }

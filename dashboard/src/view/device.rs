@@ -25,8 +25,18 @@ pub struct Device {
     pub owner: Option<String>,
     /// The escrow account's id, where `owner` is `None`.
     pub escrow: Option<String>,
+    /// Who owned it before, oldest first, as far back as readings of their time may still arrive.
+    pub former_owners: Vec<FormerOwner>,
+    /// The account that may accept it.
+    pub offered_to: Option<String>,
+    /// The device whose place it took, with a new key.
+    pub replaces: Option<String>,
+    /// The device that took its place, with a new key.
+    pub replaced_by: Option<String>,
     /// Where it stands; shown rounded to about a kilometre.
     pub position: Option<Position>,
+    /// The H3 cell whose devices share a budget; `None` where the position is not known.
+    pub cell: Option<String>,
     /// How it does.
     pub status: DeviceStatus,
     /// Height of the block that enrolled it.
@@ -47,6 +57,15 @@ pub struct Device {
     pub earned_total_microtokens: u64,
     /// How many statements it has.
     pub statements_total: u64,
+}
+
+/// Somebody who owned a device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FormerOwner {
+    /// The account.
+    pub owner: String,
+    /// When the next one accepted it.
+    pub until_milliseconds: u64,
 }
 
 /// WGS 84, in millionths of a degree.

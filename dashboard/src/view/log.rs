@@ -23,6 +23,8 @@ pub struct TransactionPage {
     pub transfers: Vec<Transfer>,
     /// How many it caused in all.
     pub transfers_total: u64,
+    /// The corrections of it that were posted since, oldest first.
+    pub corrections: Vec<Transfer>,
 }
 
 /// An entry, decoded.
@@ -45,6 +47,8 @@ pub enum TransactionBody {
         counter: u64,
         /// `transfer`, `enrol`, ...
         name: String,
+        /// What it asks, in a sentence; names in it are as they came.
+        sentence: String,
         /// Its arguments by name, as text, in order.
         arguments: Vec<(String, String)>,
     },
@@ -71,6 +75,25 @@ pub struct SealBody {
     pub state_root: Option<String>,
     /// Epochs this block settled, first and last.
     pub settled_epochs: Option<(u64, u64)>,
+    /// How the pool and the payments of those epochs add up, where they are known.
+    pub settlement: Option<Settlement>,
+}
+
+/// How a settlement adds up: what was paid and what remained are the pool before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settlement {
+    /// What the pool held before.
+    pub pool_before_microtokens: u64,
+    /// What all statements' lines came to.
+    pub due_microtokens: u64,
+    /// What the cells' budgets cut.
+    pub cut_by_cells_microtokens: u64,
+    /// What the pool's share cut.
+    pub cut_by_pool_microtokens: u64,
+    /// What was posted.
+    pub paid_microtokens: u64,
+    /// What stayed in the pool.
+    pub remainder_microtokens: u64,
 }
 
 /// The page of one block.

@@ -24,11 +24,11 @@ pub struct Statement {
     /// The sum of the lines' amounts.
     pub due_microtokens: u64,
     /// How the due compares with the budget of the device's cell.
-    pub cell_share: Option<CellShare>,
-    /// What was posted: `due`, or less where the cell's budget or the pool did not hold enough for all.
-    pub paid_microtokens: u64,
+    pub cell_share: CellShare,
     /// How the pool fell short, where it did.
     pub pool_scale: Option<PoolScale>,
+    /// What was posted: `due`, less what the cell's budget and the pool did not hold.
+    pub paid_microtokens: u64,
     /// The seal that posted it; `None` while the epoch runs.
     pub seal: Option<Seal>,
 }
@@ -52,17 +52,17 @@ pub struct StatementLine {
     pub base_microtokens: u64,
     /// What the base is multiplied by, in order.
     pub factors: Vec<Factor>,
-    /// What the last factor leaves; the base where there is none.
+    /// What the last factor leaves of the base.
     pub amount_microtokens: u64,
     /// Why the base is zero or capped, in words.
     pub reason: Option<String>,
 }
 
-/// One factor of quality: permille = floor(1000 × numerator ÷ denominator), at most 1000, and
-/// amount = floor(amount before × permille ÷ 1000).
+/// One factor of quality: `permille` = min(1000, floor(1000 × `numerator` ÷ `denominator`)), and what it leaves of the
+/// amount before it: floor(before × `permille` ÷ 1000).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Factor {
-    /// `completeness`, `plausibility`, `agreement`, `freshness` or `repetition`.
+    /// `completeness`, `plausibility`, …
     pub name: String,
     /// What held.
     pub numerator: u64,
@@ -72,34 +72,38 @@ pub struct Factor {
     pub permille: u32,
     /// What it leaves.
     pub amount_microtokens: u64,
-    /// What was cut for, in words; present when `permille` is below 1000.
+    /// What was cut for, in words; `None` where nothing was.
     pub cut: Option<String>,
+    /// The device that sent the same series first, where that is what was cut for.
+    pub original: Option<String>,
 }
 
-/// The budget that all devices of a cell share. Where they are due more together, each gets
+/// The budget that all devices of a cell share. Where they are due more than it together, each gets
 /// floor(due × budget ÷ due of all).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CellShare {
-    /// The H3 cell; `None` for the devices without a position, which share one budget.
+    /// The H3 cell; `None` for the devices without a position, which share a budget of their own.
     pub cell: Option<String>,
     /// What the cell's devices are paid together, at most.
     pub budget_microtokens: u64,
     /// Devices of the cell that sent anything.
-    pub devices: u32,
-    /// What all of them were due.
+    pub devices: u64,
+    /// What they were due together.
     pub due_of_all_microtokens: u64,
     /// What this statement's due was cut by.
     pub withheld_microtokens: u64,
 }
 
-/// Every statement of an epoch shrinks alike when the pool holds less than all are due:
-/// paid = floor(due × pool ÷ due of all).
+/// Every statement of an epoch shrinks alike when the pool holds less than all are due after their cells' budgets:
+/// paid = floor(what the cell left × pool ÷ due of all).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PoolScale {
     /// What the pool held.
     pub pool_microtokens: u64,
     /// What all devices together were due.
     pub due_of_all_microtokens: u64,
+    /// What this statement's due was cut by.
+    pub withheld_microtokens: u64,
 }
 
 /// Where something was sealed.

@@ -2,12 +2,13 @@
 
 use dashboard::view::*;
 
-use super::residents::{Measure, Resident};
+use super::residents::{Measure, Resident, kid};
+use super::statements::cell_of;
 use super::{BEAT_SECONDS, City, EPOCH_SECONDS, GENESIS, POOL, account, hex};
 
 const READING: u64 = 10_000;
 const SEAL: u64 = 20_000;
-const BEATS_PER_EPOCH: u64 = EPOCH_SECONDS / BEAT_SECONDS;
+pub(super) const BEATS_PER_EPOCH: u64 = EPOCH_SECONDS / BEAT_SECONDS;
 
 fn beat_time(beat: u64) -> u64 {
     GENESIS + beat * BEAT_SECONDS * 1_000
@@ -17,7 +18,7 @@ fn reading_id(resident: &Resident, beat: u64) -> String {
     hex(READING + resident.number, beat)
 }
 
-fn seal_of(city: &City, height: u64) -> Seal {
+pub(super) fn seal_of(city: &City, height: u64) -> Seal {
     Seal { height, index: city.first_index(height + 1) - 1, transaction: hex(SEAL, height) }
 }
 
@@ -38,7 +39,7 @@ impl City {
         (beat(from) + 1)..(beat(until) + 1).max(beat(from) + 1)
     }
 
-    fn beats_of_epoch(&self, resident: &Resident, epoch: u64) -> u64 {
+    pub(super) fn beats_of_epoch(&self, resident: &Resident, epoch: u64) -> u64 {
         let all = self.beats(resident);
         let (first, last) = (epoch * BEATS_PER_EPOCH, (epoch + 1) * BEATS_PER_EPOCH);
         last.min(all.end).saturating_sub(first.max(all.start))
@@ -99,6 +100,19 @@ impl City {
             kid: resident.kid.clone(),
             owner: resident.owner.clone(),
             escrow: resident.owner.is_none().then(|| account(500 + resident.number)),
+            former_owners: resident
+                .former
+                .iter()
+                .map(|(owner, until)| FormerOwner { owner: account(*owner), until_milliseconds: *until })
+                .collect(),
+            offered_to: resident.offered_to.map(account),
+            replaces: self
+                .residents
+                .iter()
+                .find(|other| other.replaced_by == Some(resident.number))
+                .map(|other| other.kid.clone()),
+            replaced_by: resident.replaced_by.map(kid),
+            cell: cell_of(resident),
             position: (resident.number != 2).then(|| Position {
                 latitude_microdegrees: 52_500_000 + i32::try_from(resident.number).unwrap_or(0) * 13_137,
                 longitude_microdegrees: 13_400_000 - i32::try_from(resident.number).unwrap_or(0) * 9_173,
@@ -121,44 +135,6 @@ impl City {
         }
     }
 
-    /// Statements of closed epochs in which something was accepted, oldest first.
-    pub fn statements_of<'a>(
-        &'a self,
-        resident: &'a Resident,
-    ) -> impl DoubleEndedIterator<Item = Statement> + 'a {
-        let closed = 0..self.epoch();
-        closed
-            .filter(|epoch| self.beats_of_epoch(resident, *epoch) > 0)
-            .map(|epoch| self.statement_of(resident, epoch))
-    }
-
-    pub(super) fn statement_of(&self, resident: &Resident, epoch: u64) -> Statement {
-        let accepted_records = self.beats_of_epoch(resident, epoch);
-        let lines: Vec<StatementLine> =
-            resident.measures.iter().map(|measure| line(measure, accepted_records)).collect();
-        let due_microtokens = lines.iter().map(|line| line.amount_microtokens).sum();
-        // The pool ran short once, and everybody got three quarters.
-        let short =
-            (epoch == 117).then_some(PoolScale { pool_microtokens: 3_000, due_of_all_microtokens: 4_000 });
-        let paid_microtokens =
-            if short.is_some() { due_microtokens * 3_000 / 4_000 } else { due_microtokens };
-        Statement {
-            kid: resident.kid.clone(),
-            epoch,
-            payee: resident.owner.clone().unwrap_or_else(|| account(500 + resident.number)),
-            escrow: resident.owner.is_none(),
-            starts_milliseconds: GENESIS + epoch * EPOCH_SECONDS * 1_000,
-            ends_milliseconds: GENESIS + (epoch + 1) * EPOCH_SECONDS * 1_000,
-            tariff_version: 1,
-            lines,
-            cell_share: None,
-            due_microtokens,
-            paid_microtokens,
-            pool_scale: short,
-            seal: (epoch < self.epoch()).then(|| seal_of(self, (epoch + 1) * BEATS_PER_EPOCH)),
-        }
-    }
-
     fn rewards(&self, height: u64) -> Vec<Transfer> {
         if height == 0 || !height.is_multiple_of(BEATS_PER_EPOCH) {
             return Vec::new();
@@ -178,7 +154,7 @@ impl City {
             credit: statement.payee,
             amount_microtokens: statement.paid_microtokens,
             reason: "reward".to_owned(),
-            statement: Some((statement.kid, statement.epoch)),
+            cause: TransferCause::Statement { kid: statement.kid, epoch: statement.epoch },
             transaction: seal.transaction,
             index: seal.index,
             height: seal.height,
@@ -202,7 +178,9 @@ impl City {
         };
         let owned: Vec<&Resident> = self.residents.iter().filter(mine).collect();
         let escrow = owned.first()?.owner.is_none();
-        let mut all: Vec<Statement> = owned.iter().flat_map(|one| self.statements_of(one)).collect();
+        let paid_to = |statement: &Statement| statement.payee == id;
+        let mut all: Vec<Statement> =
+            self.residents.iter().flat_map(|one| self.statements_of(one)).filter(paid_to).collect();
         all.sort_by_key(|statement| std::cmp::Reverse(statement.epoch));
         let paid: Vec<Statement> = all.iter().filter(|row| row.paid_microtokens > 0).cloned().collect();
         let mine: Vec<Device> = owned.iter().map(|one| self.device_of(one)).collect();
@@ -210,7 +188,7 @@ impl City {
             network: self.network().ok()?,
             id: id.to_owned(),
             role: if escrow { AccountRole::Escrow } else { AccountRole::Holder },
-            posted_microtokens: mine.iter().map(|device| device.earned_total_microtokens).sum(),
+            posted_microtokens: paid.iter().map(|statement| statement.paid_microtokens).sum(),
             pending_microtokens: mine.iter().map(|device| device.earned_epoch_microtokens).sum(),
             devices_total: if escrow { 0 } else { mine.len() as u64 },
             devices: mine.into_iter().take(if escrow { 0 } else { devices }).collect(),
@@ -253,6 +231,7 @@ impl City {
                     body: TransactionBody::Seal(self.seal_body(height)),
                     transfers_total: rewards.len() as u64,
                     transfers: rewards.into_iter().take(transfers_max).collect(),
+                    corrections: Vec::new(),
                 });
             }
             if let Some(sender) = self.senders(height).find(|sender| reading_id(sender, height) == id) {
@@ -269,12 +248,49 @@ impl City {
                         sequence: reading.sequence,
                         records: reading.records,
                     },
-                    transfers: Vec::new(),
-                    transfers_total: 0,
+                    ..TransactionPage::default()
                 });
             }
         }
-        (id == hex(1, 1)).then(|| self.instruction(id))
+        (id == hex(1, 1)).then(|| self.instruction(id)).or_else(|| {
+            let correction = (id == hex(1, 2)).then(|| self.correction());
+            correction.map(|correction| TransactionPage {
+                network,
+                id: id.to_owned(),
+                index: correction.index,
+                height: correction.height,
+                time_milliseconds: correction.time_milliseconds,
+                body: TransactionBody::Instruction {
+                    account: account(3),
+                    counter: 9,
+                    name: "correct".to_owned(),
+                    sentence: "Corrects entry 1 of the log.".to_owned(),
+                    arguments: vec![("entry".to_owned(), "1".to_owned())],
+                },
+                transfers: vec![correction],
+                transfers_total: 1,
+                ..TransactionPage::default()
+            })
+        })
+    }
+
+    /// What the operator set right about the instruction, with a reason of nobody's taste.
+    fn correction(&self) -> Transfer {
+        Transfer {
+            debit: account(1),
+            credit: account(1_000),
+            amount_microtokens: 250_000,
+            reason: "correct".to_owned(),
+            cause: TransferCause::Correction {
+                index: 1,
+                transaction: hex(1, 1),
+                why: super::HOSTILE_NAME.to_owned(),
+            },
+            transaction: hex(1, 2),
+            index: 40,
+            height: 5,
+            time_milliseconds: beat_time(5),
+        }
     }
 
     /// A transfer with a hostile memo, as long as an instruction may be.
@@ -290,6 +306,7 @@ impl City {
                 account: account(0),
                 counter: 4,
                 name: "transfer".to_owned(),
+                sentence: format!("Pays 1.250000 tokens to {}: {}", account(1), super::HOSTILE_NAME),
                 arguments: vec![
                     ("to".to_owned(), account(1)),
                     ("amount".to_owned(), "1.250000 tokens".to_owned()),
@@ -301,13 +318,14 @@ impl City {
                 credit: account(1),
                 amount_microtokens: 1_250_000,
                 reason: "transfer".to_owned(),
-                statement: None,
+                cause: TransferCause::Memo(super::HOSTILE_NAME.to_owned()),
                 transaction: id.to_owned(),
                 index: 1,
                 height: 1,
                 time_milliseconds: beat_time(1),
             }],
             transfers_total: 1,
+            corrections: vec![self.correction()],
         }
     }
 
@@ -320,6 +338,7 @@ impl City {
             results_root: hex(30_000, height),
             state_root: (height == 0 || settles).then(|| hex(40_000, height)),
             settled_epochs: settles.then(|| (epoch - 1, epoch - 1)),
+            settlement: settles.then(|| self.settlement(epoch - 1)),
         }
     }
 
@@ -346,21 +365,5 @@ impl City {
             entries: entries.collect(),
             network: self.network().unwrap_or_default(),
         }
-    }
-}
-
-fn line(measure: &Measure, accepted_records: u64) -> StatementLine {
-    let paid_records = if measure.price == 0 { 0 } else { accepted_records.min(measure.cap) };
-    StatementLine {
-        quantity: measure.name.to_owned(),
-        unit: measure.unit.to_owned(),
-        accepted_records,
-        paid_records,
-        paid_records_max: (measure.price > 0).then_some(measure.cap),
-        price_microtokens: measure.price,
-        base_microtokens: paid_records * measure.price,
-        factors: Vec::new(),
-        amount_microtokens: paid_records * measure.price,
-        reason: (measure.price == 0).then(|| "not in the tariff".to_owned()),
     }
 }

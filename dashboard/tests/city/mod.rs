@@ -6,6 +6,8 @@
 
 mod ledger;
 mod residents;
+mod statements;
+pub mod visit;
 
 use std::sync::OnceLock;
 

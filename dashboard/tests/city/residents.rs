@@ -63,18 +63,46 @@ pub struct Resident {
     pub until: Option<u64>,
     /// Whether it was revoked.
     pub revoked: bool,
+    /// Number of the resident that took its place under a new key.
+    pub replaced_by: Option<u64>,
+    /// Who owned it before, and until when: the end of an epoch.
+    pub former: Option<(u64, u64)>,
+    /// To whom it is offered.
+    pub offered_to: Option<u64>,
+    /// What its series is like.
+    pub habit: Habit,
+}
+
+/// What is wrong with a resident's series, if anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// Nothing.
+    Honest,
+    /// One value in an epoch is out of range.
+    Spiking,
+    /// All of it was sent first by the resident of this number.
+    CopiedFrom(u64),
+}
+
+/// The kid of the resident of this number.
+pub fn kid(number: u64) -> String {
+    format!("{:02x}{}", number * 16 + 7, hex(800, number).get(..14).unwrap_or_default())
 }
 
 /// All of them, in the order of their kids.
 pub fn all() -> Vec<Resident> {
     let owned = |number: u64, owner: Option<u64>, measures: &'static [Measure]| Resident {
         number,
-        kid: format!("{:02x}{}", number * 16 + 7, hex(800, number).get(..14).unwrap_or_default()),
+        kid: kid(number),
         owner: owner.map(account),
         measures,
         from: Some(GENESIS + 10_000),
         until: None,
         revoked: false,
+        replaced_by: None,
+        former: None,
+        offered_to: None,
+        habit: Habit::Honest,
     };
     vec![
         owned(0, Some(0), &[TEMPERATURE, HUMIDITY, FINE_DUST, NOISE, UNPAID]),
@@ -86,8 +114,18 @@ pub fn all() -> Vec<Resident> {
         Resident { from: Some(NOON - 14_000), ..owned(6, Some(2), &[NOISE]) },
         owned(7, Some(2), &[UNPAID]),
         owned(8, Some(2), &[TEMPERATURE, HUMIDITY, FINE_DUST]),
-        owned(9, Some(3), &[FINE_DUST, NOISE]),
-        owned(10, Some(3), &[TEMPERATURE]),
-        owned(11, Some(3), &[TEMPERATURE, HUMIDITY]),
+        Resident { habit: Habit::Spiking, ..owned(9, Some(3), &[FINE_DUST, NOISE]) },
+        Resident { habit: Habit::CopiedFrom(8), ..owned(10, Some(3), &[TEMPERATURE]) },
+        Resident {
+            former: Some((2, NOON - 46_000 - 600_000)),
+            offered_to: Some(1),
+            ..owned(11, Some(3), &[TEMPERATURE, HUMIDITY])
+        },
+        Resident {
+            until: Some(NOON - 3_600_000),
+            revoked: true,
+            replaced_by: Some(11),
+            ..owned(12, Some(3), &[TEMPERATURE])
+        },
     ]
 }

@@ -126,14 +126,10 @@ pub struct Transfer {
     amount: Amount,
     /// Seen from the account that was asked for: `in` or `out`.
     direction: &'static str,
-    /// `genesis`, `issue`, `transfer` or `reward`.
+    /// `genesis`, `issue`, `transfer`, `reward`, `claim` or `correct`.
     reason: &'static str,
-    /// What the sender wrote with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memo: Option<String>,
-    /// For a reward: the statement it paid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statement: Option<StatementName>,
+    #[serde(flatten)]
+    cause: Cause,
     /// The entry that caused it: the instruction, or the seal that settled.
     transaction: String,
     /// Its place in the log.
@@ -142,6 +138,34 @@ pub struct Transfer {
     height: u64,
     /// That block's time.
     time: String,
+}
+
+/// What a transfer is about, as far as its reason says.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Cause {
+    /// What the sender wrote with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memo: Option<String>,
+    /// For a reward: the statement it paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<StatementName>,
+    /// For a claim: kid of the device whose escrow was paid out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<String>,
+    /// For a correction: what it sets right, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corrects: Option<Corrected>,
+}
+
+/// What a correction sets right.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Corrected {
+    /// The entry's place in the log.
+    index: u64,
+    /// Its id.
+    transaction: String,
+    /// Why, in the operator's words.
+    why: String,
 }
 
 /// Which statement.
@@ -185,22 +209,26 @@ fn transfer(
 ) -> Result<Transfer, Problem> {
     let transaction = entries.id(record.entry_index).map_err(Problem::internal)?;
     let posted = &record.transfer;
-    let (memo, statement) = match &posted.reason {
-        TransferReason::Transfer { memo } => (memo.clone(), None),
+    let mut cause = Cause::default();
+    match &posted.reason {
+        TransferReason::Transfer { memo } => cause.memo = memo.clone(),
         TransferReason::Reward { kid, epoch } => {
-            (None, Some(StatementName { kid: kid.to_string(), epoch: *epoch }))
+            cause.statement = Some(StatementName { kid: kid.to_string(), epoch: *epoch });
         }
-        TransferReason::Correct { why, .. } => (Some(why.clone()), None),
-        TransferReason::Genesis | TransferReason::Issue | TransferReason::Claim { .. } => (None, None),
-    };
+        TransferReason::Claim { kid } => cause.claimed = Some(kid.to_string()),
+        TransferReason::Correct { entry_index, why } => {
+            let transaction = entries.id(*entry_index).map_err(Problem::internal)?;
+            cause.corrects = Some(Corrected { index: *entry_index, transaction, why: why.clone() });
+        }
+        TransferReason::Genesis | TransferReason::Issue => {}
+    }
     Ok(Transfer {
         debit: posted.debit.to_string(),
         credit: posted.credit.to_string(),
         amount: Amount::new(posted.amount_microtokens),
         direction: if posted.credit == asked { "in" } else { "out" },
         reason: posted.reason.as_str(),
-        memo,
-        statement,
+        cause,
         transaction,
         index: record.entry_index,
         height: record.height,
@@ -220,12 +248,15 @@ fn table(transfers: &[Transfer]) -> Table {
         "memo",
         "kid",
         "epoch",
+        "corrects_index",
+        "why",
         "height",
         "index",
         "transaction",
     ]);
     for transfer in transfers {
-        let statement = transfer.statement.as_ref();
+        let Cause { memo, statement, claimed, corrects } = &transfer.cause;
+        let statement = statement.as_ref();
         table.row([
             transfer.time.as_str(),
             transfer.direction,
@@ -234,9 +265,11 @@ fn table(transfers: &[Transfer]) -> Table {
             &transfer.amount.microtokens,
             &transfer.amount.tokens,
             transfer.reason,
-            transfer.memo.as_deref().unwrap_or_default(),
-            statement.map_or("", |statement| &statement.kid),
+            memo.as_deref().unwrap_or_default(),
+            statement.map(|statement| &statement.kid).or(claimed.as_ref()).map_or("", String::as_str),
             &statement.map(|statement| statement.epoch.to_string()).unwrap_or_default(),
+            &corrects.as_ref().map(|corrected| corrected.index.to_string()).unwrap_or_default(),
+            corrects.as_ref().map_or("", |corrected| &corrected.why),
             &transfer.height.to_string(),
             &transfer.index.to_string(),
             &transfer.transaction,

@@ -57,6 +57,22 @@ pub struct Number {
     pub count: u32,
 }
 
+/// Somebody who owned a device.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FormerOwner {
+    /// The account.
+    owner: String,
+    /// When the next one accepted it: what was read in an earlier second is still this one's.
+    until: String,
+}
+
+impl From<&ledger::ownership::FormerOwner> for FormerOwner {
+    fn from(former: &ledger::ownership::FormerOwner) -> FormerOwner {
+        let until = rfc3339(former.until_unix_seconds.saturating_mul(1_000));
+        FormerOwner { owner: former.owner.to_string(), until }
+    }
+}
+
 /// An enrolled device.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Device {
@@ -70,12 +86,27 @@ pub struct Device {
     /// Where rewards wait while there is no owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     escrow: Option<String>,
+    /// Who owned it before, oldest first, as far back as readings of their time may still arrive.
+    former_owners: Vec<FormerOwner>,
+    /// The account that may accept it.
+    offered_to: Option<String>,
+    /// Kid of the key whose place it took.
+    replaces: Option<String>,
+    /// Kid of the key that took its place.
+    replaced_by: Option<String>,
     /// Where it stands.
     position: Option<Position>,
-    /// `new` before its first reading, `online`, `silent` when none came lately, `revoked`.
+    /// The H3 cell whose devices share a budget, 15 hex digits; absent where the position is not known.
+    #[schema(example = "89197265d07ffff")]
+    cell: Option<String>,
+    /// `new` before its first reading, `online`, `silent` when none came lately, `revoked` (also when replaced).
     status: DeviceStatus,
     /// Height of the block that enrolled it.
     enrolled_height: u64,
+    /// From when on readings are expected of it.
+    active_from: String,
+    /// Until when they were expected; absent while they still are.
+    active_until: Option<String>,
     /// Block time of its last accepted reading.
     last_reading: Option<String>,
     /// The highest accepted (boot, count).
@@ -107,9 +138,16 @@ impl Device {
             public_key: device.public_key.to_string(),
             owner: device.owner().map(|owner| owner.to_string()),
             escrow: device.owner().is_none().then(|| reads::escrow(shared, figures.kid).to_string()),
+            former_owners: device.ownership.former().iter().map(FormerOwner::from).collect(),
+            offered_to: device.offered_to.map(|account| account.to_string()),
+            replaces: device.replaces.map(|kid| kid.to_string()),
+            replaced_by: device.replaced_by().map(|kid| kid.to_string()),
             position: device.position.map(Position::from),
+            cell: figures.cell.map(|cell| cell.to_string()),
             status: figures.status,
             enrolled_height: device.enrolled_height,
+            active_from: rfc3339(device.active_from_unix_milliseconds),
+            active_until: device.active_until_unix_milliseconds().map(rfc3339),
             last_reading: device.last_accepted_unix_milliseconds.map(rfc3339),
             last_sequence: sequence.map(|sequence| Number { boot: sequence.boot, count: sequence.count }),
             accepted: Count { envelopes: device.accepted_envelopes, records: device.accepted_records },

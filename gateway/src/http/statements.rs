@@ -125,11 +125,11 @@ pub struct PoolScale {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SealPlace {
     /// The block.
-    height: u64,
+    pub height: u64,
     /// The seal's place in the log.
-    index: u64,
+    pub index: u64,
     /// The seal's id; its receipt proves the posting.
-    transaction: String,
+    pub transaction: String,
 }
 
 /// Statements as JSON shapes, in their order.

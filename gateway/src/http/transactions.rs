@@ -14,8 +14,9 @@ use super::door::{self, Door};
 use super::entry::{self, Said};
 use super::instant::rfc3339;
 use super::problem::Problem;
-use crate::limits::HTTP_BODY_BYTES_MAX;
+use crate::limits::{HTTP_BODY_BYTES_MAX, QUERY_ITEMS_DEFAULT};
 use crate::shared::SubmitError;
+use crate::stored::EntryIds;
 
 /// A durable entry of the log, decoded.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +34,9 @@ pub struct Transaction {
     raw: String,
     /// Its receipt.
     receipt: String,
+    /// Ids of the corrections of it that were posted since, oldest first; at most 1000.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    corrections: Vec<String>,
     /// What it says.
     #[serde(flatten)]
     said: Said,
@@ -59,7 +63,12 @@ pub async fn transaction(
     let id = id_of(&id)?;
     door.query(move |shared| {
         let entry = shared.transaction(&id).map_err(Problem::internal)?.ok_or_else(|| absent(&id))?;
+        let corrections = shared.index.corrections_of(entry.index, QUERY_ITEMS_DEFAULT);
+        let mut ids = EntryIds::new(shared);
+        let corrections = corrections.map_err(Problem::internal)?;
+        let corrections = corrections.iter().map(|record| ids.id(record.entry_index)).collect();
         Ok(Json(Transaction {
+            corrections: Result::map_err(corrections, Problem::internal)?,
             id: id.to_string(),
             index: entry.index,
             height: entry.height,

@@ -5,6 +5,7 @@ use std::ops::{Range, RangeInclusive};
 
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
+use ledger::settlement::Settlement;
 use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 
@@ -148,6 +149,18 @@ impl Index {
             .collect()
     }
 
+    /// The settlement that closed an epoch, with the height of its block.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn settlement(&self, epoch: u64) -> Result<Option<(u64, Settlement)>, IndexError> {
+        // A settlement stands under its last epoch; those between its first and last had no readings.
+        let found = self.settlements.range(epoch.to_be_bytes()..).values().next().transpose();
+        let Some(value) = found.map_err(|error| self.failed(error))? else { return Ok(None) };
+        let (height, settlement) = records::decode_settlement(&value).ok_or_else(|| self.damaged())?;
+        Ok((settlement.first_epoch <= epoch).then_some((height, settlement)))
+    }
+
     /// How many statements a device has.
     ///
     /// # Errors
@@ -224,6 +237,20 @@ impl Index {
             }
         }
         Ok(found)
+    }
+
+    /// The first `most` corrections of the entry at a log index, oldest first.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn corrections_of(&self, index: u64, most: usize) -> Result<Vec<TransferRecord>, IndexError> {
+        let records = self.corrections.scan_prefix(index.to_be_bytes()).values().take(most);
+        records
+            .map(|item| {
+                let value = item.map_err(|error| self.failed(error))?;
+                TransferRecord::decode(&value).map_err(|_| self.damaged())
+            })
+            .collect()
     }
 
     /// How many transfers an account has.

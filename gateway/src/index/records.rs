@@ -1,6 +1,11 @@
 //! The bytes of the index's values: places of blocks, sorted id prefixes, positions of readings.
 
+use ledger::settlement::Settlement;
+
 use crate::log::Position;
+
+/// Bytes of a settlement: eight numbers of 64 bits and three of 128.
+const SETTLEMENT_BYTES: usize = 8 * 8 + 3 * 16;
 
 /// Where a block lies and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +128,52 @@ pub fn decode_list(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
     bytes.is_empty().then_some(items)
 }
 
+/// A settlement and the height of its block: numbers of a fixed width, one after another.
+pub fn encode_settlement(height: u64, settlement: &Settlement) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(SETTLEMENT_BYTES);
+    let narrow = [
+        height,
+        settlement.first_epoch,
+        settlement.last_epoch,
+        settlement.tariff_version.into(),
+        settlement.statements,
+        settlement.pool_before_microtokens,
+        settlement.paid_microtokens,
+        settlement.remainder_microtokens,
+    ];
+    let wide = [
+        settlement.due_microtokens,
+        settlement.withheld_by_cells_microtokens,
+        settlement.withheld_by_pool_microtokens,
+    ];
+    narrow.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
+    wide.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
+    bytes
+}
+
+/// The height and the settlement again; `None` when the value is of another length.
+pub fn decode_settlement(bytes: &[u8]) -> Option<(u64, Settlement)> {
+    if bytes.len() != SETTLEMENT_BYTES {
+        return None;
+    }
+    let narrow = |place: usize| u64_at(bytes, place * 8);
+    let wide =
+        |place: usize| bytes.get(64 + place * 16..)?.first_chunk().map(|chunk| u128::from_be_bytes(*chunk));
+    let settlement = Settlement {
+        first_epoch: narrow(1)?,
+        last_epoch: narrow(2)?,
+        tariff_version: narrow(3)?.try_into().ok()?,
+        statements: narrow(4)?,
+        pool_before_microtokens: narrow(5)?,
+        paid_microtokens: narrow(6)?,
+        remainder_microtokens: narrow(7)?,
+        due_microtokens: wide(0)?,
+        withheld_by_cells_microtokens: wide(1)?,
+        withheld_by_pool_microtokens: wide(2)?,
+    };
+    Some((narrow(0)?, settlement))
+}
+
 /// Eight counters.
 pub fn encode_counts(counts: &[u64; 8]) -> Vec<u8> {
     counts.iter().flat_map(|count| count.to_be_bytes()).collect()
@@ -161,6 +212,25 @@ mod tests {
         assert_eq!(find_ids(&bytes, &[2; 8]), [6, 9]);
         assert!(find_ids(&bytes, &[4; 8]).is_empty());
         assert_eq!(decode_ids(&bytes).collect::<Vec<_>>(), ids);
+    }
+
+    #[test]
+    fn a_settlement_reads_back() {
+        let settlement = Settlement {
+            first_epoch: 3,
+            last_epoch: 5,
+            tariff_version: 2,
+            statements: 7,
+            pool_before_microtokens: u64::MAX,
+            due_microtokens: u128::MAX,
+            withheld_by_cells_microtokens: 11,
+            withheld_by_pool_microtokens: 12,
+            paid_microtokens: 13,
+            remainder_microtokens: 14,
+        };
+        let bytes = encode_settlement(9, &settlement);
+        assert_eq!(decode_settlement(&bytes), Some((9, settlement)));
+        assert_eq!(decode_settlement(&bytes[1..]), None);
     }
 
     #[test]

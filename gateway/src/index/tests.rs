@@ -33,8 +33,15 @@ fn put(index: &Index, height: u64, entries: u32, epoch: u64) {
     let record =
         TransferRecord { transfer, height, time_unix_milliseconds: height * 1_000, entry_index: first_index };
     let readings = [(DEVICE, first_index)];
-    let entry =
-        BlockEntry { place, ids: &ids, readings: &readings, epoch, statements: &[], transfers: &[record] };
+    let entry = BlockEntry {
+        place,
+        ids: &ids,
+        readings: &readings,
+        epoch,
+        statements: &[],
+        transfers: &[record],
+        settlement: None,
+    };
     index.put(&entry).unwrap();
 }
 

@@ -6,19 +6,14 @@ use ledger::account::AccountId;
 use ledger::block::{Entry, Seal};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
-use ledger::state::Estimate;
-use ledger::statement::{CellShare, PoolScale, Statement};
-use ledger::statement_line::{Factor, LineReason, StatementLine};
+use ledger::ownership::FormerOwner;
 use ledger::tally::Tally;
-use ledger::token::Tokens;
-use ledger::transfer::{TransferReason, TransferRecord};
 
-use super::Addresses;
+use super::{Addresses, instructions};
 use crate::http::{blocks, entry};
 use crate::limits::SILENT_AFTER_SECONDS;
 use crate::reads::{AccountRole, DeviceFigures, DeviceStatus, Figures};
-use crate::shared::{ReadError, Shared, StoredEntry};
-use crate::stored::EntryIds;
+use crate::shared::{Shared, StoredEntry};
 
 /// The network's figures.
 pub fn network(
@@ -63,6 +58,11 @@ pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> 
         kid: figures.kid.to_string(),
         owner: device.owner().map(|owner| owner.to_string()),
         escrow: device.owner().is_none().then(escrow),
+        former_owners: device.ownership.former().iter().map(former_owner).collect(),
+        offered_to: device.offered_to.map(|account| account.to_string()),
+        replaces: device.replaces.map(|kid| kid.to_string()),
+        replaced_by: device.replaced_by().map(|kid| kid.to_string()),
+        cell: figures.cell.map(|cell| cell.to_string()),
         position: device.position.map(|position| view::Position {
             latitude_microdegrees: position.latitude_microdegrees,
             longitude_microdegrees: position.longitude_microdegrees,
@@ -82,6 +82,13 @@ pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> 
         earned_epoch_microtokens: figures.estimate_microtokens,
         earned_total_microtokens: device.earned_microtokens,
         statements_total,
+    }
+}
+
+fn former_owner(former: &FormerOwner) -> view::FormerOwner {
+    view::FormerOwner {
+        owner: former.owner.to_string(),
+        until_milliseconds: former.until_unix_seconds.saturating_mul(1_000),
     }
 }
 
@@ -136,144 +143,6 @@ fn measurements(pack: &Pack<'_>) -> Vec<view::Measurement> {
     pack.resolved().map(measurement).collect()
 }
 
-/// The running epoch's lines as they stand.
-pub fn running(
-    genesis: &Genesis,
-    figures: &DeviceFigures,
-    epoch: u64,
-    estimate: Estimate,
-) -> view::Statement {
-    let begins = |epoch: u64| {
-        genesis.time_unix_milliseconds.saturating_add(epoch.saturating_mul(genesis.epoch_milliseconds()))
-    };
-    let escrow = AccountId::escrow(&genesis.network, figures.kid);
-    view::Statement {
-        kid: figures.kid.to_string(),
-        epoch,
-        payee: figures.device.owner().unwrap_or(escrow).to_string(),
-        escrow: figures.device.owner().is_none(),
-        starts_milliseconds: begins(epoch),
-        ends_milliseconds: begins(epoch.saturating_add(1)),
-        tariff_version: genesis.tariff.version,
-        lines: estimate.lines.into_iter().map(line).collect(),
-        due_microtokens: estimate.due_microtokens,
-        cell_share: None,
-        paid_microtokens: estimate.paid_microtokens,
-        pool_scale: estimate.pool_scale.map(pool_scale),
-        seal: None,
-    }
-}
-
-fn line(line: StatementLine) -> view::StatementLine {
-    let capped = |reason| match reason {
-        LineReason::Capped { paid_records_max } => Some(u64::from(paid_records_max)),
-        _ => None,
-    };
-    view::StatementLine {
-        quantity: if line.quantity.is_empty() { "other".to_owned() } else { line.quantity },
-        unit: line.unit.unwrap_or_default(),
-        accepted_records: line.accepted_records.into(),
-        paid_records: line.paid_records.into(),
-        paid_records_max: line.reason.and_then(capped),
-        price_microtokens: line.price_microtokens,
-        base_microtokens: line.base_microtokens,
-        factors: line.factors.into_iter().map(factor).collect(),
-        amount_microtokens: line.amount_microtokens,
-        reason: line.reason.map(|reason| reason.to_string()),
-    }
-}
-
-fn factor(factor: Factor) -> view::Factor {
-    view::Factor {
-        name: factor.name.as_str().to_owned(),
-        numerator: factor.numerator,
-        denominator: factor.denominator,
-        permille: factor.permille,
-        amount_microtokens: factor.amount_microtokens,
-        cut: factor.cut.map(|cut| cut.to_string()),
-    }
-}
-
-fn cell_share(share: CellShare) -> view::CellShare {
-    view::CellShare {
-        cell: share.cell.map(|cell| cell.to_string()),
-        budget_microtokens: share.budget_microtokens,
-        devices: share.devices,
-        due_of_all_microtokens: u64::try_from(share.due_total_microtokens).unwrap_or(u64::MAX),
-        withheld_microtokens: share.withheld_microtokens,
-    }
-}
-
-fn pool_scale(scale: PoolScale) -> view::PoolScale {
-    view::PoolScale {
-        pool_microtokens: scale.pool_microtokens,
-        due_of_all_microtokens: u64::try_from(scale.due_total_microtokens).unwrap_or(u64::MAX),
-    }
-}
-
-/// Statements and transfers with the ids of the entries that they name.
-pub struct Seals<'s> {
-    ids: EntryIds<'s>,
-}
-
-impl<'s> Seals<'s> {
-    /// Nothing looked up yet.
-    pub fn new(shared: &'s Shared) -> Seals<'s> {
-        Seals { ids: EntryIds::new(shared) }
-    }
-
-    /// Statements with their seals.
-    pub fn statements(&mut self, statements: Vec<Statement>) -> Result<Vec<view::Statement>, ReadError> {
-        statements.into_iter().map(|statement| self.statement(statement)).collect()
-    }
-
-    /// A statement with its seal.
-    pub fn statement(&mut self, statement: Statement) -> Result<view::Statement, ReadError> {
-        let transaction = self.ids.id(statement.seal_index)?;
-        Ok(view::Statement {
-            kid: statement.kid.to_string(),
-            epoch: statement.epoch,
-            payee: statement.payee.to_string(),
-            escrow: statement.owner.is_none(),
-            starts_milliseconds: statement.from_unix_milliseconds,
-            ends_milliseconds: statement.to_unix_milliseconds,
-            tariff_version: statement.tariff_version,
-            lines: statement.lines.into_iter().map(line).collect(),
-            due_microtokens: statement.due_microtokens,
-            cell_share: Some(cell_share(statement.cell_share)),
-            paid_microtokens: statement.paid_microtokens,
-            pool_scale: statement.pool_scale.map(pool_scale),
-            seal: Some(view::Seal { height: statement.height, index: statement.seal_index, transaction }),
-        })
-    }
-
-    /// Transfers with the entries that caused them.
-    pub fn transfers<'t>(
-        &mut self,
-        records: impl Iterator<Item = &'t TransferRecord>,
-    ) -> Result<Vec<view::Transfer>, ReadError> {
-        let mut transfers = Vec::new();
-        for record in records {
-            let posted = &record.transfer;
-            transfers.push(view::Transfer {
-                debit: posted.debit.to_string(),
-                credit: posted.credit.to_string(),
-                amount_microtokens: posted.amount_microtokens,
-                reason: posted.reason.as_str().to_owned(),
-                statement: match &posted.reason {
-                    TransferReason::Reward { kid, epoch } => Some((kid.to_string(), *epoch)),
-                    _ => None,
-                },
-                transaction: self.ids.id(record.entry_index)?,
-                index: record.entry_index,
-                height: record.height,
-                time_milliseconds: record.time_unix_milliseconds,
-            });
-        }
-        Ok(transfers)
-    }
-}
-
 /// An entry, decoded; `None` when the bytes are no entry.
 pub fn body(shared: &Shared, bytes: &[u8]) -> Option<view::TransactionBody> {
     match Entry::decode(bytes)? {
@@ -289,7 +158,8 @@ pub fn body(shared: &Shared, bytes: &[u8]) -> Option<view::TransactionBody> {
                 account: account.map(|account| account.to_string()).unwrap_or_default(),
                 counter: instruction.counter(),
                 name: decoded.name().as_str().to_owned(),
-                arguments: arguments(decoded),
+                sentence: instructions::sentence(&decoded),
+                arguments: instructions::arguments(decoded),
             })
         }
         Entry::Seal(seal) => Some(view::TransactionBody::Seal(seal_body(&seal))),
@@ -318,63 +188,6 @@ pub fn giver(shared: &Shared, entry: &StoredEntry) -> Option<AccountId> {
     }
 }
 
-fn arguments(instruction: Instruction) -> Vec<(String, String)> {
-    let named = |name: &str, text: String| (name.to_owned(), text);
-    let tokens = |amount| format!("{} tokens", Tokens(amount));
-    match instruction {
-        Instruction::Enrol { public_key, owner, position } => {
-            let mut arguments = vec![
-                named("device", public_key.kid().to_string()),
-                named("public key", public_key.to_string()),
-            ];
-            arguments.extend(owner.map(|owner| named("owner", owner.to_string())));
-            arguments.extend(position.map(|position| named("position", position.to_string())));
-            arguments
-        }
-        Instruction::Claim { kid, position, .. } => {
-            vec![named("device", kid.to_string()), named("position", position.to_string())]
-        }
-        Instruction::TransferDevice { kid, to } => {
-            let to = to.map_or_else(|| "nobody: the offer is withdrawn".to_owned(), |to| to.to_string());
-            vec![named("device", kid.to_string()), named("offered to", to)]
-        }
-        Instruction::AcceptDevice { kid } => vec![named("device", kid.to_string())],
-        Instruction::RotateKey { kid, new_key, .. } => vec![
-            named("device", kid.to_string()),
-            named("new device", new_key.kid().to_string()),
-            named("new public key", new_key.to_string()),
-        ],
-        Instruction::RevokeDevice { kid, why } => {
-            vec![named("device", kid.to_string()), named("why", why)]
-        }
-        Instruction::Correct { entry_index, from, to, amount_microtokens, why } => vec![
-            named("corrects entry", entry_index.to_string()),
-            named("from", from.to_string()),
-            named("to", to.to_string()),
-            named("amount", tokens(amount_microtokens)),
-            named("why", why),
-        ],
-        Instruction::SetTariff { tariff } => {
-            let mut arguments = vec![named("version", tariff.version.to_string())];
-            let quantities = tariff.quantities.iter();
-            arguments.extend(quantities.map(|quantity| {
-                let price = Tokens(quantity.price_microtokens);
-                named(&quantity.name, format!("{price} tokens a record, in {}", quantity.unit))
-            }));
-            arguments
-        }
-        Instruction::Transfer { to, amount_microtokens, memo } => {
-            let mut arguments =
-                vec![named("to", to.to_string()), named("amount", tokens(amount_microtokens))];
-            arguments.extend(memo.map(|memo| named("memo", memo)));
-            arguments
-        }
-        Instruction::Issue { to, amount_microtokens } => {
-            vec![named("to", to.to_string()), named("amount", tokens(amount_microtokens))]
-        }
-    }
-}
-
 /// What a seal says.
 pub fn seal_body(seal: &Seal) -> view::SealBody {
     view::SealBody {
@@ -383,6 +196,7 @@ pub fn seal_body(seal: &Seal) -> view::SealBody {
         results_root: hex::encode(seal.results_root),
         state_root: seal.state_root.map(|root| hex::encode(root.hash)),
         settled_epochs: seal.settled_epochs,
+        settlement: None,
     }
 }
 

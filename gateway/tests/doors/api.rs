@@ -56,6 +56,11 @@ async fn a_reading_is_found_again_everywhere_and_its_owner_is_paid() {
     let paid = microtokens(&statements[0]["paid"]);
     assert_eq!(paid, 2_500);
 
+    let epoch = node.get(&format!("/api/v1/epochs/{}", statements[0]["epoch"])).await.json();
+    assert_eq!((microtokens(&epoch["paid"]), &epoch["statements"]), (paid, &1.into()));
+    assert_eq!(microtokens(&epoch["pool_before"]), paid + microtokens(&epoch["remainder"]));
+    assert_eq!(epoch["seal"], statements[0]["seal"]);
+
     let device = node.get(&format!("/api/v1/devices/{kid}")).await.json();
     assert_eq!(microtokens(&device["earned_total"]), paid);
     assert_eq!(device["status"], "online");
@@ -196,6 +201,8 @@ async fn what_is_absent_is_a_problem_document() {
         format!("/api/v1/transactions/{}", "0".repeat(64)),
         format!("/api/v1/transactions/{}/receipt", "0".repeat(64)),
         "/api/v1/blocks/999999".to_owned(),
+        "/api/v1/epochs/999999".to_owned(),
+        "/api/v1/tariffs/999999".to_owned(),
         "/api/v1/nothing".to_owned(),
         "/api".to_owned(),
         "/tile/0".to_owned(),
@@ -229,6 +236,8 @@ async fn nonsense_is_answered_with_one_sentence() {
         "/api/v1/transactions/abc".to_owned(),
         format!("/api/v1/transactions/{}", "G".repeat(64)),
         "/api/v1/blocks/-1".to_owned(),
+        "/api/v1/epochs/-1".to_owned(),
+        "/api/v1/tariffs/first".to_owned(),
         "/api/v1/blocks/18446744073709551616".to_owned(),
         "/api/v1/devices/%1b%5b31m".to_owned(),
     ];
@@ -410,6 +419,9 @@ async fn the_api_document_lists_every_route_and_no_other() {
         "/api/v1/transactions/{id}",
         "/api/v1/transactions/{id}/receipt",
         "/api/v1/blocks/{height}",
+        "/api/v1/epochs/{epoch}",
+        "/api/v1/tariffs",
+        "/api/v1/tariffs/{version}",
         "/api/v1/events",
     ];
     for path in contract {

@@ -1,0 +1,39 @@
+//! Asking the pages as a browser would, without one.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response, StatusCode};
+use axum::routing::Router;
+use dashboard::view::View;
+use tower::ServiceExt;
+
+/// The answer to a request for a path.
+pub async fn get(router: &Router, path: &str) -> Response<Body> {
+    let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+    router.clone().oneshot(request).await.expect("routers do not fail")
+}
+
+/// An answer's body.
+pub async fn text(response: Response<Body>) -> String {
+    let bytes = to_bytes(response.into_body(), 1_000_000).await.expect("a body");
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A page that must be there.
+pub async fn page(router: &Router, path: &str) -> String {
+    let response = get(router, path).await;
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    text(response).await
+}
+
+/// The pages over a view.
+pub fn pages_of(view: impl View) -> Router {
+    dashboard::router(Arc::new(view))
+}
+
+/// The values of an attribute, wherever it stands in the page.
+pub fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let mark = format!(" {name}=\"");
+    page.split(&mark).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}

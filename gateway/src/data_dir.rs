@@ -260,8 +260,11 @@ pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     name.push(".new");
     let new = PathBuf::from(name);
     let mut open = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-    open.write_all(content)?;
-    open.sync_all()?;
+    if let Err(error) = open.write_all(content).and_then(|()| open.sync_all()) {
+        // On a full disk the half of it would take what space there is.
+        let _stays = fs::remove_file(&new);
+        return Err(error);
+    }
     fs::rename(&new, file)?;
     match file.parent() {
         Some(parent) => File::open(parent)?.sync_all(),

@@ -19,6 +19,12 @@ pub trait Hands {
     /// The time of day, Unix milliseconds.
     fn now_unix_milliseconds(&mut self) -> u64;
 
+    /// Whether the disk has room for another block; asked before every input, so also between two blocks.
+    ///
+    /// # Errors
+    /// When the log can take no blocks at all.
+    fn has_room(&mut self) -> Result<bool, Self::Error>;
+
     /// Has these verified; the verdicts come back as an input of their own.
     fn verify(&mut self, candidates: Vec<Candidate>);
 
@@ -71,9 +77,18 @@ pub fn step<H: Hands>(
     hands: &mut H,
     input: Input,
 ) -> Result<(), H::Error> {
+    let has_room = hands.has_room()?;
     let now = hands.now_unix_milliseconds();
-    let effects = node.step(state, now, input);
-    carry_out(node, state, hands, effects)
+    let mut effects = Vec::new();
+    if has_room != node.has_room() {
+        effects = node.step(state, now, Input::Room(has_room));
+    }
+    if effects.is_empty() {
+        effects = node.step(state, now, input);
+        return carry_out(node, state, hands, effects);
+    }
+    carry_out(node, state, hands, effects)?;
+    step(node, state, hands, input)
 }
 
 /// Closes whatever waits into blocks, for a node that stops.
@@ -81,7 +96,7 @@ pub fn step<H: Hands>(
 /// # Errors
 /// As [`step`].
 pub fn flush<H: Hands>(node: &mut Node, state: &mut State, hands: &mut H) -> Result<(), H::Error> {
-    while node.batched() > 0 {
+    while node.batched() > 0 && hands.has_room()? {
         let now = hands.now_unix_milliseconds();
         let effects = node.flush(state, now);
         carry_out(node, state, hands, effects)?;

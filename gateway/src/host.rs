@@ -2,29 +2,29 @@
 //! `effects` keeps for every block: execute, write the log and wait for the disk, rows and index, checkpoint, and only
 //! then acks, answers and events.
 
+mod hands;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use devices::{DeviceId, Refusal, Sequence, SigningKey};
-use ledger::block::{Block, BlockResults};
-use ledger::state::State;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admit::{Arrival, Candidate, Ticket};
+use crate::admit::{Arrival, Ticket};
 use crate::clock;
-use crate::data_dir::DataDir;
-use crate::effects::{self, Hands};
+use crate::effects;
 use crate::limits;
-use crate::log::{Log, Position};
 use crate::mqtt::Outbound;
 use crate::node::{Input, Node};
-use crate::shared::{Durable, Event, Parts, Shared, Submission, SubmitError, Submitted};
+use crate::room::Room;
+use crate::shared::{Parts, Shared, Submission, SubmitError, Submitted};
 use crate::snapshot;
-use crate::storage::{self, Opened, StorageError};
+use crate::storage::{Opened, StorageError};
 use crate::telemetry::{Queue, Telemetry};
 use crate::verify::Verifier;
+
+use hands::{Hands, Late};
 
 /// Where submissions go in and messages come out.
 pub struct Ends {
@@ -50,22 +50,14 @@ pub enum HostError {
 
 struct Host {
     node: Node,
-    hands: RealHands,
+    hands: Hands,
     intake: mpsc::Receiver<Submission>,
     next_ticket: Ticket,
+    /// Bytes of the blocks that the start executed again: they are behind no snapshot yet.
+    replayed_bytes: u64,
     log_bytes_at_snapshot: u64,
     snapshot_height: u64,
-}
-
-/// Disk, threads and channels.
-struct RealHands {
-    shared: Arc<Shared>,
-    directory: DataDir,
-    log: Log,
-    validator: SigningKey,
-    verifier: Verifier,
-    outbound: mpsc::Sender<Outbound>,
-    waiting: HashMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
+    snapshot_interval: snapshot::Interval,
 }
 
 /// Starts the host on a thread of its own.
@@ -85,6 +77,9 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         checkpoint,
         refused_by_device,
         snapshot_height,
+        replayed,
+        snapshot_interval,
+        disk_reserve_bytes,
     } = opened;
     let (intake, intake_end) = mpsc::channel(limits::INTAKE_MAX);
     let (outbound, outbound_end) = mpsc::channel(limits::OUTBOUND_MAX);
@@ -114,15 +109,19 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     let (finish, finished) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let waiting = HashMap::new();
-    let hands = RealHands { shared: shared.clone(), directory, log, validator, verifier, outbound, waiting };
+    let (room, late) = (Room::in_directory(directory.root(), disk_reserve_bytes), Late::default());
+    let hands =
+        Hands { shared: shared.clone(), directory, log, room, late, validator, verifier, outbound, waiting };
     let mut host = Host {
         node,
         hands,
         intake: intake_end,
         next_ticket: 0,
+        replayed_bytes: replayed.bytes,
         log_bytes_at_snapshot: 0,
         // Without a snapshot the whole log was replayed: time for one soon.
         snapshot_height: snapshot_height.unwrap_or(0),
+        snapshot_interval,
     };
     thread::Builder::new().name("host".to_owned()).spawn(move || {
         let result = runtime.block_on(host.run(stopped));
@@ -144,8 +143,12 @@ impl Host {
             let now = clock::now_unix_milliseconds();
             let wake_at = self.node.wake_at(&self.hands.shared.state());
             // One millisecond more, because timers are not finer; a minute at most, because a clock may be set.
-            let wait = Duration::from_millis(wake_at.saturating_sub(now).clamp(1, 60_000));
-            let has_room = self.hands.verifier.under_way() < self.hands.verifier.capacity()
+            let mut wait = Duration::from_millis(wake_at.saturating_sub(now).clamp(1, 60_000));
+            if !self.node.has_room() {
+                wait = wait.min(limits::DISK_LOOK);
+            }
+            let has_room = self.node.has_room()
+                && self.hands.verifier.under_way() < self.hands.verifier.capacity()
                 && self.node.batched() + limits::VERIFY_BATCH_MAX <= limits::BATCH_MAX;
             tokio::select! {
                 biased;
@@ -171,6 +174,10 @@ impl Host {
                 () = tokio::time::sleep(wait) => self.step(Input::Tick)?,
             }
             self.show_queues();
+            if stopping && !self.node.has_room() {
+                // What arrived and finds no room was promised to nobody.
+                break;
+            }
         }
         while self.hands.verifier.under_way() > 0 {
             let verdicts = self.hands.verifier.next().await;
@@ -179,6 +186,7 @@ impl Host {
         let shared = self.hands.shared.clone();
         effects::flush(&mut self.node, &mut shared.state_mut(), &mut self.hands)?;
         self.snapshot();
+        self.hands.log.give_back_room();
         Ok(())
     }
 
@@ -186,9 +194,9 @@ impl Host {
         let shared = self.hands.shared.clone();
         // Held until the block is on the disk: whoever reads sees only what is durable.
         effects::step(&mut self.node, &mut shared.state_mut(), &mut self.hands, input)?;
-        let written = self.hands.log.written_bytes() - self.log_bytes_at_snapshot;
+        let written = self.replayed_bytes + self.hands.log.written_bytes() - self.log_bytes_at_snapshot;
         let blocks = shared.durable().height.saturating_sub(self.snapshot_height);
-        if written >= limits::SNAPSHOT_LOG_BYTES || blocks >= limits::SNAPSHOT_BLOCKS {
+        if written >= self.snapshot_interval.log_bytes || blocks >= self.snapshot_interval.blocks {
             self.snapshot();
         }
         Ok(())
@@ -211,6 +219,7 @@ impl Host {
             tracing::error!(%error, "no snapshot was taken");
         }
         // Also after a failure: the next try comes after the next interval, not with every block.
+        self.replayed_bytes = 0;
         self.log_bytes_at_snapshot = self.hands.log.written_bytes();
         self.snapshot_height = durable.height;
     }
@@ -222,110 +231,6 @@ impl Host {
         telemetry.queue_depth(Queue::Batch, self.node.batched());
         telemetry
             .queue_depth(Queue::Verify, self.hands.verifier.under_way() as usize * limits::VERIFY_BATCH_MAX);
-    }
-}
-
-impl Hands for RealHands {
-    type Error = StorageError;
-
-    fn now_unix_milliseconds(&mut self) -> u64 {
-        clock::now_unix_milliseconds()
-    }
-
-    fn verify(&mut self, candidates: Vec<Candidate>) {
-        self.verifier.submit(candidates);
-    }
-
-    fn write(&mut self, block: &Block) -> Result<Position, StorageError> {
-        let began = clock::monotonic();
-        let before = self.log.written_bytes();
-        let position = self.log.append(block)?;
-        let telemetry = &self.shared.telemetry;
-        telemetry.block_seconds.observe(began.elapsed().as_secs_f64());
-        telemetry.log_bytes.inc_by(self.log.written_bytes() - before);
-        Ok(position)
-    }
-
-    fn derive(
-        &mut self,
-        state: &State,
-        position: Position,
-        block: &Block,
-        results: &BlockResults,
-    ) -> Result<(), StorageError> {
-        self.shared.rows.append(results.first_index, &results.leaf_hashes)?;
-        if let Err(error) = storage::put(&self.shared.index, &self.shared.genesis, position, block, results) {
-            tracing::error!(%error, "the index could not be written");
-            self.shared.telemetry.index_errors.inc();
-            self.shared.index.mark_for_rebuild();
-        }
-        let checkpoint = storage::sign(&state.checkpoint(), &self.validator)?;
-        self.directory.write_checkpoint(&checkpoint)?;
-        let (height, log_size) = (results.height, results.log_size);
-        let durable = Durable { height, log_size, time_unix_milliseconds: results.time_unix_milliseconds };
-        self.shared.publish(durable, checkpoint);
-        self.count(state, results);
-        Ok(())
-    }
-
-    /// Never waits: a broker that does not take acks must not stop intake. A dropped ack is published again when the
-    /// device repeats what it is missing.
-    fn publish(&mut self, message: Outbound) {
-        let is_ack = message.retain;
-        let telemetry = &self.shared.telemetry;
-        match self.outbound.try_send(message) {
-            Ok(()) if is_ack => drop(telemetry.acks.inc()),
-            Ok(()) => {}
-            Err(_) => drop(telemetry.outbound_dropped.inc()),
-        }
-    }
-
-    fn answer(&mut self, ticket: Ticket, answer: Result<Submitted, SubmitError>) {
-        if let Some(reply) = self.waiting.remove(&ticket) {
-            let _gave_up = reply.send(answer);
-        }
-    }
-
-    fn refused(&mut self, kid: Option<DeviceId>, _: Option<Sequence>, known: bool, reason: Refusal) {
-        self.shared.telemetry.refused(reason, 1);
-        if let Some(kid) = kid.filter(|_| known) {
-            self.shared.count_refusal(kid, reason);
-        }
-    }
-
-    fn withheld(&mut self) {
-        self.shared.telemetry.notices_withheld.inc();
-    }
-
-    fn instruction_refused(&mut self) {
-        self.shared.telemetry.refused_instructions.inc();
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.shared.tell(event);
-    }
-}
-
-impl RealHands {
-    fn count(&self, state: &State, results: &BlockResults) {
-        let telemetry = &self.shared.telemetry;
-        telemetry.block_transactions.observe(results.outcomes.len() as f64);
-        let (mut envelopes, mut records, mut instructions) = (0, 0, 0);
-        for outcome in &results.outcomes {
-            match outcome {
-                ledger::transaction::Outcome::Reading { records: more, .. } => {
-                    envelopes += 1;
-                    records += u64::from(*more);
-                }
-                ledger::transaction::Outcome::Instruction { .. } => instructions += 1,
-            }
-        }
-        telemetry.accepted_envelopes.inc_by(envelopes);
-        telemetry.accepted_records.inc_by(records);
-        telemetry.accepted_instructions.inc_by(instructions);
-        telemetry.height.set(as_gauge(results.height));
-        telemetry.log_size.set(as_gauge(results.log_size));
-        telemetry.devices.set(as_gauge(state.device_count() as u64));
     }
 }
 

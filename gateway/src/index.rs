@@ -186,7 +186,9 @@ impl Index {
     /// Notes for the next start that the index has to be made anew.
     pub fn mark_for_rebuild(&self) {
         if let Err(error) = fs::write(marker(&self.directory), "") {
-            tracing::warn!(%error, "the index could not be marked for rebuilding");
+            tracing::warn!(%error, "the index could not be marked for rebuilding and is taken away");
+            // Its files stay readable while they are open; the next start finds none.
+            let _marked_by_its_absence = fs::remove_dir_all(&self.directory);
         }
     }
 

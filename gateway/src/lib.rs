@@ -26,6 +26,7 @@ pub mod log;
 pub mod mqtt;
 pub mod node;
 pub mod reads;
+pub mod room;
 pub mod rows;
 pub mod senml_json;
 pub mod shared;

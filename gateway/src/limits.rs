@@ -39,6 +39,12 @@ pub const EVENTS_MAX: usize = 1_024;
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A frame of the log holds at most this: the largest block with its length prefixes and its seal.
 pub const FRAME_BYTES_MAX: usize = BLOCK_BYTES_MAX + 8 * BLOCK_TRANSACTIONS_MAX + 64 * 1024;
+/// Bytes that stay free on the disk unless somebody says otherwise.
+pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// Free bytes above the reserve with which a node that stopped for a full disk goes on.
+pub const DISK_RESUME_BYTES: u64 = 2 * LOG_RESERVE_BYTES;
+/// How often a node that stopped for a full disk looks for room: no system tells when there is some.
+pub const DISK_LOOK: Duration = Duration::from_millis(250);
 /// Bytes that the log reserves at once behind its end, so that a block that is executed can also be written.
 pub const LOG_RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 /// Log bytes after which a snapshot of the state is written.

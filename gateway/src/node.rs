@@ -29,6 +29,9 @@ pub enum Input {
     Verified(Vec<Verdict>),
     /// Time passed.
     Tick,
+    /// Whether the disk has room for another block. Without it none is made, not even an epoch's end: what is executed
+    /// must be written.
+    Room(bool),
     /// The block of the last [`Effect::Commit`] is on the disk.
     Durable,
 }
@@ -72,6 +75,7 @@ pub struct Node {
     /// Readings refused since the last block; its seal will say so.
     refused: [u64; 8],
     pending: Option<Pending>,
+    has_room: bool,
 }
 
 /// A block that was executed and is being written.
@@ -94,7 +98,13 @@ impl Node {
             notices: Notices::default(),
             refused: [0; 8],
             pending: None,
+            has_room: true,
         }
+    }
+
+    /// Whether the disk has room for another block, as the node was last told; at first it has.
+    pub fn has_room(&self) -> bool {
+        self.has_room
     }
 
     /// Verified transactions that wait for a block.
@@ -102,8 +112,12 @@ impl Node {
         self.batch.len()
     }
 
-    /// When the node wants a [`Input::Tick`], Unix milliseconds: a block is due or an epoch ends.
+    /// When the node wants a [`Input::Tick`], Unix milliseconds: a block is due or an epoch ends. Never while there is no
+    /// room for a block.
     pub fn wake_at(&self, state: &State) -> u64 {
+        if !self.has_room {
+            return u64::MAX;
+        }
         let settlement = state.next_settlement_unix_milliseconds();
         self.batch.due_at().map_or(settlement, |due| due.min(settlement))
     }
@@ -116,6 +130,7 @@ impl Node {
         let mut effects = Vec::new();
         match input {
             Input::Durable => self.durable(state, &mut effects),
+            Input::Room(has_room) => self.has_room = has_room,
             _ if self.pending.is_some() => {
                 panic!("nothing may happen between a block's execution and its write")
             }
@@ -124,16 +139,17 @@ impl Node {
             Input::Tick => {}
         }
         let epoch_over = now >= state.next_settlement_unix_milliseconds();
-        if self.pending.is_none() && (epoch_over || self.batch.is_due(now)) {
+        if self.pending.is_none() && self.has_room && (epoch_over || self.batch.is_due(now)) {
             self.make_block(state, now, &mut effects);
         }
         effects
     }
 
-    /// Closes whatever waits into a block, for a node that stops.
+    /// Closes whatever waits into a block, for a node that stops. Without room it stays as it is: nobody was told that it
+    /// is accepted.
     pub fn flush(&mut self, state: &mut State, now: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if !self.batch.is_empty() {
+        if !self.batch.is_empty() && self.has_room {
             self.make_block(state, now, &mut effects);
         }
         effects

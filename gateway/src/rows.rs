@@ -12,6 +12,8 @@ use std::sync::{PoisonError, RwLock};
 
 use ledger::merkle::{self, Hash, ProofError};
 
+use crate::disk;
+
 /// Rows that a tree of 2^64 entries has.
 const ROWS: usize = 8;
 /// Hashes that one hash of the next row covers.
@@ -31,6 +33,13 @@ pub enum RowsError {
     /// The entry or size lies beyond the tree.
     #[error("the log has no such entry")]
     OutOfTree,
+}
+
+impl RowsError {
+    /// Whether the disk is full and nothing else is wrong: appending again goes on where it stopped.
+    pub fn is_full(&self) -> bool {
+        matches!(self, RowsError::Io { source, .. } if disk::is_full(source))
+    }
 }
 
 /// The rows, for one writer and many readers.

@@ -21,6 +21,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::index::{BlockPlace, Index, IndexError};
 use crate::limits;
 use crate::log::{LogError, LogReader};
+use crate::room::Space;
 use crate::rows::{Rows, RowsError};
 use crate::stored::{Entries, entry_ids};
 use crate::telemetry::Telemetry;
@@ -106,6 +107,9 @@ pub enum SubmitError {
     /// The node is stopping.
     #[error("the node is stopping, submit again when it is back")]
     Stopping,
+    /// There is no room for another block.
+    #[error("the disk is full: the node accepts nothing until there is room again; submit again later")]
+    Full,
     /// The disk failed; the node stops.
     #[error("the node could not write its log and stopped")]
     Storage,
@@ -159,6 +163,7 @@ pub struct Shared {
     state: RwLock<State>,
     checkpoint: RwLock<Arc<str>>,
     durable: RwLock<Durable>,
+    space: RwLock<Space>,
     refused_by_device: Mutex<HashMap<DeviceId, [u64; 8]>>,
     events: broadcast::Sender<Event>,
     intake: mpsc::Sender<Submission>,
@@ -201,6 +206,7 @@ impl Shared {
             state: RwLock::new(parts.state),
             checkpoint: RwLock::new(parts.checkpoint.into()),
             durable: RwLock::new(parts.durable),
+            space: RwLock::default(),
             refused_by_device: Mutex::new(parts.refused_by_device),
             events,
             intake: parts.intake,
@@ -227,6 +233,18 @@ impl Shared {
         *self.durable.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How much disk space there is; while it is not enough, nothing is accepted.
+    pub fn space(&self) -> Space {
+        *self.space.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes how much disk space there is.
+    pub(crate) fn set_space(&self, space: Space) {
+        *self.space.write().unwrap_or_else(PoisonError::into_inner) = space;
+        self.telemetry.disk_full.set(space.full.into());
+        self.telemetry.disk_free_bytes.set(i64::try_from(space.free_bytes).unwrap_or(i64::MAX));
+    }
+
     /// Publishes what became durable.
     pub(crate) fn publish(&self, durable: Durable, checkpoint: String) {
         *self.checkpoint.write().unwrap_or_else(PoisonError::into_inner) = checkpoint.into();
@@ -246,7 +264,7 @@ impl Shared {
     /// Submits one transaction (an envelope or an instruction) and waits until it is durable or refused.
     ///
     /// # Errors
-    /// The refusal, or that the node is stopping.
+    /// The refusal, or that the node is stopping or has no room on its disk.
     pub async fn submit(&self, bytes: Vec<u8>) -> Result<Submitted, SubmitError> {
         self.enqueue(bytes).await?.await.unwrap_or(Err(SubmitError::Stopping))
     }
@@ -255,11 +273,14 @@ impl Shared {
     /// intake is full.
     ///
     /// # Errors
-    /// That the node is stopping.
+    /// That the node is stopping or has no room on its disk.
     pub async fn enqueue(
         &self,
         bytes: Vec<u8>,
     ) -> Result<oneshot::Receiver<Result<Submitted, SubmitError>>, SubmitError> {
+        if self.space().full {
+            return Err(SubmitError::Full);
+        }
         let (reply, answer) = oneshot::channel();
         let submission = Submission { topic_kid: None, bytes, reply: Some(reply) };
         self.intake.send(submission).await.map_err(|_| SubmitError::Stopping)?;

@@ -15,6 +15,21 @@ const MAGIC: &[u8; 8] = b"LAMPSNAP";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 8 + 4 + 32 + 8 + 8 + 4;
 
+/// How much a start executes again at most: a snapshot is taken after so many blocks or so many bytes of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// Blocks.
+    pub blocks: u64,
+    /// Bytes of the log.
+    pub log_bytes: u64,
+}
+
+impl Default for Interval {
+    fn default() -> Interval {
+        Interval { blocks: limits::SNAPSHOT_BLOCKS, log_bytes: limits::SNAPSHOT_LOG_BYTES }
+    }
+}
+
 /// A snapshot could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("the snapshot {file} could not be written: {source}")]

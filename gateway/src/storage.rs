@@ -17,8 +17,10 @@ use ledger::transaction::Outcome;
 
 use crate::clock;
 use crate::data_dir::{DataDir, DataDirError};
+use crate::disk;
 use crate::index::{BlockEntry, BlockPlace, Index, IndexError};
 use crate::keys::{self, KeyFileError};
+use crate::limits;
 use crate::log::{Log, LogError, Position};
 use crate::rows::{Rows, RowsError};
 use crate::shared::{Durable, epoch_at};
@@ -120,6 +122,12 @@ pub struct Opened {
     pub refused_by_device: HashMap<DeviceId, [u64; 8]>,
     /// Height of the snapshot that the start used.
     pub snapshot_height: Option<u64>,
+    /// What the start executed again.
+    pub replayed: Replayed,
+    /// How often the state is kept.
+    pub snapshot_interval: snapshot::Interval,
+    /// Bytes that stay free on the disk: a node that would take of them accepts nothing.
+    pub disk_reserve_bytes: u64,
 }
 
 /// Opens a data directory, making a new network when it is empty.
@@ -150,7 +158,7 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
         }
     };
     let snapshot_height = restored.as_ref().map(State::height);
-    let (state, last) = replay(&genesis, restored, &log, &rows, &index)?;
+    let (state, last, replayed) = replay(&genesis, restored, &log, &rows, &index)?;
     if rows.size() != state.log_size() || rows.root(state.log_size())? != state.root() {
         tracing::warn!("the Merkle rows are damaged and are made anew from the log");
         rows.truncate(0)?;
@@ -158,7 +166,7 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
     }
     check_against_checkpoint(&directory, &rows, &state)?;
     let checkpoint = sign(&state.checkpoint(), &validator)?;
-    directory.write_checkpoint(&checkpoint)?;
+    keep_checkpoint(&directory, &checkpoint)?;
     let refused_by_device = index.refused()?;
     let durable = Durable {
         height: state.height(),
@@ -177,7 +185,22 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
         checkpoint,
         refused_by_device,
         snapshot_height,
+        replayed,
+        snapshot_interval: snapshot::Interval::default(),
+        disk_reserve_bytes: limits::DISK_RESERVE_BYTES,
     })
+}
+
+/// Writes the checkpoint file, which may be older than the log: on a full disk it waits. Gives whether it was written.
+///
+/// # Errors
+/// What else the operating system says.
+pub fn keep_checkpoint(directory: &DataDir, checkpoint: &str) -> Result<bool, DataDirError> {
+    match directory.write_checkpoint(checkpoint) {
+        Ok(()) => Ok(true),
+        Err(DataDirError::Io { source, .. }) if disk::is_full(&source) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn open_genesis(directory: &DataDir, wanted: &Wanted) -> Result<(Genesis, SigningKey), StorageError> {
@@ -239,14 +262,23 @@ fn restore(directory: &DataDir, genesis: &Genesis, log: &Log, index: &Index) -> 
         })
 }
 
-/// Brings state, rows and index to the log's end; gives the state and the last block's time.
+/// What a start executed again: at most what one snapshot interval holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replayed {
+    /// Blocks.
+    pub blocks: u64,
+    /// Bytes of their entries.
+    pub bytes: u64,
+}
+
+/// Brings state, rows and index to the log's end; gives the state and the last block's time, where one was executed.
 fn replay(
     genesis: &Genesis,
     restored: Option<State>,
     log: &Log,
     rows: &Rows,
     index: &Index,
-) -> Result<(State, Option<u64>), StorageError> {
+) -> Result<(State, Option<u64>, Replayed), StorageError> {
     let reader = log.reader();
     let mut state = restored;
     let blocks = match &state {
@@ -256,7 +288,7 @@ fn replay(
         },
         None => reader.blocks(),
     };
-    let mut last = None;
+    let (mut last, mut replayed) = (None, Replayed::default());
     // What a crash left in the rows beyond the state is not known to be right; what it left out is appended.
     rows.truncate(state.as_ref().map_or(0, State::log_size))?;
     for block in blocks {
@@ -271,15 +303,14 @@ fn replay(
             }
         };
         last = Some(results.time_unix_milliseconds);
+        replayed.blocks += 1;
+        replayed.bytes += block.entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
         if rows.size() >= results.first_index {
             rows.append(results.first_index, &results.leaf_hashes)?;
         }
         put(index, genesis, position, &block, &results)?;
     }
-    match state {
-        Some(state) => Ok((state, last)),
-        None => Ok((State::genesis(genesis).0, None)),
-    }
+    Ok((state.unwrap_or_else(|| State::genesis(genesis).0), last, replayed))
 }
 
 fn rebuild_rows(log: &Log, rows: &Rows) -> Result<(), StorageError> {

@@ -78,6 +78,10 @@ pub struct Telemetry {
     pub log_size: Gauge,
     /// Bytes written to the log since start.
     pub log_bytes: Counter,
+    /// 1 while the disk is full and nothing is accepted.
+    pub disk_full: Gauge,
+    /// Free bytes where the data directory lies.
+    pub disk_free_bytes: Gauge,
     /// Enrolled devices.
     pub devices: Gauge,
     /// Times a value could not be written to the index; the next start rebuilds it.
@@ -137,6 +141,8 @@ impl Telemetry {
         let height = gauge("height", "Height of the last durable block");
         let log_size = gauge("log_entries", "Entries in the log");
         let devices = gauge("devices", "Enrolled devices");
+        let disk_full = gauge("disk_full", "1 while the disk is full and nothing is accepted");
+        let disk_free_bytes = gauge("disk_free_bytes", "Free bytes where the data directory lies");
         let help = "From a block's execution until it was durable";
         registry.register_with_unit("block_durable", help, Unit::Seconds, block_seconds.clone());
         registry.register("block_transactions", "Transactions of a block", block_transactions.clone());
@@ -161,6 +167,8 @@ impl Telemetry {
             height,
             log_size,
             log_bytes,
+            disk_full,
+            disk_free_bytes,
             devices,
             index_errors,
             block_seconds,

@@ -10,4 +10,5 @@ pub mod page;
 pub mod program;
 pub mod python;
 pub mod sensor;
+pub mod small_disk;
 pub mod wait;

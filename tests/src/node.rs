@@ -20,6 +20,7 @@ pub struct Up {
     http: String,
     mqtt: String,
     more: Vec<String>,
+    within: Vec<String>,
 }
 
 impl Default for Up {
@@ -32,6 +33,7 @@ impl Default for Up {
             http: any_port.clone(),
             mqtt: any_port,
             more: Vec::new(),
+            within: Vec::new(),
         }
     }
 }
@@ -78,9 +80,16 @@ impl Up {
         self
     }
 
+    /// Started by another program, which takes the place of the node's own command line's beginning.
+    pub fn within(mut self, program: &[String]) -> Self {
+        self.within = program.to_vec();
+        self
+    }
+
     fn command(&self, data: &Path) -> Command {
         let (devices, epoch) = (self.devices.to_string(), self.epoch_seconds.to_string());
-        let mut command = program::lamppost(&["up", "--http", &self.http, "--mqtt", &self.mqtt]);
+        let mut command = program::lamppost_within(&self.within);
+        command.args(["up", "--http", &self.http, "--mqtt", &self.mqtt]);
         command.args(["--devices", &devices, "--epoch", &epoch, "--data"]).arg(data).args(&self.more);
         command.stdin(Stdio::null());
         command

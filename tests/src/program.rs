@@ -69,8 +69,21 @@ pub fn path() -> PathBuf {
 
 /// `lamppost …`, not started yet.
 pub fn lamppost(arguments: &[&str]) -> Command {
-    let mut command = Command::new(path());
+    let mut command = lamppost_within(&[]);
     command.args(arguments);
+    command
+}
+
+/// `lamppost` without arguments, started by another program where one is named.
+pub fn lamppost_within(starter: &[String]) -> Command {
+    let mut command = match starter {
+        [] => Command::new(path()),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(path());
+            command
+        }
+    };
     // A variable of the machine's must not steer what is tested.
     for variable in ["LAMPPOST_DATA", "LAMPPOST_HTTP", "LAMPPOST_MQTT", "LAMPPOST_NODE", "RUST_LOG"] {
         command.env_remove(variable);

@@ -116,6 +116,13 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["audit"]),
     },
     Suite {
+        name: "disk",
+        about: "a full disk stops intake and nothing else",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, &["disk"]),
+    },
+    Suite {
         name: "crash",
         about: "kill -9, twenty times: what was acknowledged is paid once",
         tools: &[],

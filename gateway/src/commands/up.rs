@@ -14,6 +14,7 @@ use crate::broker;
 use crate::city;
 use crate::host::{self, Ends};
 use crate::http;
+use crate::limits;
 use crate::mqtt::{self, BrokerUrl};
 use crate::storage::{self, StorageError, Wanted};
 use crate::telemetry::{self, LogFormat, Telemetry};
@@ -46,6 +47,9 @@ pub struct Arguments {
     /// Virtual devices to run
     #[arg(long, value_name = "N", default_value_t = 12, env = "LAMPPOST_DEVICES")]
     devices: u32,
+    /// Bytes that stay free on the disk; with less, the node accepts nothing until there is room again
+    #[arg(long, value_name = "BYTES", default_value_t = limits::DISK_RESERVE_BYTES, env = "LAMPPOST_DISK_RESERVE")]
+    disk_reserve: u64,
     /// How log lines are written to stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Human, env = "LAMPPOST_LOG_FORMAT")]
     log: LogFormat,
@@ -74,9 +78,10 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     };
     let wanted = Wanted { network: arguments.network.clone(), epoch_seconds: arguments.epoch };
     let data = arguments.data.clone();
-    let opened = tokio::task::spawn_blocking(move || storage::open(&data, &wanted))
+    let mut opened = tokio::task::spawn_blocking(move || storage::open(&data, &wanted))
         .await
         .context("the start broke off")??;
+    opened.disk_reserve_bytes = arguments.disk_reserve;
     let telemetry = Arc::new(Telemetry::new());
     let city = city::City::open(&opened, arguments.devices)?;
     let genesis_hash = opened.genesis.hash();
@@ -87,6 +92,7 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
         height = opened.durable.height,
         entries = opened.durable.log_size,
         snapshot = opened.snapshot_height,
+        replayed = opened.replayed.blocks,
         "the ledger is open"
     );
     let Ends { shared, intake, outbound, stop, mut finished } = host::start(opened, telemetry.clone())?;

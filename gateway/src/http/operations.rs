@@ -12,12 +12,17 @@ use super::door::Door;
 /// The media type of what `prometheus-client` writes.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+const FULL: &str = "the disk is full: nothing is accepted until there is room again";
+
 /// A node that answers at all is alive.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
-    /// `ok`.
+    /// `ok`, or `degraded` with what is missing: the node answers and accepts nothing.
     #[schema(example = "ok")]
     status: &'static str,
+    /// Why it is degraded, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
     /// Height of the last durable block.
     height: u64,
 }
@@ -25,7 +30,12 @@ pub struct Health {
 /// Liveness
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = Health)))]
 pub async fn health(State(door): State<Door>) -> Json<Health> {
-    Json(Health { status: "ok", height: door.shared().durable().height })
+    let height = door.shared().durable().height;
+    // Also then 200: whoever restarts what is not alive would make nothing better.
+    Json(match door.shared().space().full {
+        false => Health { status: "ok", detail: None, height },
+        true => Health { status: "degraded", detail: Some(FULL), height },
+    })
 }
 
 /// Metrics in the Prometheus (OpenMetrics) text format

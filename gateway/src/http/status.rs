@@ -51,6 +51,17 @@ impl RefusedCounts {
     }
 }
 
+/// The space where the data directory lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Disk {
+    /// There is less than the reserve: nothing is accepted.
+    full: bool,
+    /// Free.
+    free_bytes: u64,
+    /// Kept free (`--disk-reserve`).
+    reserve_bytes: u64,
+}
+
 /// The network at a glance.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
@@ -86,6 +97,10 @@ pub struct Status {
     earned_total: Amount,
     /// Estimate for the running epoch: what would be posted if it closed now.
     earned_epoch: Amount,
+    /// Whether the node accepts readings and instructions; it does not while its disk is full.
+    accepting: bool,
+    /// Disk space.
+    disk: Disk,
     /// The program's version.
     version: &'static str,
 }
@@ -98,6 +113,7 @@ pub async fn status(State(door): State<Door>) -> Result<Json<Status>, Problem> {
 
 fn describe(shared: &Shared) -> Status {
     let genesis = &shared.genesis;
+    let space = shared.space();
     let figures = crate::reads::figures(shared, crate::clock::now_unix_milliseconds());
     Status {
         network: genesis.network.clone(),
@@ -114,6 +130,8 @@ fn describe(shared: &Shared) -> Status {
         pool: Amount::new(figures.pool_microtokens),
         earned_total: Amount::new(figures.earned_microtokens),
         earned_epoch: Amount::new(figures.estimate_microtokens),
+        accepting: !space.full,
+        disk: Disk { full: space.full, free_bytes: space.free_bytes, reserve_bytes: space.reserve_bytes },
         version: env!("CARGO_PKG_VERSION"),
     }
 }

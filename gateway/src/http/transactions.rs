@@ -127,7 +127,7 @@ pub struct Accepted {
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "refused", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "over quota", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "stopping", body = Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "stopping, or the disk is full", body = Problem, content_type = "application/problem+json")))]
 pub async fn submit(
     State(door): State<Door>,
     headers: HeaderMap,
@@ -162,7 +162,7 @@ fn refused(error: SubmitError) -> Problem {
         SubmitError::Instruction { reason: "malformed", .. } => (StatusCode::BAD_REQUEST, Some("malformed")),
         SubmitError::Instruction { reason: "signature", .. } => (StatusCode::FORBIDDEN, Some("signature")),
         SubmitError::Instruction { reason, .. } => (StatusCode::UNPROCESSABLE_ENTITY, Some(reason)),
-        SubmitError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, None),
+        SubmitError::Stopping | SubmitError::Full => (StatusCode::SERVICE_UNAVAILABLE, None),
         SubmitError::Storage => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
     let problem = Problem::new(status, sentence);
@@ -185,6 +185,13 @@ fn status_of(refusal: Refusal) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_clients_fault() {
+        let problem = refused(SubmitError::Full);
+        assert_eq!((problem.status, problem.reason), (503, None));
+        assert!(problem.detail.contains("the disk is full"), "{}", problem.detail);
+    }
 
     #[test]
     fn every_refusal_is_a_clients_fault_and_carries_the_contracts_word() {

@@ -340,3 +340,22 @@ fn the_written_blocks_replay_to_the_same_state() {
     }
     assert_eq!(state, world.state);
 }
+
+#[test]
+fn without_room_on_the_disk_no_block_is_made_and_with_room_again_nothing_is_missing() {
+    let mut world = World::new();
+    let key = world.enrol(9);
+    let (blocks, acks) = (world.written.len(), world.acks().len());
+    world.input(Input::Room(false));
+    world.arrive(reading(&key, NETWORK, 1, 1, None), key.kid());
+    world.wait();
+    world.now += 120_000;
+    world.input(Input::Tick);
+    assert_eq!((world.written.len(), world.acks().len()), (blocks, acks), "not even an epoch's end");
+    assert_eq!(world.node.wake_at(&world.state), u64::MAX, "nothing is due");
+    assert!(world.node.flush(&mut world.state, world.now).is_empty());
+    world.input(Input::Room(true));
+    assert_eq!(world.written.last().unwrap().entries.len(), 1);
+    assert!(world.written.last().unwrap().seal.settled_epochs.is_some());
+    assert_eq!(world.acks().len(), acks + 1);
+}

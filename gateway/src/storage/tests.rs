@@ -38,7 +38,10 @@ impl World {
 
     /// Runs a node, enrols a device, accepts readings with these counts, and stops it.
     fn run(&self, counts: std::ops::Range<u32>) -> TransactionId {
-        let opened = self.open().unwrap();
+        self.run_opened(self.open().unwrap(), counts)
+    }
+
+    fn run_opened(&self, opened: Opened, counts: std::ops::Range<u32>) -> TransactionId {
         let operator = keys::read(&opened.directory.key("operator")).unwrap();
         let Ends { shared, stop, finished, intake, outbound } =
             host::start(opened, std::sync::Arc::new(Telemetry::new())).unwrap();
@@ -145,6 +148,30 @@ fn a_snapshot_that_is_older_newer_or_damaged_gives_the_same_state() {
     fs::rename(file(heights[0]), file(9_999_999)).unwrap();
     let opened = world.open().unwrap();
     assert_eq!((opened.snapshot_height, &opened.state), (None, &state), "one beyond the log is passed over");
+}
+
+#[test]
+fn a_start_executes_at_most_one_snapshot_interval_again() {
+    let world = World::new();
+    drop(world.open().unwrap());
+    for (round, by_blocks) in [(0, true), (1, false)] {
+        let mut opened = world.open().unwrap();
+        let interval = match by_blocks {
+            true => snapshot::Interval { blocks: 10, log_bytes: u64::MAX },
+            false => snapshot::Interval { blocks: u64::MAX, log_bytes: 2_500 },
+        };
+        opened.snapshot_interval = interval;
+        let last = world.run_opened(opened, round * 50..round * 50 + 35);
+        // What a kill leaves: the newest snapshot that the interval wrote, not the one of an orderly stop.
+        let snapshots = world.path().join("snapshots");
+        let heights = snapshot::heights(&snapshots);
+        fs::remove_file(snapshots.join(format!("{}.snapshot", heights.last().unwrap()))).unwrap();
+        let opened = world.open().unwrap();
+        let Replayed { blocks, bytes } = opened.replayed;
+        assert!(blocks > 0, "something is behind the interval's snapshot");
+        assert!(blocks <= interval.blocks && bytes <= interval.log_bytes, "{blocks} blocks, {bytes} bytes");
+        assert!(!opened.index.find(&last).unwrap().is_empty());
+    }
 }
 
 #[test]

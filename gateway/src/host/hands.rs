@@ -1,0 +1,180 @@
+//! The host's hands: the node's effects on real disk, threads and channels.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use devices::{DeviceId, Refusal, Sequence, SigningKey};
+use ledger::block::{Block, BlockResults};
+use ledger::merkle::Hash;
+use ledger::state::State;
+use ledger::transaction::Outcome;
+use tokio::sync::{mpsc, oneshot};
+
+use super::as_gauge;
+use crate::admit::{Candidate, Ticket};
+use crate::clock;
+use crate::data_dir::DataDir;
+use crate::effects;
+use crate::log::{Log, Position};
+use crate::mqtt::Outbound;
+use crate::room::Room;
+use crate::shared::{Durable, Event, Shared, SubmitError, Submitted};
+use crate::storage::{self, StorageError};
+use crate::verify::Verifier;
+
+/// Disk, threads and channels.
+pub(super) struct Hands {
+    pub(super) shared: Arc<Shared>,
+    pub(super) directory: DataDir,
+    pub(super) log: Log,
+    pub(super) room: Room,
+    pub(super) late: Late,
+    pub(super) validator: SigningKey,
+    pub(super) verifier: Verifier,
+    pub(super) outbound: mpsc::Sender<Outbound>,
+    pub(super) waiting: HashMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
+}
+
+/// What is derived from the last block and found the disk full: no further block is made until it is kept.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    /// First index and leaf hashes.
+    rows: Option<(u64, Vec<Hash>)>,
+    checkpoint: bool,
+}
+
+impl effects::Hands for Hands {
+    type Error = StorageError;
+
+    fn now_unix_milliseconds(&mut self) -> u64 {
+        clock::now_unix_milliseconds()
+    }
+
+    fn has_room(&mut self) -> Result<bool, StorageError> {
+        let has_room = self.room.look(&mut self.log)? && self.catch_up()?;
+        let mut space = self.room.space();
+        space.full = !has_room;
+        self.shared.set_space(space);
+        Ok(has_room)
+    }
+
+    fn verify(&mut self, candidates: Vec<Candidate>) {
+        self.verifier.submit(candidates);
+    }
+
+    fn write(&mut self, block: &Block) -> Result<Position, StorageError> {
+        let began = clock::monotonic();
+        let before = self.log.written_bytes();
+        let position = self.log.append(block)?;
+        let telemetry = &self.shared.telemetry;
+        telemetry.block_seconds.observe(began.elapsed().as_secs_f64());
+        telemetry.log_bytes.inc_by(self.log.written_bytes() - before);
+        Ok(position)
+    }
+
+    fn derive(
+        &mut self,
+        state: &State,
+        position: Position,
+        block: &Block,
+        results: &BlockResults,
+    ) -> Result<(), StorageError> {
+        if !self.append_rows(results.first_index, &results.leaf_hashes)? {
+            self.late.rows = Some((results.first_index, results.leaf_hashes.clone()));
+        }
+        if let Err(error) = storage::put(&self.shared.index, &self.shared.genesis, position, block, results) {
+            tracing::error!(%error, "the index could not be written");
+            self.shared.telemetry.index_errors.inc();
+            self.shared.index.mark_for_rebuild();
+        }
+        let checkpoint = storage::sign(&state.checkpoint(), &self.validator)?;
+        self.late.checkpoint = !storage::keep_checkpoint(&self.directory, &checkpoint)?;
+        let (height, log_size) = (results.height, results.log_size);
+        let durable = Durable { height, log_size, time_unix_milliseconds: results.time_unix_milliseconds };
+        self.shared.publish(durable, checkpoint);
+        self.count(state, results);
+        Ok(())
+    }
+
+    /// Never waits: a broker that does not take acks must not stop intake. A dropped ack is published again when the
+    /// device repeats what it is missing.
+    fn publish(&mut self, message: Outbound) {
+        let is_ack = message.retain;
+        let telemetry = &self.shared.telemetry;
+        match self.outbound.try_send(message) {
+            Ok(()) if is_ack => drop(telemetry.acks.inc()),
+            Ok(()) => {}
+            Err(_) => drop(telemetry.outbound_dropped.inc()),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Result<Submitted, SubmitError>) {
+        if let Some(reply) = self.waiting.remove(&ticket) {
+            let _gave_up = reply.send(answer);
+        }
+    }
+
+    fn refused(&mut self, kid: Option<DeviceId>, _: Option<Sequence>, known: bool, reason: Refusal) {
+        self.shared.telemetry.refused(reason, 1);
+        if let Some(kid) = kid.filter(|_| known) {
+            self.shared.count_refusal(kid, reason);
+        }
+    }
+
+    fn withheld(&mut self) {
+        self.shared.telemetry.notices_withheld.inc();
+    }
+
+    fn instruction_refused(&mut self) {
+        self.shared.telemetry.refused_instructions.inc();
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.shared.tell(event);
+    }
+}
+
+impl Hands {
+    /// Keeps what found the disk full before; gives whether everything is kept now.
+    fn catch_up(&mut self) -> Result<bool, StorageError> {
+        if let Some((first_index, leaves)) = self.late.rows.take()
+            && !self.append_rows(first_index, &leaves)?
+        {
+            self.late.rows = Some((first_index, leaves));
+        }
+        if self.late.checkpoint {
+            self.late.checkpoint = !storage::keep_checkpoint(&self.directory, &self.shared.checkpoint())?;
+        }
+        Ok(self.late.rows.is_none() && !self.late.checkpoint)
+    }
+
+    /// Whether the rows took the hashes; a full disk is no reason to stop.
+    fn append_rows(&self, first_index: u64, leaves: &[Hash]) -> Result<bool, StorageError> {
+        match self.shared.rows.append(first_index, leaves) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_full() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn count(&self, state: &State, results: &BlockResults) {
+        let telemetry = &self.shared.telemetry;
+        telemetry.block_transactions.observe(results.outcomes.len() as f64);
+        let (mut envelopes, mut records, mut instructions) = (0, 0, 0);
+        for outcome in &results.outcomes {
+            match outcome {
+                Outcome::Reading { records: more, .. } => {
+                    envelopes += 1;
+                    records += u64::from(*more);
+                }
+                Outcome::Instruction { .. } => instructions += 1,
+            }
+        }
+        telemetry.accepted_envelopes.inc_by(envelopes);
+        telemetry.accepted_records.inc_by(records);
+        telemetry.accepted_instructions.inc_by(instructions);
+        telemetry.height.set(as_gauge(results.height));
+        telemetry.log_size.set(as_gauge(results.log_size));
+        telemetry.devices.set(as_gauge(state.device_count() as u64));
+    }
+}

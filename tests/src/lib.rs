@@ -1,9 +1,12 @@
 //! What the end-to-end tests share: the product as a process, people's tools beside it, and patience with a deadline.
 //!
-//! Nothing here calls the gateway or the ledger: a claim of the whole is proved through the binary, the wire and the
-//! pages, as somebody outside would. Only processes that were started here are ended, by their handle.
+//! A claim of the whole is proved through the binary, the wire and the pages, as somebody outside would: what starts
+//! the product calls nothing of the gateway, and of the ledger only the names that people type and read (account ids,
+//! instructions, tile paths). Only processes that were started here are ended, by their handle.
 
 pub mod broker;
+pub mod chance;
+pub mod crash;
 pub mod mqtt;
 pub mod node;
 pub mod page;

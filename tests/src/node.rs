@@ -121,6 +121,23 @@ impl Up {
         node
     }
 
+    /// Starts it and kills it after that time, however far it has come; gives what it said on standard error.
+    ///
+    /// # Panics
+    /// Where the binary cannot be started.
+    pub fn is_killed_after(self, time: Duration) -> String {
+        let own = tempfile::tempdir().expect("a temporary directory can be made");
+        let data = self.data.clone().unwrap_or_else(|| own.path().join("data"));
+        let stderr = own.path().join("stderr");
+        let log = File::create(&stderr).expect("the log can be written");
+        let mut child =
+            self.command(&data).stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
+        std::thread::park_timeout(time);
+        drop(child.kill());
+        drop(child.wait());
+        std::fs::read_to_string(&stderr).unwrap_or_default()
+    }
+
     /// Runs one that must not come up, to its end.
     ///
     /// # Panics
@@ -245,11 +262,7 @@ impl Node {
     /// # Panics
     /// Where the node does not answer at all.
     pub fn submit(&self, bytes: &[u8]) -> (u16, String) {
-        let url = format!("{}/api/v1/transactions", self.http);
-        let answer = agent().post(&url).content_type("application/cose").send(bytes);
-        let mut answer = answer.unwrap_or_else(|error| panic!("POST: {error}; {}", self.stderr()));
-        let body = answer.body_mut().read_to_string().expect("the body is text");
-        (answer.status().as_u16(), body)
+        submit_to(&self.http, bytes).unwrap_or_else(|error| panic!("POST: {error}; {}", self.stderr()))
     }
 
     /// The entry with this transaction id, as soon as it is durable.
@@ -337,13 +350,21 @@ impl Node {
     /// # Panics
     /// Where it does not end in time.
     pub fn terminate(&mut self) -> ExitStatus {
+        self.is_told_to_end();
+        wait::until("the node ends after SIGTERM", wait::SHORT, || {
+            self.child.try_wait().expect("the child is ours")
+        })
+    }
+
+    /// Sends SIGTERM and does not wait.
+    ///
+    /// # Panics
+    /// Where it had ended before.
+    pub fn is_told_to_end(&self) {
         let pid = self.child.id().to_string();
         // The shell's own `kill`: the program of that name is a package that small machines lack.
         let signalled = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status();
         assert!(signalled.is_ok_and(|status| status.success()), "SIGTERM is sent");
-        wait::until("the node ends after SIGTERM", wait::SHORT, || {
-            self.child.try_wait().expect("the child is ours")
-        })
     }
 
     /// Ends it in the middle of whatever it does: SIGKILL.
@@ -361,6 +382,17 @@ impl Drop for Node {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Status code and body of an envelope or instruction posted to the node at this URL.
+///
+/// # Errors
+/// Where there is no answer, or not a whole one: nothing is known then.
+pub fn submit_to(url: &str, bytes: &[u8]) -> Result<(u16, String), ureq::Error> {
+    let url = format!("{url}/api/v1/transactions");
+    let mut answer = agent().post(&url).content_type("application/cose").send(bytes)?;
+    let body = answer.body_mut().read_to_string()?;
+    Ok((answer.status().as_u16(), body))
 }
 
 /// The micro-tokens of an amount as the API writes it.

@@ -149,6 +149,14 @@ pub fn pack(unix_seconds: Option<u32>, hundredths: i128) -> Vec<u8> {
 /// # Panics
 /// Before 1970 and after 2106.
 pub fn unix_seconds() -> u32 {
+    u32::try_from(unix_milliseconds() / 1_000).expect("it is before 2106")
+}
+
+/// The machine's clock, finer.
+///
+/// # Panics
+/// Before 1970.
+pub fn unix_milliseconds() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
-    u32::try_from(since.as_secs()).expect("it is before 2106")
+    u64::try_from(since.as_millis()).expect("milliseconds fit for ages")
 }

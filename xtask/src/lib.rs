@@ -4,9 +4,11 @@
 //! Nothing here knows what a reading is: the product is started as a binary, never called.
 
 pub mod container;
+pub mod crash;
 pub mod deny;
 pub mod firmware;
 pub mod flash;
+pub mod options;
 pub mod process;
 pub mod qemu;
 pub mod setup;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{container, firmware, flash, qemu, test, up};
+use xtask::{container, crash, firmware, flash, qemu, test, up};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -11,6 +11,7 @@ Usage: cargo xtask COMMAND
 
   up         builds and starts a node with its dashboard and virtual devices
   test       runs every test, or the suites named
+  crash      kills a node (kill -9) a thousand times and counts what was lost
   firmware   builds the firmware of the emulated board
   qemu       runs the firmware on an emulated board, enrolled at a node
   flash      builds a real board's firmware and flashes it with its identity
@@ -49,6 +50,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "qemu" => qemu::HELP,
         "flash" => flash::HELP,
         "container" => container::HELP,
+        "crash" => crash::HELP,
         _ => return None,
     };
     let asks_for_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
@@ -62,6 +64,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "firmware" => firmware::command(arguments).map(|()| true),
         "qemu" => qemu::command(arguments).map(|()| true),
         "flash" => flash::command(arguments).map(|()| true),
+        "crash" => crash::command(arguments),
         _ => container::command().map(|()| true),
     })
 }

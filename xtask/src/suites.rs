@@ -124,7 +124,7 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "crash",
-        about: "kill -9, twenty times: what was acknowledged is paid once",
+        about: "kill -9, fifty times: what was acknowledged is paid once",
         tools: &[],
         targets: no_targets,
         steps: |run| end_to_end(run, &["crash"]),

@@ -1,13 +1,16 @@
-//! Random instructions and readings: whatever happens, no micro-token is made or lost.
+//! Random instructions and readings: whatever happens, no micro-token is made or lost, and what is refused leaves no trace.
 
 mod city;
 
-use city::{City, EPOCH, START, account, genesis, key, temperatures, treasury};
+use city::asking::{STREET, accept, claim, correct, enrol, issue, offer, revoke, rotate, transfer};
+use city::{City, EPOCH, START, Transaction, account, genesis, key, operator, temperatures, treasury};
+use devices::identity::SigningKey;
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
-use ledger::instruction::Instruction;
+use ledger::instruction::{Instruction, InstructionName};
 use ledger::replay::Trust;
 use ledger::state::State;
+use ledger::transaction::Outcome;
 use ledger::transfer::TransferReason;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -19,6 +22,13 @@ enum Step {
     Transfer { from: u8, to: u8, amount: u64 },
     Issue { to: u8, amount: u64 },
     Enrol { device: u8, owner: Option<u8> },
+    Claim { device: u8, by: u8, proven_by: u8 },
+    Offer { device: u8, by: u8, to: Option<u8> },
+    Accept { device: u8, by: u8 },
+    Rotate { device: u8, to: u8, by: u8 },
+    Revoke { device: u8, by: u8 },
+    Correct { entry_index: u64, from: u8, to: u8, amount: u64 },
+    SetTariff { version: u32, price: u64 },
     Block { milliseconds: u64 },
 }
 
@@ -27,37 +37,100 @@ fn amount() -> impl Strategy<Value = u64> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let (device, someone) = (0..DEVICES, 0_u8..7);
     prop_oneof![
-        8 => (0_u8..6, 0_u32..2, 0_u32..90, 1_usize..30)
+        12 => (device.clone(), 0_u32..2, 0_u32..90, 1_usize..30)
             .prop_map(|(device, boot, count, records)| Step::Reading { device, boot, count, records }),
-        3 => (0_u8..5, 0_u8..6, amount()).prop_map(|(from, to, amount)| Step::Transfer { from, to, amount }),
-        1 => (0_u8..6, amount()).prop_map(|(to, amount)| Step::Issue { to, amount }),
-        2 => (0_u8..6, proptest::option::of(0_u8..4)).prop_map(|(device, owner)| Step::Enrol { device, owner }),
-        3 => (0_u64..2 * EPOCH).prop_map(|milliseconds| Step::Block { milliseconds }),
+        3 => (someone.clone(), someone.clone(), amount())
+            .prop_map(|(from, to, amount)| Step::Transfer { from, to, amount }),
+        1 => (someone.clone(), amount()).prop_map(|(to, amount)| Step::Issue { to, amount }),
+        4 => (device.clone(), proptest::option::of(0_u8..4))
+            .prop_map(|(device, owner)| Step::Enrol { device, owner }),
+        3 => (device.clone(), someone.clone(), device.clone(), any::<bool>()).prop_map(
+            |(device, by, other, honest)| {
+                Step::Claim { device, by, proven_by: if honest { device } else { other } }
+            }
+        ),
+        4 => (device.clone(), someone.clone(), proptest::option::of(someone.clone()))
+            .prop_map(|(device, by, to)| Step::Offer { device, by, to }),
+        4 => (device.clone(), someone.clone()).prop_map(|(device, by)| Step::Accept { device, by }),
+        2 => (device.clone(), device.clone(), someone.clone())
+            .prop_map(|(device, to, by)| Step::Rotate { device, to, by }),
+        1 => (device, someone.clone()).prop_map(|(device, by)| Step::Revoke { device, by }),
+        3 => (0_u64..200, someone.clone(), someone, 0_u64..9_000)
+            .prop_map(|(entry_index, from, to, amount)| Step::Correct { entry_index, from, to, amount }),
+        1 => (1_u32..5, 0_u64..5_000).prop_map(|(version, price)| Step::SetTariff { version, price }),
+        5 => (0_u64..2 * EPOCH).prop_map(|milliseconds| Step::Block { milliseconds }),
     ]
 }
 
-fn device(at: u8) -> devices::identity::SigningKey {
+/// Keys that are devices now or become some by rotation.
+const DEVICES: u8 = 9;
+
+fn device(at: u8) -> SigningKey {
     key(1 + at)
 }
 
-/// Somebody: four people, then the treasury.
-fn somebody(at: u8) -> devices::identity::SigningKey {
-    if at < 4 { key(100 + at) } else { treasury() }
+/// Somebody: four people, then the treasury and the operator.
+fn somebody(at: u8) -> SigningKey {
+    match at {
+        0..4 => key(100 + at),
+        4 => treasury(),
+        _ => operator(),
+    }
 }
 
-/// A receiver: the people, the treasury, or the pool.
+/// A receiver: the people, the treasury, the pool, or the escrow of the first device.
 fn receiver(at: u8) -> AccountId {
-    if at < 5 { account(&somebody(at)) } else { AccountId::pool("devnet") }
+    match at {
+        0..5 => account(&somebody(at)),
+        5 => AccountId::pool("devnet"),
+        _ => AccountId::escrow("devnet", device(0).kid()),
+    }
+}
+
+/// Who asks for what in a step; `None` where it is a reading or a block's end.
+fn wish(step: &Step) -> Option<(SigningKey, Instruction)> {
+    let of = |by: &u8, instruction| Some((somebody(*by), instruction));
+    match step {
+        Step::Reading { .. } | Step::Block { .. } => None,
+        Step::Transfer { from, to, amount } => of(from, transfer(receiver(*to), *amount)),
+        Step::Issue { to, amount } => Some((treasury(), issue(receiver(*to), *amount))),
+        Step::Enrol { device: at, owner } => {
+            let owner = owner.map(|at| account(&somebody(at)));
+            Some((operator(), enrol(&device(*at), owner, None)))
+        }
+        Step::Claim { device: at, by, proven_by } => {
+            let mut wish = claim(&device(*proven_by), &somebody(*by), STREET);
+            if let Instruction::Claim { kid, .. } = &mut wish {
+                *kid = device(*at).kid();
+            }
+            of(by, wish)
+        }
+        Step::Offer { device: at, by, to } => of(by, offer(&device(*at), to.map(somebody).as_ref())),
+        Step::Accept { device: at, by } => of(by, accept(&device(*at))),
+        Step::Rotate { device: at, to, by } => of(by, rotate(&device(*at), &device(*to), &somebody(*by))),
+        Step::Revoke { device: at, by } => of(by, revoke(&device(*at), "stolen")),
+        Step::Correct { entry_index, from, to, amount } => {
+            Some((operator(), correct(*entry_index, receiver(*from), receiver(*to), *amount, "an error")))
+        }
+        Step::SetTariff { version, price } => {
+            let mut tariff = genesis().tariff;
+            tariff.version = *version;
+            tariff.quantities.iter_mut().for_each(|quantity| quantity.price_microtokens = *price);
+            Some((operator(), Instruction::SetTariff { tariff }))
+        }
+    }
 }
 
 /// Everything that must hold after any block, computed from nothing but public answers.
 fn check(city: &City) {
     let supply = city.state.supply();
-    let (mut debits, mut credits, mut held) = (0_u128, 0_u128, 0_u128);
+    let (mut debits, mut credits, mut held, mut owed_back) = (0_u128, 0_u128, 0_u128, 0_u128);
     for (id, account) in city.state.accounts() {
         debits += account.debits_posted;
         credits += account.credits_posted;
+        owed_back += account.rewards_microtokens;
         if id != supply {
             held += account.credits_posted - account.debits_posted;
         }
@@ -66,13 +139,17 @@ fn check(city: &City) {
     assert_eq!(held, u128::from(city.state.issued_microtokens()), "supply is the sum of balances");
     // The history of transfers alone gives every balance.
     let mut balances: BTreeMap<AccountId, i128> = BTreeMap::new();
-    let mut rewards = 0_u128;
+    let (mut rewards, mut taken_back, mut paid_in_arrears) = (0_u128, 0_u128, 0_u128);
     for record in city.results.iter().flat_map(|results| &results.transfers) {
         let transfer = &record.transfer;
         *balances.entry(transfer.debit).or_default() -= i128::from(transfer.amount_microtokens);
         *balances.entry(transfer.credit).or_default() += i128::from(transfer.amount_microtokens);
-        if matches!(transfer.reason, TransferReason::Reward { .. }) {
-            rewards += u128::from(transfer.amount_microtokens);
+        let amount = u128::from(transfer.amount_microtokens);
+        match &transfer.reason {
+            TransferReason::Reward { .. } => rewards += amount,
+            TransferReason::Correct { .. } if transfer.credit == city.state.pool() => taken_back += amount,
+            TransferReason::Correct { .. } => paid_in_arrears += amount,
+            _ => {}
         }
     }
     for (id, balance) in balances {
@@ -80,6 +157,7 @@ fn check(city: &City) {
             if id == supply { -i128::from(city.state.issued_microtokens()) } else { city.balance(id).into() };
         assert_eq!(balance, expected, "{id}");
     }
+    assert_eq!(owed_back, rewards + paid_in_arrears - taken_back, "rewards and corrections reconcile");
     let paid: u128 = city
         .results
         .iter()
@@ -91,6 +169,46 @@ fn check(city: &City) {
     assert_eq!(paid, rewards, "statements, transfers and the registry agree");
     let records: u64 = city.state.devices().map(|(_, device)| device.accepted_records).sum();
     assert_eq!(records, city.state.totals().records);
+    check_registry(city);
+}
+
+/// Who owns what, seen from the devices and from the owners, and which key took which one's place.
+fn check_registry(city: &City) {
+    let mut owned: BTreeMap<AccountId, Vec<_>> = BTreeMap::new();
+    for (kid, device) in city.state.devices() {
+        if let Some(owner) = device.owner() {
+            owned.entry(owner).or_default().push(kid);
+        }
+        let former = device.ownership.former();
+        assert!(former.is_sorted_by_key(|former| former.until_unix_seconds) && former.len() <= 8);
+        assert!(!device.is_retired() || device.offered_to.is_none(), "{kid}: an offer ends with the service");
+        if let Some(new) = device.replaced_by() {
+            assert_eq!(city.state.device(new).unwrap().replaces, Some(kid));
+        }
+    }
+    for at in 0..7 {
+        let owner = receiver(at);
+        let devices: Vec<_> = city.state.devices_of(owner).collect();
+        assert_eq!(devices, owned.remove(&owner).unwrap_or_default());
+    }
+    // The operator receives nothing here, but may be offered a device.
+    let operators: Vec<_> = city.state.devices_of(account(&operator())).collect();
+    assert_eq!(operators, owned.remove(&account(&operator())).unwrap_or_default());
+    assert!(owned.is_empty());
+}
+
+/// Executes one block; whatever is refused must leave the state as it was.
+fn block(city: &mut City, time: u64, transactions: &[Transaction]) {
+    let mut builder = city.state.begin(time);
+    for transaction in transactions {
+        let before = builder.state().clone();
+        if builder.execute(transaction).is_err() {
+            assert_eq!(builder.state(), &before, "what is refused leaves no trace");
+        }
+    }
+    let (block, results) = builder.finish();
+    city.blocks.push(block);
+    city.results.push(results);
 }
 
 fn run(pool_microtokens: u64, steps: &[Step]) -> City {
@@ -101,30 +219,19 @@ fn run(pool_microtokens: u64, steps: &[Step]) -> City {
             Step::Reading { device: at, boot, count, records } => {
                 waiting.push(temperatures(&device(*at), (*boot, *count), *records));
             }
-            Step::Transfer { from, to, amount } => {
-                let transfer =
-                    Instruction::Transfer { to: receiver(*to), amount_microtokens: *amount, memo: None };
-                waiting.push(city.instruct(&somebody(*from), &transfer));
-            }
-            Step::Issue { to, amount } => {
-                let issue = Instruction::Issue { to: receiver(*to), amount_microtokens: *amount };
-                waiting.push(city.instruct(&treasury(), &issue));
-            }
-            Step::Enrol { device: at, owner } => {
-                let owner = owner.map(|at| account(&somebody(at)));
-                let enrol =
-                    Instruction::Enrol { public_key: device(*at).public_key(), owner, position: None };
-                waiting.push(city.instruct(&city::operator(), &enrol));
-            }
             Step::Block { milliseconds } => {
                 time += milliseconds;
-                city.block(time, &waiting);
+                block(&mut city, time, &waiting);
                 waiting.clear();
                 check(&city);
             }
+            other => {
+                let (signer, instruction) = wish(other).expect("every other step is an instruction");
+                waiting.push(city.instruct(&signer, &instruction));
+            }
         }
     }
-    city.block(time + EPOCH, &waiting);
+    block(&mut city, time + EPOCH, &waiting);
     check(&city);
     city
 }
@@ -135,7 +242,7 @@ proptest! {
     #[test]
     fn no_micro_token_is_made_or_lost(
         pool in prop_oneof![Just(0), 0_u64..60_000, Just(1_000_000_000_000)],
-        steps in prop::collection::vec(step(), 1..80),
+        steps in prop::collection::vec(step(), 1..120),
     ) {
         let city = run(pool, &steps);
         let (mut state, _) = State::replay_genesis(&city.genesis, &city.blocks[0]).unwrap();
@@ -145,5 +252,28 @@ proptest! {
         }
         prop_assert_eq!(&state, &city.state);
         prop_assert_eq!(&State::restore(&city.genesis, &state.snapshot()).unwrap(), &city.state);
+    }
+}
+
+#[test]
+fn the_random_steps_reach_every_instruction_carried_out_and_refused() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut done, mut asked) = (BTreeMap::new(), BTreeMap::new());
+    for _ in 0..128 {
+        let steps = prop::collection::vec(step(), 100..120).new_tree(&mut runner).unwrap().current();
+        for (_, instruction) in steps.iter().filter_map(wish) {
+            *asked.entry(instruction.name()).or_insert(0_u32) += 1;
+        }
+        let city = run(1_000_000_000_000, &steps);
+        for outcome in city.results.iter().flat_map(|results| &results.outcomes) {
+            if let Outcome::Instruction { name, .. } = outcome {
+                *done.entry(*name).or_insert(0_u32) += 1;
+            }
+        }
+    }
+    for name in InstructionName::ALL {
+        let (done, asked) = (done.get(&name).copied().unwrap_or(0), asked[&name]);
+        assert!(done > 0 && done < asked, "{name}: {done} of {asked} were carried out");
     }
 }

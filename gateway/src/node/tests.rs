@@ -283,6 +283,33 @@ fn an_instruction_does_not_come_by_mqtt() {
 }
 
 #[test]
+fn a_reading_that_waits_behind_its_devices_revocation_is_refused_as_revoked() {
+    let mut scene = World::new();
+    let key = scene.enrol(11);
+    let revoke = Instruction::RevokeDevice { kid: key.kid(), why: "stolen".to_owned() }.encode();
+    scene.counter += 1;
+    let mut bytes = vec![0; 512];
+    let length =
+        devices::sign_instruction(&scene.operator, NETWORK, scene.counter, &revoke, false, &mut bytes);
+    bytes.truncate(length.unwrap());
+    let arrival = |bytes, topic_kid| Arrival { bytes, topic_kid, ticket: None };
+    // All three are admitted and verified while the device is in service, and wait for one block.
+    scene.input(Input::Received(vec![
+        arrival(reading(&key, NETWORK, 1, 1, None), Some(key.kid())),
+        arrival(bytes, None),
+        arrival(reading(&key, NETWORK, 1, 2, None), Some(key.kid())),
+    ]));
+    assert!(scene.refusals().is_empty());
+    scene.wait();
+    assert_eq!(scene.refusals(), [Refusal::Revoked]);
+    assert_eq!(scene.state.device(key.kid()).unwrap().accepted_envelopes, 1);
+    assert_eq!(scene.acks().last().unwrap().1.highest, Sequence { boot: 1, count: 1 });
+    // And later ones are refused before their signature is looked at.
+    scene.arrive(reading(&key, NETWORK, 1, 3, None), key.kid());
+    assert_eq!(scene.refusals(), [Refusal::Revoked, Refusal::Revoked]);
+}
+
+#[test]
 fn whoever_waits_is_answered_with_the_place_or_the_reason() {
     let mut world = World::new();
     let key = world.enrol(9);

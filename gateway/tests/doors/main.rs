@@ -3,4 +3,5 @@
 mod api;
 mod audit;
 mod files;
+mod instructions;
 mod node;

@@ -9,6 +9,7 @@
 //! DATA/log/             the block log: the truth
 //! DATA/rows/            Merkle rows, derived
 //! DATA/snapshots/       the state now and then, derived
+//! DATA/state/           the state's leaves at the last epochs' ends, for proofs of balances, derived
 //! DATA/index/           the queries' index, derived
 //! DATA/fleet/           seeds and outboxes of the virtual devices
 //! ```
@@ -177,6 +178,11 @@ impl DataDir {
     /// The snapshots' directory.
     pub fn snapshots(&self) -> PathBuf {
         self.root.join("snapshots")
+    }
+
+    /// The directory of the state's leaves at the last epochs' ends.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state")
     }
 
     /// The virtual devices' directory.

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use ledger::block::Seal;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admit::{Arrival, Ticket};
 use crate::clock;
 use crate::effects;
+use crate::leaves::Leaves;
 use crate::limits;
 use crate::mqtt::Outbound;
 use crate::node::{Input, Node};
@@ -92,12 +94,14 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     telemetry.height.set(as_gauge(durable.height));
     telemetry.log_size.set(as_gauge(durable.log_size));
     telemetry.devices.set(as_gauge(state.device_count() as u64));
+    let leaves = Leaves::open(&directory.state(), genesis.hash());
     let parts = Parts {
         genesis,
         telemetry,
         log: log.reader(),
         index,
         rows,
+        leaves,
         state,
         checkpoint,
         durable,
@@ -105,6 +109,12 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         intake: intake.clone(),
     };
     let shared = Arc::new(Shared::new(parts));
+    // Genesis has no commit of its own, and a crash may have come before the leaves of an epoch's end.
+    if let Ok(Some(last)) = shared.entry(durable.log_size.saturating_sub(1))
+        && let Ok(seal) = Seal::decode(&last.bytes)
+    {
+        shared.leaves.follow(&shared.state(), &seal);
+    }
     let (stop, stopped) = oneshot::channel();
     let (finish, finished) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;

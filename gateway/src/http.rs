@@ -17,6 +17,7 @@ pub mod instant;
 pub mod openapi;
 pub mod operations;
 pub mod problem;
+pub mod proofs;
 pub mod serve;
 pub mod statements;
 pub mod status;
@@ -67,6 +68,10 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(accounts::account))
         .routes(routes!(accounts::account_statements))
         .routes(routes!(accounts::account_transfers))
+        .routes(routes!(proofs::account))
+        .routes(routes!(proofs::device))
+        .routes(routes!(proofs::tariff))
+        .routes(routes!(proofs::consistency))
         .routes(routes!(transactions::transaction))
         .routes(routes!(transactions::receipt))
         .routes(routes!(transactions::submit))

@@ -54,6 +54,11 @@ pub const SNAPSHOT_BLOCKS: u64 = 20_000;
 /// Snapshots that are kept.
 pub const SNAPSHOTS_KEPT: usize = 2;
 
+/// States whose leaves are kept for proofs of balances.
+pub const LEAVES_KEPT: usize = 2;
+/// Bytes of leaves that are gathered before they are written.
+pub const LEAVES_BUFFER_BYTES: usize = 256 * 1024;
+
 /// Cache of the index; sled's own default is a gigabyte.
 pub const INDEX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// Reading positions kept in memory until they are written to the index.
@@ -102,7 +107,7 @@ const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
 pub const CLIENT_SECONDS_MAX: u64 = 60;
 /// Bytes of a node's answer that a command reads.
 pub const CLIENT_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Bytes of a file that a person names on the command line (a receipt, a genesis document, a key).
+/// Bytes of a file that a person names on the command line (a proof, a genesis document, a key).
 pub const NAMED_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Seconds without an accepted reading after which a device counts as silent.

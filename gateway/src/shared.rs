@@ -8,19 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use devices::{DeviceId, Refusal, Sequence, TransactionId};
 use ledger::account::AccountId;
-use ledger::checkpoint::Checkpoint;
 use ledger::genesis::Genesis;
-use ledger::merkle;
-use ledger::note::Note;
-use ledger::receipt::Receipt;
 use ledger::state::State;
+use ledger::state_proof::StateProofError;
 use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::index::{BlockPlace, Index, IndexError};
+use crate::leaves::{Leaves, LeavesError};
 use crate::limits;
 use crate::log::{LogError, LogReader};
+use crate::proofs;
 use crate::room::Space;
 use crate::rows::{Rows, RowsError};
 use crate::stored::{Entries, entry_ids};
@@ -141,6 +140,12 @@ pub enum ReadError {
     /// The rows give a proof that does not hold.
     #[error("the Merkle rows are damaged; delete the directory `rows` in the data directory and start again")]
     RowsDamaged,
+    /// The state's leaves.
+    #[error(transparent)]
+    Leaves(#[from] LeavesError),
+    /// The leaves give a proof that does not hold.
+    #[error("the state's leaves on disk are damaged and are made anew at the next epoch's end: {0}")]
+    StateProof(StateProofError),
     /// Index and log do not agree.
     #[error(
         "the index names an entry that the log does not hold; delete the index directory and start again"
@@ -160,6 +165,8 @@ pub struct Shared {
     pub index: Index,
     /// The Merkle rows, for proofs and tiles.
     pub rows: Rows,
+    /// The state's leaves at the last epoch's end, for proofs of balances.
+    pub leaves: Leaves,
     state: RwLock<State>,
     checkpoint: RwLock<Arc<str>>,
     durable: RwLock<Durable>,
@@ -181,6 +188,8 @@ pub struct Parts {
     pub index: Index,
     /// The Merkle rows.
     pub rows: Rows,
+    /// The state's leaves at the last epoch's end.
+    pub leaves: Leaves,
     /// The state after the last durable block.
     pub state: State,
     /// The signed checkpoint of that block.
@@ -203,6 +212,7 @@ impl Shared {
             log: parts.log,
             index: parts.index,
             rows: parts.rows,
+            leaves: parts.leaves,
             state: RwLock::new(parts.state),
             checkpoint: RwLock::new(parts.checkpoint.into()),
             durable: RwLock::new(parts.durable),
@@ -390,16 +400,7 @@ impl Shared {
     /// When the log or the rows cannot be read.
     pub fn receipt(&self, id: &TransactionId) -> Result<Option<String>, ReadError> {
         let Some(entry) = self.transaction(id)? else { return Ok(None) };
-        let (checkpoint, size) = self.checkpoint_and_size();
-        let path = self.rows.inclusion_proof(entry.index, size)?;
-        let checkpoint = Note::parse(&checkpoint).map_err(|_| ReadError::Disagree)?;
-        let root = Checkpoint::parse(&checkpoint.text).map_err(|_| ReadError::Disagree)?.root;
-        // Rows are derived and may rot: a receipt that does not hold is never given out.
-        let leaf = merkle::leaf_hash(&entry.bytes);
-        merkle::verify_inclusion(&leaf, entry.index, size, &path, &root)
-            .map_err(|_| ReadError::RowsDamaged)?;
-        let receipt = Receipt { entry: entry.bytes, index: entry.index, path, checkpoint };
-        Ok(Some(receipt.to_string()))
+        Ok(Some(proofs::receipt(self, entry)?.to_string()))
     }
 
     /// The checkpoint with the log size it is signed for.

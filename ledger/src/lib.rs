@@ -30,6 +30,7 @@ pub mod merkle;
 pub mod note;
 pub mod ownership;
 pub mod proof_text;
+pub mod proven;
 pub mod receipt;
 pub mod registry;
 pub mod replay;

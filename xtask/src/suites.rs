@@ -123,6 +123,13 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["disk"]),
     },
     Suite {
+        name: "proofs",
+        about: "balances and the log's growth, proven offline",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, &["proofs"]),
+    },
+    Suite {
         name: "crash",
         about: "kill -9, fifty times: what was acknowledged is paid once",
         tools: &[],

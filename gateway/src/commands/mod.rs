@@ -9,11 +9,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub mod audit;
 pub mod bench;
 pub mod completion;
+pub mod consistency;
 pub mod device;
 pub mod fleet;
 pub mod health;
 pub mod key;
 pub mod output;
+pub mod proof;
 pub mod receipt;
 pub mod send;
 pub mod up;
@@ -39,6 +41,8 @@ enum Command {
     Device(device::Arguments),
     Send(send::Arguments),
     Receipt(receipt::Arguments),
+    Proof(proof::Arguments),
+    Consistency(consistency::Arguments),
     Verify(verify::Arguments),
     Audit(audit::Arguments),
     Fleet(fleet::Arguments),
@@ -55,6 +59,8 @@ pub fn main() -> ExitCode {
         Command::Device(arguments) => device::run(arguments),
         Command::Send(arguments) => send::run(arguments),
         Command::Receipt(arguments) => receipt::run(&arguments),
+        Command::Proof(arguments) => proof::run(&arguments),
+        Command::Consistency(arguments) => consistency::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Fleet(arguments) => fleet::run(arguments),

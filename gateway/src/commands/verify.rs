@@ -1,27 +1,25 @@
-//! `lamppost verify`: checks a receipt offline, with the genesis document and nothing else.
+//! `lamppost verify`: checks a proof offline, with the genesis document and nothing else.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use devices::TransactionId;
-use ledger::block::Entry;
+use ledger::document;
 use ledger::genesis::Genesis;
-use ledger::receipt::{Receipt, VerifiedReceipt};
-use serde::Serialize;
+use ledger::proven::{LeafSaid, Proven, ProvenEntry, ProvenGrowth, ProvenLeaf};
 
 use super::output;
+use crate::http::instant::rfc3339;
 use crate::limits::NAMED_FILE_BYTES_MAX;
-use crate::senml_json::{self, SenmlRecord};
 
-/// Checks a receipt offline and names the first thing that fails
+/// Checks a receipt, a balance or a log's growth offline and names the first thing that fails
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  curl -s http://127.0.0.1:8080/genesis > genesis.json\n  lamppost verify reading.tlog-proof --genesis genesis.json"
+    after_help = "Example:\n  curl -s http://127.0.0.1:8080/genesis > genesis.json\n  lamppost verify reading.tlog-proof --genesis genesis.json\n  lamppost verify owner.state-proof --genesis genesis.json --json"
 )]
 pub struct Arguments {
-    /// The receipt (C2SP tlog-proof)
-    #[arg(value_name = "RECEIPT")]
-    receipt: PathBuf,
+    /// A receipt (C2SP tlog-proof), the proof of an account or a device, or a consistency proof
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
     /// The network's genesis document: whom to trust. Get it once, from somebody you believe
     #[arg(long, value_name = "FILE")]
     genesis: PathBuf,
@@ -30,55 +28,23 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What a receipt that holds proves.
-#[derive(Debug, Serialize)]
-struct Said {
-    kind: &'static str,
-    id: String,
-    index: u64,
-    log_size: u64,
-    origin: String,
-    signers: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    boot: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counter: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    height: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    senml: Vec<SenmlRecord>,
-}
-
-/// Checks the receipt and says what it proves.
+/// Checks the document and says what it proves.
 ///
 /// # Errors
 /// The first thing that fails, in one sentence.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let text = text_file(&arguments.receipt)?;
+    let text = text_file(&arguments.file)?;
     let genesis = Genesis::from_json(&text_file(&arguments.genesis)?)
         .with_context(|| format!("{} cannot be trusted", arguments.genesis.display()))?;
-    let verified = Receipt::parse(&text)?.verify(&genesis)?;
-    let said = said(&verified, &genesis)?;
+    let proven = Proven::of(&document::verify(&text, &genesis)?, &genesis);
     if arguments.json {
-        return output::json(&said);
+        return output::json(&proven);
     }
-    output::line(format!(
-        "the receipt holds: entry {} of {} in the log {}, signed by {}",
-        said.index,
-        said.log_size,
-        said.origin,
-        said.signers.join(", "),
-    ))?;
-    let device = said.kid.as_ref().map(|kid| format!(" of {kid}")).unwrap_or_default();
-    output::line(format!("{} {}{device}", said.kind, said.id))?;
-    for record in &said.senml {
-        output::line(format!("  {}", serde_json::to_string(record)?))?;
+    match &proven {
+        Proven::Receipt(entry) => say_entry(entry),
+        Proven::State(leaf) => say_leaf(leaf),
+        Proven::Consistency(growth) => say_growth(growth),
     }
-    Ok(())
 }
 
 fn text_file(path: &Path) -> anyhow::Result<String> {
@@ -87,41 +53,61 @@ fn text_file(path: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).ok().with_context(sentence)
 }
 
-/// What the proven entry says.
-fn said(verified: &VerifiedReceipt, genesis: &Genesis) -> anyhow::Result<Said> {
-    let mut said = Said {
-        kind: "seal",
-        id: String::new(),
-        index: verified.index(),
-        log_size: verified.checkpoint().size,
-        origin: verified.checkpoint().origin.clone(),
-        signers: verified.signers().to_vec(),
-        kid: None,
-        boot: None,
-        count: None,
-        counter: None,
-        height: None,
-        senml: Vec::new(),
-    };
-    match Entry::decode(verified.entry()).context("the entry stands in the log, but is of no known kind")? {
-        Entry::Seal(seal) => {
-            said.id = TransactionId(seal.id()).to_string();
-            said.height = Some(seal.height);
+fn say_entry(said: &ProvenEntry) -> anyhow::Result<()> {
+    let signers = said.signers.join(", ");
+    output::line(format!(
+        "the receipt holds: entry {} of {} in the log {}, signed by {signers}",
+        said.index, said.log_size, said.origin,
+    ))?;
+    let device = said.kid.as_ref().map(|kid| format!(" of {kid}")).unwrap_or_default();
+    output::line(format!("{} {}{device}", said.kind, said.id))?;
+    said.senml.iter().try_for_each(|record| output::line(format!("  {}", serde_json::to_string(record)?)))
+}
+
+fn say_leaf(said: &ProvenLeaf) -> anyhow::Result<()> {
+    output::line(format!(
+        "the proof holds: leaf {} of the state after block {} ({}), sealed by entry {} of {} in the log {}, signed by {}",
+        said.leaf_index,
+        said.height,
+        rfc3339(said.time_unix_milliseconds),
+        said.seal_index,
+        said.log_size,
+        said.origin,
+        said.signers.join(", "),
+    ))?;
+    match &said.leaf {
+        LeafSaid::Account { account, balance, .. } => {
+            output::line(format!("account {account} held {} tokens", balance.tokens))
         }
-        Entry::Reading(reading) => {
-            said.kind = "reading";
-            said.id = reading.transaction_id(&genesis.network).to_string();
-            said.kid = Some(reading.kid().to_string());
-            said.boot = Some(reading.sequence().boot);
-            said.count = Some(reading.sequence().count);
-            said.senml = senml_json::records(&reading.pack());
+        LeafSaid::Device { kid, owner, revoked, accepted_envelopes, earned, .. } => {
+            let owner = owner.as_ref().map_or("nobody yet".to_owned(), Clone::clone);
+            let revoked = if *revoked { ", revoked" } else { "" };
+            output::line(format!(
+                "device {kid}{revoked}, owned by {owner}: {accepted_envelopes} envelopes accepted, {} tokens earned",
+                earned.tokens
+            ))
         }
-        Entry::Instruction(instruction) => {
-            said.kind = "instruction";
-            said.id = instruction.transaction_id(&genesis.network).to_string();
-            said.kid = Some(instruction.kid().to_string());
-            said.counter = Some(instruction.counter());
+        LeafSaid::Tariff { from_epoch, tariff } => {
+            output::line(format!("tariff {} from epoch {from_epoch} on", tariff.version))?;
+            output::json(tariff)
         }
+        LeafSaid::Network { genesis_hash, epoch, tariff_version } => output::line(format!(
+            "the network of genesis {genesis_hash} was in epoch {epoch} under tariff {tariff_version}"
+        )),
     }
-    Ok(said)
+}
+
+fn say_growth(said: &ProvenGrowth) -> anyhow::Result<()> {
+    output::line(format!(
+        "the log {} only grew: its {} entries begin with the {} entries of the earlier checkpoint, in their order",
+        said.origin, said.later.log_size, said.earlier.log_size
+    ))?;
+    for (name, checkpoint) in [("earlier", &said.earlier), ("later", &said.later)] {
+        output::line(format!(
+            "{name} root {}, signed by {}",
+            checkpoint.root,
+            checkpoint.signers.join(", ")
+        ))?;
+    }
+    Ok(())
 }

@@ -92,6 +92,7 @@ impl effects::Hands for Hands {
         let (height, log_size) = (results.height, results.log_size);
         let durable = Durable { height, log_size, time_unix_milliseconds: results.time_unix_milliseconds };
         self.shared.publish(durable, checkpoint);
+        self.shared.leaves.follow(state, &block.seal);
         self.count(state, results);
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use crate::shared::Shared;
 
 /// What was served once under a tile's path never changes: partial tiles name their width.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+pub(super) const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// The signed checkpoint of the durable log (C2SP tlog-checkpoint)
 #[utoipa::path(get, path = "/checkpoint", tag = "log",

@@ -1,6 +1,6 @@
 //! Why an instruction is refused: a word and a sentence for each reason, in order of precedence.
 
-use crate::transfer::PostingError;
+use crate::book::PostingError;
 
 /// Why an instruction is refused, in order of precedence. A refused one costs nothing and leaves no trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]

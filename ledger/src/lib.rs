@@ -15,6 +15,7 @@ extern crate alloc;
 
 pub mod account;
 pub mod block;
+pub mod book;
 pub mod cell;
 pub mod checkpoint;
 pub mod consistency;

@@ -1,5 +1,6 @@
 //! The whole state in bytes, so that a start need not replay all history: deterministic CBOR and its SHA-256.
 
+use crate::book::Book;
 use crate::encoding::{Read, Written, array_of, encoded};
 use crate::genesis::Genesis;
 use crate::merkle::Frontier;
@@ -8,7 +9,6 @@ use crate::state_root::{
     read_account_state, read_device, read_totals, write_account_state, write_device, write_totals,
 };
 use crate::tariffs::{Tariffs, read_version, write_version};
-use crate::transfer::Book;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};

@@ -3,6 +3,7 @@
 
 use crate::account::{Account, AccountId};
 use crate::block::{Block, BlockResults};
+use crate::book::Book;
 use crate::checkpoint::Checkpoint;
 use crate::execute::BlockBuilder;
 use crate::genesis::Genesis;
@@ -16,7 +17,7 @@ use crate::statement_line::StatementLine;
 use crate::tariff::Tariff;
 use crate::tariffs::Tariffs;
 use crate::transaction::RefusedCounts;
-use crate::transfer::{Book, Transfer, TransferReason};
+use crate::transfer::{Transfer, TransferReason};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -51,10 +51,11 @@ async fn after_a_rotation_old_receipts_hold_and_the_judge_and_a_restart_agree() 
     fs::remove_dir_all(data(&directory).join("snapshots")).unwrap();
     let opened = storage::open(&data(&directory), &Wanted { network: None, epoch_seconds: None }).unwrap();
     let ends = host::start(opened, Arc::new(Telemetry::new())).unwrap();
-    let state = ends.shared.state();
-    let new = state.device(old.kid()).unwrap().replaced_by().unwrap();
-    assert_eq!(state.device(new).unwrap().replaces, Some(old.kid()));
-    drop(state);
+    {
+        let state = ends.shared.state();
+        let new = state.device(old.kid()).unwrap().replaced_by().unwrap();
+        assert_eq!(state.device(new).unwrap().replaces, Some(old.kid()));
+    }
     drop(ends.stop);
     ends.finished.await.unwrap().unwrap();
 }

@@ -112,9 +112,12 @@ impl Leaves {
         let (file, new) = (path(&self.directory, height), self.directory.join("leaves.new"));
         let failed = |source| LeavesError::Io { file: file.clone(), source };
         fs::create_dir_all(&self.directory).map_err(failed)?;
-        write_leaves(&new, self.genesis_hash, state)
-            .and_then(|()| fs::rename(&new, &file))
-            .map_err(failed)?;
+        let written = write_leaves(&new, self.genesis_hash, state).and_then(|()| fs::rename(&new, &file));
+        written.map_err(|source| {
+            // On a full disk the half that was written is not left to fill it.
+            let _stays = fs::remove_file(&new);
+            failed(source)
+        })?;
         let written = LeafFile::open(&self.directory, self.genesis_hash, height)?;
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(written));
         for old in heights(&self.directory).into_iter().rev().skip(LEAVES_KEPT) {

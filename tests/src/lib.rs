@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod chance;
 pub mod crash;
+pub mod golang;
 pub mod mqtt;
 pub mod node;
 pub mod page;

@@ -2,6 +2,7 @@
 //! judged by a verifier that knows nothing but the standards.
 
 use e2e::broker::{Mosquitto, mosquitto_pub, mosquitto_pub_speaking};
+use e2e::golang;
 use e2e::node::{Node, Up};
 use e2e::program::{self, Ended};
 use e2e::python;
@@ -170,4 +171,102 @@ fn a_huge_message_at_an_external_broker_stops_nobody() {
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("a temporary path is text")
+}
+
+/// What the follower finds: the log's size, whose continuation it is, and each entry's hash.
+fn followed(node: &Node, vkey: &str, state: &Path) -> Value {
+    serde_json::from_str(&golang::follow(&["log", &node.http, vkey, path(state)]).success()).expect("JSON")
+}
+
+#[test]
+fn a_log_client_that_is_not_ours_follows_the_log_and_finds_every_entry() {
+    let scene = Scene::new();
+    let node = &scene.node;
+    let genesis = node.json("/genesis");
+    let vkey = text(&genesis["validators"][0], "vkey");
+    let state = scene.directory.path().join("kept.checkpoint");
+    let mut sensor = e2e::sensor::Sensor::any();
+    node.enrol(&sensor.public_key());
+    let first = followed(node, &vkey, &state);
+    assert_eq!(first["consistent_with"], 0);
+    // More than a full tile of hashes, so that tiles of the level above come to be; each block adds its seal.
+    let readings: Vec<_> = (0..150).map(|_| sensor.reading()).collect();
+    for reading in &readings {
+        assert_eq!(node.submit(&reading.bytes).0, 202);
+    }
+    let second = followed(node, &vkey, &state);
+    assert_eq!(second["consistent_with"], first["size"], "the log continues the one that was kept");
+    let tiles: Vec<&str> =
+        second["tiles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for kind in ["/tile/0/000", "/tile/0/001.p/", "/tile/1/000.p/1"] {
+        assert!(tiles.iter().any(|tile| tile.starts_with(kind)), "no {kind} among {tiles:?}");
+    }
+    let entries = second["entries"].as_array().expect("hashes of entries");
+    assert!(entries.len() > 300);
+    // The receipts that the node gives are of the entries that the follower found, and hold for its code.
+    for reading in readings.iter().step_by(15) {
+        let (receipt, genesis) = scene.receipt(&reading.transaction);
+        let judged = golang::follow(&["receipt", path(&receipt), &vkey]).success();
+        let judged: Value = serde_json::from_str(&judged).expect("JSON");
+        let index = judged["index"].as_u64().and_then(|index| usize::try_from(index).ok()).expect("an index");
+        assert_eq!(judged["hash"], entries[index]);
+        verify_offline(&receipt, &genesis).success();
+    }
+}
+
+#[test]
+fn a_log_client_that_is_not_ours_finds_a_forged_checkpoint_and_a_forked_log() {
+    let scene = Scene::new();
+    let other = Up::new().start();
+    let vkey = |node: &Node| text(&node.json("/genesis")["validators"][0], "vkey");
+    let refused = |arguments: &[&str]| {
+        let ended = golang::follow(arguments);
+        assert_eq!(ended.code, 1, "{}", ended.stdout);
+        ended.stderr
+    };
+    let state = scene.directory.path().join("kept.checkpoint");
+    let said = refused(&["log", &other.http, &vkey(&scene.node), path(&state)]);
+    assert!(said.contains("no verifiable signatures"), "{said}");
+    // The log that was kept has a root of its own, though it is signed by the same key.
+    let history = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = history.path().join("data");
+    let mut first = Up::new().data(&data).epoch_seconds(3_600).start();
+    let key = vkey(&first);
+    first.enrol(&e2e::sensor::Sensor::any().public_key());
+    golang::follow(&["log", &first.http, &key, path(&state)]).success();
+    assert_eq!(first.terminate().code(), Some(0));
+    for derived in ["index", "rows", "snapshots", "state", "checkpoint", "log"] {
+        let path = data.join(derived);
+        if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.expect("it is there");
+    }
+    let again = Up::new().data(&data).epoch_seconds(3_600).start();
+    for _ in 0..3 {
+        again.enrol(&e2e::sensor::Sensor::any().public_key());
+    }
+    let said = refused(&["log", &again.http, &key, path(&state)]);
+    assert!(said.contains("proof"), "{said}");
+}
+
+#[test]
+fn tiles_are_served_by_the_letter() {
+    let scene = Scene::new();
+    let mut sensor = e2e::sensor::Sensor::any();
+    scene.node.enrol(&sensor.public_key());
+    for _ in 0..5 {
+        assert_eq!(scene.node.submit(&sensor.reading().bytes).0, 202);
+    }
+    let size: u64 =
+        scene.node.text("/checkpoint").lines().nth(1).and_then(|size| size.parse().ok()).expect("a size");
+    // A partial tile of every width up to the log's end, and nothing beyond it.
+    for width in 1..=size.min(255) {
+        assert_eq!(scene.node.get_bytes(&format!("/tile/0/000.p/{width}")).len() as u64, width * 32);
+        assert!(!scene.node.get_bytes(&format!("/tile/entries/000.p/{width}")).is_empty());
+    }
+    let full = scene.node.get_bytes(&format!("/tile/0/000.p/{size}"));
+    assert!(full.starts_with(&scene.node.get_bytes("/tile/0/000.p/3")), "a tile never changes, it grows");
+    let absent =
+        ["/tile/0/000", "/tile/entries/000", "/tile/1/000.p/1", "/tile/0/000.p/255", "/tile/63/000.p/1"];
+    for path in absent {
+        assert_eq!(scene.node.get_as(path, "*/*").0, 404, "{path}");
+    }
 }

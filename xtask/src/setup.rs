@@ -35,6 +35,13 @@ pub const MUSL_GCC: Tool = Tool { program: "musl-gcc", package: "musl-tools" };
 pub const OPENSSL: Tool = Tool { program: "openssl", package: "openssl" };
 /// Runs the devices that other people's code makes.
 pub const PYTHON: Tool = Tool { program: "python3", package: "python3" };
+/// Builds the log client that other people wrote, with the packages that Debian has of it.
+pub const GO: Tool = Tool { program: "go", package: "golang-go" };
+/// Runs what the browser runs, without a browser.
+pub const NODE_JS: Tool = Tool { program: "node", package: "nodejs" };
+
+/// Where Debian's golang-golang-x-mod-dev puts the transparency log's package.
+const GO_TLOG: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog";
 
 /// Makes sure that every tool is there, installing what is missing in one go.
 ///
@@ -45,6 +52,9 @@ pub fn ensure_tools(tools: &[Tool]) -> Result<(), Failure> {
         tools.iter().filter(|tool| process::find(tool.program).is_none()).map(|tool| tool.package).collect();
     if tools.contains(&PYTHON) && !python_makes_environments() {
         missing.extend(["python3-venv", "python3-pip"]);
+    }
+    if tools.contains(&GO) && !Path::new(GO_TLOG).is_dir() {
+        missing.push("golang-golang-x-mod-dev");
     }
     missing.sort_unstable();
     missing.dedup();

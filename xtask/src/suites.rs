@@ -138,8 +138,8 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "interop",
-        about: "envelopes, brokers and receipts of other people's code",
-        tools: &[setup::MOSQUITTO, setup::MOSQUITTO_CLIENTS, setup::PYTHON],
+        about: "envelopes, brokers, receipts and log clients of other people's code",
+        tools: &[setup::MOSQUITTO, setup::MOSQUITTO_CLIENTS, setup::PYTHON, setup::GO],
         targets: no_targets,
         steps: |run| end_to_end(run, &["interop"]),
     },

@@ -1,8 +1,12 @@
 //! The log for anybody's client: checkpoint, tiles and entry bundles (C2SP tlog-tiles).
 
+use std::io::{self, Write as _};
+
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use ledger::tiles::{self, TilePath, TileRow};
 
 use super::door::Door;
@@ -34,15 +38,46 @@ pub async fn checkpoint(State(door): State<Door>) -> Response {
 pub async fn tile(
     State(door): State<Door>,
     Path((level, index)): Path<(String, String)>,
+    asked: HeaderMap,
 ) -> Result<Response, Problem> {
     let path = TilePath::parse(&format!("{level}/{index}"))
         .map_err(|_| Problem::bad_request("this is no path of tlog-tiles, such as /tile/0/x001/067.p/12"))?;
-    let bytes = door.query(move |shared| bytes(shared, path)).await?;
+    // Hashes do not compress; of bundles tlog-tiles asks that they be compressed.
+    let compressed = path.row == TileRow::Entries && takes_gzip(&asked);
+    let bytes = door
+        .query(move |shared| {
+            let bytes = bytes(shared, path)?;
+            if compressed { gzip(&bytes).map_err(Problem::internal) } else { Ok(bytes) }
+        })
+        .await?;
     let mut response = bytes.into_response();
     let headers = response.headers_mut();
+    if path.row == TileRow::Entries {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(FOR_EVER));
     Ok(response)
+}
+
+/// Whether a client takes gzip: it names it, and not with a weight of zero (RFC 9110 section 12.5.3).
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let lines = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    let mut codings = lines.flat_map(|line| line.split(','));
+    codings.any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let refused = weight.trim().trim_start_matches("q=").trim_matches(['0', '.']).is_empty();
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 fn bytes(shared: &Shared, path: TilePath) -> Result<Vec<u8>, Problem> {
@@ -59,5 +94,24 @@ fn bytes(shared: &Shared, path: TilePath) -> Result<Vec<u8>, Problem> {
             let entries = shared.entries(start, u64::from(path.width)).map_err(Problem::internal)?;
             tiles::entry_bundle(entries.into_iter().map(|entry| entry.bytes)).map_err(Problem::internal)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_given_to_those_who_take_it() {
+        let takes = |line: &'static str| {
+            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(line))]))
+        };
+        for line in ["gzip", "br, gzip", "gzip;q=0.5", "GZIP , identity", "identity;q=1, gzip; q=0.001"] {
+            assert!(takes(line), "{line}");
+        }
+        for line in ["", "identity", "br", "gzip;q=0", "gzip; q=0.000", "x-gzip"] {
+            assert!(!takes(line), "{line}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 }

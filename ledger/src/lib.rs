@@ -51,4 +51,5 @@ pub mod tiles;
 pub mod token;
 pub mod transaction;
 pub mod transfer;
+pub mod trial;
 pub mod window;

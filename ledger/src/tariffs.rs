@@ -76,6 +76,17 @@ impl Tariffs {
         self.versions.insert(tariff.version, TariffVersion { from_epoch, tariff });
     }
 
+    /// Puts a tariff into the place of all that begin in this epoch or later. It gets the number that follows, so that
+    /// two tariffs of one number never meet.
+    pub(crate) fn try_out(&mut self, from_epoch: u64, running_epoch: u64, mut tariff: Tariff) {
+        self.versions.retain(|_, version| version.from_epoch < from_epoch);
+        if let Some(newest) = self.newest() {
+            tariff.version = newest.tariff.version.saturating_add(1);
+        }
+        self.announce(from_epoch, tariff);
+        self.begin_epoch(running_epoch);
+    }
+
     /// Puts into force what holds in this epoch; an epoch's end calls it, however many empty epochs have passed.
     pub(crate) fn begin_epoch(&mut self, epoch: u64) {
         if let Some(version) = self.of_epoch(epoch) {

@@ -11,6 +11,7 @@ pub mod bench;
 pub mod completion;
 pub mod consistency;
 pub mod device;
+pub mod explain;
 pub mod fleet;
 pub mod health;
 pub mod key;
@@ -18,6 +19,8 @@ pub mod output;
 pub mod proof;
 pub mod receipt;
 pub mod send;
+pub mod source;
+pub mod tariff;
 pub mod up;
 pub mod verify;
 
@@ -40,6 +43,7 @@ enum Command {
     Key(key::Arguments),
     Device(device::Arguments),
     Send(send::Arguments),
+    Tariff(tariff::Arguments),
     Receipt(receipt::Arguments),
     Proof(proof::Arguments),
     Consistency(consistency::Arguments),
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Key(arguments) => key::run(arguments),
         Command::Device(arguments) => device::run(arguments),
         Command::Send(arguments) => send::run(arguments),
+        Command::Tariff(arguments) => tariff::run(arguments),
         Command::Receipt(arguments) => receipt::run(&arguments),
         Command::Proof(arguments) => proof::run(&arguments),
         Command::Consistency(arguments) => consistency::run(&arguments),

@@ -149,7 +149,12 @@ fn statement_of(
     statement: ledger::statement::Statement,
 ) -> Result<Statement, Problem> {
     let transaction = seals.id(statement.seal_index).map_err(Problem::internal)?;
-    Ok(Statement {
+    Ok(shape(statement, transaction))
+}
+
+/// A statement as the API says it; `transaction` is the id of the seal that posted it.
+pub fn shape(statement: ledger::statement::Statement, transaction: String) -> Statement {
+    Statement {
         kid: statement.kid.to_string(),
         epoch: statement.epoch,
         from: rfc3339(statement.from_unix_milliseconds),
@@ -164,7 +169,7 @@ fn statement_of(
         pool_scale: statement.pool_scale.map(PoolScale::from),
         paid: Amount::new(statement.paid_microtokens),
         seal: SealPlace { height: statement.height, index: statement.seal_index, transaction },
-    })
+    }
 }
 
 impl From<ledger::statement_line::StatementLine> for Line {

@@ -12,6 +12,7 @@ pub mod options;
 pub mod process;
 pub mod qemu;
 pub mod setup;
+pub mod simulate;
 pub mod suite;
 pub mod suites;
 pub mod tally;

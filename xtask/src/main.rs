@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{container, crash, firmware, flash, qemu, test, up};
+use xtask::{container, crash, firmware, flash, qemu, simulate, test, up};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -12,6 +12,7 @@ Usage: cargo xtask COMMAND
   up         builds and starts a node with its dashboard and virtual devices
   test       runs every test, or the suites named
   crash      kills a node (kill -9) a thousand times and counts what was lost
+  simulate   runs seeded cities with faults of every kind
   firmware   builds the firmware of the emulated board
   qemu       runs the firmware on an emulated board, enrolled at a node
   flash      builds a real board's firmware and flashes it with its identity
@@ -46,6 +47,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "--help" | "-h" | "help" => HELP,
         "up" => up::HELP,
         "test" => test::HELP,
+        "simulate" => simulate::HELP,
         "firmware" => firmware::HELP,
         "qemu" => qemu::HELP,
         "flash" => flash::HELP,
@@ -61,6 +63,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
     Some(match command {
         "up" => up::command(arguments).map(|()| true),
         "test" => test::command(arguments),
+        "simulate" => simulate::command(arguments).map(|()| true),
         "firmware" => firmware::command(arguments).map(|()| true),
         "qemu" => qemu::command(arguments).map(|()| true),
         "flash" => flash::command(arguments).map(|()| true),

@@ -130,6 +130,13 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["proofs"]),
     },
     Suite {
+        name: "simulation",
+        about: "300 seeded cities with faults of every kind, checked after every step",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, &["simulation"]),
+    },
+    Suite {
         name: "crash",
         about: "kill -9, fifty times: what was acknowledged is paid once",
         tools: &[],

@@ -1,5 +1,7 @@
 //! Decoders of the ledger meet anything: they refuse, and never crash.
 
+use devices::{Decimal, DeviceId};
+use ledger::account::AccountId;
 use ledger::block::{Entry, Seal, StateRoot};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
@@ -7,6 +9,7 @@ use ledger::note::{Note, VerifierKey};
 use ledger::receipt::Receipt;
 use ledger::registry::Position;
 use ledger::statement::Statement;
+use ledger::tariff::Tariff;
 use ledger::tiles::TilePath;
 use ledger::token::Tokens;
 use ledger::transaction::Outcome;
@@ -17,19 +20,77 @@ fn key(seed: u8) -> devices::identity::PublicKey {
     devices::identity::SigningKey::from_seed([seed; 32]).public_key()
 }
 
-fn instruction() -> impl Strategy<Value = Instruction> {
-    let id = || any::<[u8; 32]>().prop_map(ledger::account::AccountId::from_bytes);
-    let position = any::<(i32, i32)>().prop_map(|(latitude_microdegrees, longitude_microdegrees)| Position {
+fn id() -> impl Strategy<Value = AccountId> {
+    any::<[u8; 32]>().prop_map(AccountId::from_bytes)
+}
+
+fn kid() -> impl Strategy<Value = DeviceId> {
+    any::<[u8; 8]>().prop_map(DeviceId)
+}
+
+fn position() -> impl Strategy<Value = Position> {
+    any::<(i32, i32)>().prop_map(|(latitude_microdegrees, longitude_microdegrees)| Position {
         latitude_microdegrees,
         longitude_microdegrees,
-    });
-    let enrol = (any::<u8>(), proptest::option::of(id()), proptest::option::of(position))
+    })
+}
+
+fn proof() -> impl Strategy<Value = [u8; 64]> {
+    any::<([u8; 32], [u8; 32])>().prop_map(|(first, second)| {
+        let mut proof = [0; 64];
+        proof[..32].copy_from_slice(&first);
+        proof[32..].copy_from_slice(&second);
+        proof
+    })
+}
+
+fn tariff() -> impl Strategy<Value = Tariff> {
+    (any::<(u32, u64, u32)>(), 0_usize..6, -9_999_i32..9_999, 0_i8..5).prop_map(
+        |((version, price, paid), quantities, number, digits)| {
+            let mut tariff = Tariff { version, cell_budget_microtokens: price, ..Tariff::default() };
+            tariff.quantities.truncate(quantities);
+            for quantity in &mut tariff.quantities {
+                (quantity.price_microtokens, quantity.paid_records_max) = (price, paid);
+                quantity.minimum = Decimal::new(number.into(), -digits).expect("a decimal");
+            }
+            tariff
+        },
+    )
+}
+
+fn instruction() -> impl Strategy<Value = Instruction> {
+    let words = || "[a-zä ]{0,60}";
+    let enrol = (any::<u8>(), proptest::option::of(id()), proptest::option::of(position()))
         .prop_map(|(seed, owner, position)| Instruction::Enrol { public_key: key(seed), owner, position });
-    let transfer = (id(), any::<u64>(), proptest::option::of("[a-zä ]{0,60}"))
+    let transfer = (id(), any::<u64>(), proptest::option::of(words()))
         .prop_map(|(to, amount_microtokens, memo)| Instruction::Transfer { to, amount_microtokens, memo });
     let issue = (id(), any::<u64>())
         .prop_map(|(to, amount_microtokens)| Instruction::Issue { to, amount_microtokens });
-    prop_oneof![enrol, transfer, issue]
+    let claim = (kid(), position(), proof()).prop_map(|(kid, position, proof)| Instruction::Claim {
+        kid,
+        position,
+        proof,
+    });
+    let offer =
+        (kid(), proptest::option::of(id())).prop_map(|(kid, to)| Instruction::TransferDevice { kid, to });
+    let accept = kid().prop_map(|kid| Instruction::AcceptDevice { kid });
+    let rotate = (kid(), any::<u8>(), proof()).prop_map(|(kid, seed, proof)| Instruction::RotateKey {
+        kid,
+        new_key: key(seed),
+        proof,
+    });
+    let revoke = (kid(), words()).prop_map(|(kid, why)| Instruction::RevokeDevice { kid, why });
+    let correct = (any::<(u64, u64)>(), id(), id(), words()).prop_map(
+        |((entry_index, amount_microtokens), from, to, why)| Instruction::Correct {
+            entry_index,
+            from,
+            to,
+            amount_microtokens,
+            why,
+        },
+    );
+    let set_tariff = tariff().prop_map(|tariff| Instruction::SetTariff { tariff });
+    prop_oneof![enrol, transfer, issue, claim, offer, accept, rotate, revoke, correct, set_tariff]
 }
 
 fn seal() -> impl Strategy<Value = Seal> {

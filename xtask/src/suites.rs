@@ -145,10 +145,10 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "interop",
-        about: "envelopes, brokers, receipts and log clients of other people's code",
+        about: "envelopes, instructions, brokers, receipts and log clients of other people's code",
         tools: &[setup::MOSQUITTO, setup::MOSQUITTO_CLIENTS, setup::PYTHON, setup::GO],
         targets: no_targets,
-        steps: |run| end_to_end(run, &["interop"]),
+        steps: |run| end_to_end(run, &["interop", "instructions"]),
     },
     Suite {
         name: "qemu",

@@ -7,6 +7,8 @@ use crate::limits::DECIMAL_DIGITS_MAX;
 
 const MANTISSA_MIN: i128 = -(1 << 64);
 const MANTISSA_MAX: i128 = (1 << 64) - 1;
+const POWERS_OF_TEN: [u32; DECIMAL_DIGITS_MAX as usize + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
 /// Why a number is not a decimal of the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -74,10 +76,12 @@ impl Decimal {
         self.exponent
     }
 
-    /// The value in units of 10^-9: exact, and the same for equal values only.
-    fn nanos(&self) -> i128 {
-        let shift = u32::from((DECIMAL_DIGITS_MAX + self.exponent).unsigned_abs());
-        self.mantissa * 10_i128.pow(shift)
+    /// The value in units of 10^-9: exact, and the same for equal values only. Less than 2^94 in magnitude.
+    #[inline]
+    pub fn nanos(&self) -> i128 {
+        // Every accepted record is compared by it: a table is many times faster than a power.
+        let places = usize::from((DECIMAL_DIGITS_MAX + self.exponent).unsigned_abs());
+        self.mantissa * i128::from(POWERS_OF_TEN[places])
     }
 }
 

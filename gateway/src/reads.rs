@@ -4,7 +4,6 @@ use devices::DeviceId;
 use ledger::account::{Account, AccountId};
 use ledger::cell::Cell;
 use ledger::registry::Device;
-use ledger::reward::share_of_pool;
 use ledger::state::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -122,33 +121,27 @@ pub struct AccountFigures {
 
 /// The network's figures at `now`.
 pub fn figures(shared: &Shared, now_unix_milliseconds: u64) -> Figures {
-    figures_of(&shared.state(), shared.durable(), now_unix_milliseconds)
+    figures_of(shared, &shared.state(), now_unix_milliseconds)
 }
 
 /// The same of a state that the caller has locked already.
-pub fn figures_of(state: &State, durable: Durable, now_unix_milliseconds: u64) -> Figures {
+pub fn figures_of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Figures {
     let mut devices = [0; 4];
-    let mut due_total: u128 = 0;
     for (_, device) in state.devices() {
         devices[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
-        due_total += u128::from(device.tally.due_microtokens(state.tariff()));
     }
-    let pool_microtokens = state.balance_microtokens(state.pool());
-    let share = |device: &Device| {
-        share_of_pool(device.tally.due_microtokens(state.tariff()), due_total, pool_microtokens).0
-    };
     let totals = state.totals();
     Figures {
-        durable,
+        durable: shared.durable(),
         epoch: state.epoch(),
         epoch_ends_unix_milliseconds: state.next_settlement_unix_milliseconds(),
         devices,
         accepted_envelopes: totals.envelopes,
         accepted_records: totals.records,
         refused: totals.refused,
-        pool_microtokens,
+        pool_microtokens: state.balance_microtokens(state.pool()),
         earned_microtokens: u64::try_from(totals.paid_microtokens).unwrap_or(u64::MAX),
-        estimate_microtokens: state.devices().map(|(_, device)| share(device)).fold(0, u64::saturating_add),
+        estimate_microtokens: shared.preview(state).settlement().paid_microtokens,
     }
 }
 
@@ -181,10 +174,10 @@ pub fn device_figures(
 ) -> DeviceFigures {
     DeviceFigures {
         kid,
-        cell: device.position.and_then(Cell::of).map(|cell| cell.parent(state.tariff().cell_resolution)),
+        cell: device.cell.map(|cell| cell.parent(state.tariff().cell_resolution)),
         status: DeviceStatus::of(device, now_unix_milliseconds),
         refused: shared.refused_of(kid),
-        estimate_microtokens: state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens),
+        estimate_microtokens: shared.preview(state).paid_microtokens(kid),
         device: device.clone(),
     }
 }
@@ -196,11 +189,11 @@ pub fn escrow(shared: &Shared, kid: DeviceId) -> AccountId {
 
 /// One account; `None` when nothing was ever posted to it, it has signed nothing and owns no device.
 pub fn account(shared: &Shared, id: AccountId) -> Option<AccountFigures> {
-    account_of(&shared.state(), id)
+    account_of(shared, &shared.state(), id)
 }
 
 /// The same of a state that the caller has locked already.
-pub fn account_of(state: &State, id: AccountId) -> Option<AccountFigures> {
+pub fn account_of(shared: &Shared, state: &State, id: AccountId) -> Option<AccountFigures> {
     let devices: Vec<DeviceId> = state.devices_of(id).collect();
     let role = role(state, id);
     let account = state.account(id).cloned();
@@ -209,24 +202,11 @@ pub fn account_of(state: &State, id: AccountId) -> Option<AccountFigures> {
     }
     let posted_microtokens =
         if role == AccountRole::Supply { state.issued_microtokens() } else { state.balance_microtokens(id) };
-    let pending_microtokens = match role {
-        AccountRole::Escrow => {
-            state.devices().find(|(kid, _)| state.escrow(*kid) == id).map_or(0, |(kid, device)| {
-                // Only a device without an owner fills its escrow.
-                if device.owner().is_some() {
-                    0
-                } else {
-                    state.estimate(kid).map_or(0, |estimate| estimate.paid_microtokens)
-                }
-            })
-        }
-        _ => state.pending_microtokens(id),
-    };
     Some(AccountFigures {
         role,
         account: account.unwrap_or_default(),
         posted_microtokens,
-        pending_microtokens,
+        pending_microtokens: shared.preview(state).pending_microtokens(id),
         devices,
     })
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use devices::{DeviceId, Refusal, Sequence, TransactionId};
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
+use ledger::preview::Preview;
 use ledger::state::State;
 use ledger::state_proof::StateProofError;
 use ledger::statement::Statement;
@@ -172,6 +173,8 @@ pub struct Shared {
     durable: RwLock<Durable>,
     space: RwLock<Space>,
     refused_by_device: Mutex<HashMap<DeviceId, [u64; 8]>>,
+    /// The running epoch as of a height.
+    preview: Mutex<Option<(u64, Arc<Preview>)>>,
     events: broadcast::Sender<Event>,
     intake: mpsc::Sender<Submission>,
 }
@@ -218,6 +221,7 @@ impl Shared {
             durable: RwLock::new(parts.durable),
             space: RwLock::default(),
             refused_by_device: Mutex::new(parts.refused_by_device),
+            preview: Mutex::default(),
             events,
             intake: parts.intake,
         }
@@ -231,6 +235,19 @@ impl Shared {
     /// The state, for the host that executes blocks.
     pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the running epoch comes to so far; reckoned once a block, however many ask. `state` is this node's.
+    pub fn preview(&self, state: &State) -> Arc<Preview> {
+        let mut kept = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((height, preview)) if *height == state.height() => preview.clone(),
+            _ => {
+                let preview = Arc::new(state.preview());
+                *kept = Some((state.height(), preview.clone()));
+                preview
+            }
+        }
     }
 
     /// The last signed checkpoint (a C2SP signed note), only ever of what is durable.

@@ -14,6 +14,7 @@ use dashboard::view::{
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
 use ledger::block::Seal;
+use ledger::preview::Preview;
 use ledger::state::State;
 
 use crate::clock;
@@ -47,20 +48,17 @@ impl Window {
 
     /// The network's figures from a state that is locked already, so that they fit the rest of the page.
     fn network_of(&self, state: &State, now: u64) -> Network {
-        let figures = reads::figures_of(state, self.shared.durable(), now);
+        let figures = reads::figures_of(&self.shared, state, now);
         shapes::network(&self.shared.genesis, &self.addresses, &figures, state.pool(), now)
     }
 
-    /// Network and device at one moment; `None` when there is no such device.
-    fn network_and_device(
-        &self,
-        kid: DeviceId,
-    ) -> Option<(Network, DeviceFigures, Option<ledger::state::Estimate>)> {
+    /// Network, device and its running epoch at one moment; `None` when there is no such device.
+    fn network_and_device(&self, kid: DeviceId) -> Option<(Network, DeviceFigures, Arc<Preview>)> {
         let now = clock::now_unix_milliseconds();
         let state = self.shared.state();
         let device = state.device(kid)?;
         let figures = reads::device_figures(&self.shared, &state, now, kid, device);
-        Some((self.network_of(&state, now), figures, state.estimate(kid)))
+        Some((self.network_of(&state, now), figures, self.shared.preview(&state)))
     }
 
     /// A device's row. How many statements it has is counted on its own page, and elsewhere where it explains a zero.
@@ -98,7 +96,7 @@ impl View for Window {
 
     fn device(&self, kid: &str, readings_max: usize, statements_max: usize) -> Answer<DevicePage> {
         let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
-        let Some((network, figures, estimate)) = self.network_and_device(kid) else { return Ok(None) };
+        let Some((network, figures, preview)) = self.network_and_device(kid) else { return Ok(None) };
         let readings = self.shared.last_readings(kid, readings_max).map_err(failed)?;
         let statements = self.shared.statements_of_device(kid, &ALWAYS, statements_max).map_err(failed)?;
         let mut seals = Seals::new(&self.shared);
@@ -106,9 +104,7 @@ impl View for Window {
             device: self.device_row(&figures, true)?,
             public_key: figures.device.public_key.to_string(),
             readings: readings.iter().rev().filter_map(shapes::reading).collect(),
-            running: estimate
-                .filter(|_| figures.device.tally.envelopes > 0)
-                .map(|estimate| statements::running(&self.shared.genesis, &figures, network.epoch, estimate)),
+            running: preview.statements_of(kid).first().cloned().map(statements::running),
             statements: seals.statements(statements).map_err(failed)?,
             network,
         }))
@@ -152,7 +148,7 @@ impl View for Window {
         let now = clock::now_unix_milliseconds();
         let (network, figures, owned) = {
             let state = self.shared.state();
-            let Some(figures) = reads::account_of(&state, id) else { return Ok(None) };
+            let Some(figures) = reads::account_of(&self.shared, &state, id) else { return Ok(None) };
             let of = |kid: &DeviceId| {
                 Some(reads::device_figures(&self.shared, &state, now, *kid, state.device(*kid)?))
             };

@@ -6,6 +6,7 @@ use crate::encoding::encoded_into;
 use crate::instruction::{Instruction, InstructionRefusal};
 use crate::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, ENTRY_BYTES_MAX};
 use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::series::Intake;
 use crate::settlement::Settlement;
 use crate::state::{State, check_reading};
 use crate::statement::Statement;
@@ -230,7 +231,7 @@ impl<'s> BlockBuilder<'s> {
     /// Closes the running epoch and all empty ones up to `epoch`, which the block belongs to.
     fn settle(&mut self, epoch: u64) {
         let last_epoch = epoch.saturating_sub(1);
-        let (statements, settlement) = self.state.settle(self.height, last_epoch);
+        let (statements, settlement) = self.state.settle(self.height, epoch);
         for statement in statements {
             if statement.paid_microtokens > 0 {
                 let transfer = Transfer {
@@ -260,7 +261,7 @@ impl<'s> BlockBuilder<'s> {
 
     fn execute_reading<B: AsRef<[u8]>>(&mut self, reading: &VerifiedReading<B>) -> Result<Outcome, Refusal> {
         let index = self.state.log.size();
-        let kid = reading.kid();
+        let (kid, order) = (reading.kid(), self.state.next_order());
         let device = self.state.devices.get_mut(&kid).ok_or(Refusal::UnknownDevice)?;
         check_reading(device, reading, self.time_unix_milliseconds, true)?;
         // Verified under another key, for instance one that was replaced meanwhile: not verified for this device.
@@ -273,8 +274,14 @@ impl<'s> BlockBuilder<'s> {
         device.accepted_envelopes = device.accepted_envelopes.saturating_add(1);
         device.accepted_records = device.accepted_records.saturating_add(records.into());
         device.last_accepted_unix_milliseconds = Some(self.time_unix_milliseconds);
-        let due = device.tally.count(self.state.tariffs.in_force(), &pack);
-        self.state.due_total_microtokens = self.state.due_total_microtokens.saturating_add(due.into());
+        let intake = Intake {
+            tariff: self.state.tariffs.in_force(),
+            epoch_begins_unix_seconds: seconds_of(self.state.constants.epoch_begins(self.state.epoch)),
+            epoch_seconds: seconds_of(self.state.constants.epoch_milliseconds),
+            time_unix_seconds: seconds_of(self.time_unix_milliseconds),
+            order,
+        };
+        device.tally.count(&intake, &pack, |taken| device.ownership.owner_at(taken));
         self.state.totals.envelopes = self.state.totals.envelopes.saturating_add(1);
         self.state.totals.records = self.state.totals.records.saturating_add(records.into());
         Ok(Outcome::Reading {
@@ -321,4 +328,9 @@ impl<'s> BlockBuilder<'s> {
         let last = self.state.book.account(id).map_or(0, |account| account.counter);
         if signed.counter() <= last { Err(InstructionRefusal::StaleCounter) } else { Ok(id) }
     }
+}
+
+/// Milliseconds in whole seconds.
+fn seconds_of(milliseconds: u64) -> i64 {
+    i64::try_from(milliseconds / 1_000).unwrap_or(i64::MAX)
 }

@@ -248,6 +248,7 @@ impl BlockBuilder<'_> {
         let device = self.device_mut(kid);
         let former = device.owner();
         assert!(device.ownership.pass_to(owner, seconds), "whether it can pass was judged before");
+        device.tally.claim(owner);
         if let Some(former) = former
             && let Some(kids) = self.state.owned.get_mut(&former)
         {

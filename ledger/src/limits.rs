@@ -42,6 +42,35 @@ pub const INTERVAL_SECONDS_MAX: u32 = 86_400;
 pub const LATE_AFTER_SECONDS_MAX: u32 = 30 * 86_400;
 /// Versions of the tariff that the state keeps at most.
 pub const TARIFF_VERSIONS_MAX: usize = 1_024;
+/// The magnitude of a plausible value at most, so that sums of squares fit 128 bits.
+pub const VALUE_MAX: u32 = 1_000_000_000;
+/// Thousandths of a bound in the tariff at most: a thousand times.
+pub const PERMILLE_MAX: u32 = 1_000_000;
+/// Parts of an epoch whose means are compared with the neighbours': enough to see a drift, few enough to hold.
+pub const SLOTS: usize = 6;
+/// Records of a part of an epoch below which its mean is not compared.
+pub const SLOT_RECORDS_MIN: u32 = 3;
+/// Parts of an epoch that must be comparable before a device is compared at all.
+pub const SLOTS_JUDGED_MIN: usize = 3;
+/// Other devices below which there is no neighbourhood: a median of three stands one liar.
+pub const NEIGHBOURS_MIN: usize = 3;
+/// Records below which a series' texture is not judged.
+pub const TEXTURE_RECORDS_MIN: u32 = 100;
+/// Consecutive values that are hashed together to recognise a copied series.
+pub const SHINGLE_VALUES: usize = 6;
+/// Of these, how many must differ: a flat stretch is common to all.
+pub const SHINGLE_DISTINCT_MIN: usize = 4;
+/// Hashes of a series that are kept on average, however long the epoch.
+pub const SAMPLES_MEAN: u64 = 16;
+/// Hashes of a series that are kept at most.
+pub const SAMPLES_MAX: usize = 24;
+/// Hashes below which a series is not compared with others.
+pub const SAMPLES_MIN: usize = 4;
+/// One hash in so many that others sent before makes a series a copy: a copied half of a day is then found nearly always,
+/// while honest sensors have less than one in a hundred in common.
+pub const COPIED_ONE_IN: usize = 4;
+/// Hashes that one original must explain before they count: a single one may be chance among many devices.
+pub const SAMPLES_OF_ORIGINAL_MIN: usize = 2;
 /// Lines of a statement that name a quantity outside the tariff; the rest are counted together.
 pub const UNPRICED_LINES_MAX: usize = 16;
 

@@ -1,6 +1,7 @@
 //! What the ledger knows of a device: its key, its owner, what it sent.
 
 use crate::account::AccountId;
+use crate::cell::Cell;
 use crate::ownership::Ownership;
 use crate::tally::Tally;
 use crate::window::Window;
@@ -72,6 +73,8 @@ pub struct Device {
     pub offered_to: Option<AccountId>,
     /// Where it stands; [`Self::stand_at`] changes it.
     pub position: Option<Position>,
+    /// The cell of the finest resolution that the position lies in: it follows from the position.
+    pub cell: Option<Cell>,
     /// The block that enrolled it.
     pub enrolled_height: u64,
     /// Time of that block, Unix milliseconds: from then on readings are expected.
@@ -109,6 +112,7 @@ impl Device {
             ownership,
             offered_to: None,
             position,
+            cell: position.and_then(Cell::of),
             enrolled_height: height,
             active_from_unix_milliseconds: time_unix_milliseconds,
             replaces: None,
@@ -154,7 +158,7 @@ impl Device {
 
     /// Moves it to where its claimant says it stands.
     pub(crate) fn stand_at(&mut self, position: Position) {
-        self.position = Some(position);
+        (self.position, self.cell) = (Some(position), Cell::of(position));
     }
 
     /// Ends its service; an offer of it ends with it.

@@ -1,12 +1,20 @@
-//! An epoch's end: every device's statement, and what all of them come to.
+//! An epoch's end: every device's statements, and what all of them come to.
 
 use crate::cell::Cell;
+use crate::copies::{Sender, originals};
 use crate::encoding::{Written, write_wide};
-use crate::reward::{share_of, share_of_pool, statement_lines};
+use crate::factor::Disagreement;
+use crate::neighbours::{Neighbour, disagreements};
+use crate::quality::{Findings, Judgement};
+use crate::registry::Device;
+use crate::reward::{share_of, statement_lines};
+use crate::series::Series;
 use crate::state::State;
-use crate::statement::{CellShare, Statement};
-use crate::tally::Tally;
+use crate::statement::{CellShare, PoolScale, Statement};
+use crate::tally::Part;
+use crate::tariff::{Quantity, Tariff};
 use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 use devices::cbor::Writer;
 use devices::identity::DeviceId;
@@ -54,31 +62,109 @@ impl Settlement {
     }
 }
 
+/// Statements before the block that closes the epoch has a seal, in the order of kids, and what they come to.
+pub(crate) type Settled = (Vec<Statement>, Settlement);
+
 impl State {
-    /// Writes the running epoch's statements and what they come to, and clears the tallies. Nothing is posted here: the
-    /// block does that, and places the seal's index into the statements.
+    /// Writes the running epoch's statements and what they come to, and ends the tallies. Nothing is posted here: the
+    /// block does that, and places the seal's index into the statements. `next_epoch` is the block's.
     ///
     /// # Panics
     /// When the shares come to more than the pool.
-    pub(crate) fn settle(&mut self, height: u64, last_epoch: u64) -> (Vec<Statement>, Settlement) {
-        let pool_microtokens = self.balance_microtokens(self.constants.pool);
-        let sent = self.devices.iter().filter(|(_, device)| device.tally.envelopes > 0);
-        let kids: Vec<DeviceId> = sent.map(|(kid, _)| *kid).collect();
-        let mut statements: Vec<Statement> =
-            kids.into_iter().filter_map(|kid| self.close(kid, height)).collect();
-        share_cells(&mut statements);
-        share_pool(&mut statements, pool_microtokens);
-        for statement in &statements {
+    pub(crate) fn settle(&mut self, height: u64, next_epoch: u64) -> Settled {
+        let ends = self.constants.epoch_begins(self.epoch.saturating_add(1));
+        let settled = self.settlement_at(ends, height, next_epoch.saturating_sub(1));
+        let (statements, settlement) = &settled;
+        for statement in statements {
             if let Some(device) = self.devices.get_mut(&statement.kid) {
                 device.earned_microtokens =
                     device.earned_microtokens.saturating_add(statement.paid_microtokens);
             }
         }
-        let settlement = self.sum_up(&statements, last_epoch, pool_microtokens);
         self.totals.paid_microtokens =
             self.totals.paid_microtokens.saturating_add(settlement.paid_microtokens.into());
-        self.due_total_microtokens = 0;
+        let tariff = self.tariffs.in_force();
+        let next = self.tariffs.of_epoch(next_epoch).map_or(tariff, |version| &version.tariff);
+        self.devices.values_mut().for_each(|device| device.tally.carry_over(tariff, next));
+        settled
+    }
+
+    /// What the running epoch comes to if it ends at this time: a pure function of the state, of which both the epoch's
+    /// end and the preview are made.
+    pub(crate) fn settlement_at(&self, ends_unix_milliseconds: u64, height: u64, last_epoch: u64) -> Settled {
+        let devices: Vec<(DeviceId, &Device)> = self
+            .devices
+            .iter()
+            .filter(|(_, device)| !device.tally.is_empty())
+            .map(|(k, d)| (*k, d))
+            .collect();
+        let judgements = judgements(self.tariff(), &devices, self.next_order());
+        let mut statements: Vec<Statement> = devices
+            .iter()
+            .zip(&judgements)
+            .flat_map(|((kid, device), judgements)| {
+                self.statements_of(*kid, device, judgements, ends_unix_milliseconds, height)
+            })
+            .collect();
+        let pool_microtokens = self.balance_microtokens(self.constants.pool);
+        share_cells(&mut statements);
+        share_pool(&mut statements, pool_microtokens);
+        let settlement = self.sum_up(&statements, last_epoch, pool_microtokens);
         (statements, settlement)
+    }
+
+    /// A device's statements before any budget is looked at, one for each payee.
+    fn statements_of(
+        &self,
+        kid: DeviceId,
+        device: &Device,
+        judgements: &[Judgement],
+        ends_unix_milliseconds: u64,
+        height: u64,
+    ) -> Vec<Statement> {
+        let tariff = self.tariff();
+        let active_milliseconds = self.active_milliseconds(device, ends_unix_milliseconds);
+        let findings = |place: u8| {
+            let mut all = device.tally.series().iter().zip(judgements);
+            let (series, judgement) = all.find(|(series, _)| series.place == place)?;
+            let quantity = tariff.quantities.get(usize::from(place))?;
+            Some(Findings { kid, tariff, quantity, series, active_milliseconds, judgement: *judgement })
+        };
+        let statement = |part: &Part| {
+            let lines = statement_lines(part, findings);
+            let due = lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_microtokens));
+            Statement {
+                kid,
+                epoch: self.epoch,
+                from_unix_milliseconds: self.constants.epoch_begins(self.epoch),
+                to_unix_milliseconds: self.constants.epoch_begins(self.epoch.saturating_add(1)),
+                owner: part.owner,
+                payee: part.owner.unwrap_or_else(|| self.escrow(kid)),
+                tariff_version: tariff.version,
+                envelopes: part.envelopes,
+                lines,
+                due_microtokens: due.expect("the tariff's bounds keep a device's due within a u64"),
+                cell_share: CellShare {
+                    cell: device.cell.map(|cell| cell.parent(tariff.cell_resolution)),
+                    budget_microtokens: tariff.cell_budget_microtokens,
+                    devices: 0,
+                    due_total_microtokens: 0,
+                    withheld_microtokens: 0,
+                },
+                pool_scale: None,
+                paid_microtokens: 0,
+                height,
+                seal_index: 0,
+            }
+        };
+        device.tally.parts().iter().map(statement).collect()
+    }
+
+    /// How much of the epoch, up to its end or this time, a device was in service.
+    fn active_milliseconds(&self, device: &Device, ends_unix_milliseconds: u64) -> u64 {
+        let begins = self.constants.epoch_begins(self.epoch).max(device.active_from_unix_milliseconds);
+        let until = device.active_until_unix_milliseconds().unwrap_or(u64::MAX);
+        until.min(ends_unix_milliseconds).saturating_sub(begins)
     }
 
     fn sum_up(&self, statements: &[Statement], last_epoch: u64, pool_microtokens: u64) -> Settlement {
@@ -102,40 +188,68 @@ impl State {
             remainder_microtokens: remainder.expect("payouts must never exceed the pool"),
         }
     }
+}
 
-    /// One device's statement, before the pool is looked at; its tally is emptied.
-    fn close(&mut self, kid: DeviceId, height: u64) -> Option<Statement> {
-        let (epoch, escrow) = (self.epoch, self.escrow(kid));
-        let device = self.devices.get_mut(&kid)?;
-        let cell = device.position.and_then(Cell::of);
-        let tally = core::mem::take(&mut device.tally);
-        let Tally { envelopes, .. } = tally;
-        let lines = statement_lines(self.tariffs.in_force(), &tally);
-        let due = lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_microtokens));
-        Some(Statement {
-            kid,
-            epoch,
-            from_unix_milliseconds: self.constants.epoch_begins(epoch),
-            to_unix_milliseconds: self.constants.epoch_begins(epoch.saturating_add(1)),
-            owner: device.owner(),
-            payee: device.owner().unwrap_or(escrow),
-            tariff_version: self.tariffs.in_force().version,
-            envelopes,
-            lines,
-            due_microtokens: due.expect("the tariff's bounds keep a device's due within a u64"),
-            cell_share: CellShare {
-                cell: cell.map(|cell| cell.parent(self.tariffs.in_force().cell_resolution)),
-                budget_microtokens: self.tariffs.in_force().cell_budget_microtokens,
-                devices: 0,
-                due_total_microtokens: 0,
-                withheld_microtokens: 0,
-            },
-            pool_scale: None,
-            paid_microtokens: 0,
-            height,
-            seal_index: 0,
-        })
+/// What each device's series look like beside the others, in the order of the tally's series. O(n log n).
+fn judgements(tariff: &Tariff, devices: &[(DeviceId, &Device)], order: u32) -> Vec<Vec<Judgement>> {
+    let mut found: Vec<Vec<Judgement>> =
+        devices.iter().map(|(_, device)| vec![Judgement::default(); device.tally.series().len()]).collect();
+    for (place, quantity) in (0_u8..).zip(&tariff.quantities) {
+        let sent: Vec<(usize, usize, &Series)> = devices
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (_, device))| {
+                let (which, series) =
+                    device.tally.series().iter().enumerate().find(|(_, series)| series.place == place)?;
+                Some((at, which, series))
+            })
+            .collect();
+        let disagreements = disagreements_of(tariff, quantity, devices, &sent);
+        let senders: Vec<Sender<'_>> = sent
+            .iter()
+            .filter_map(|(at, _, series)| {
+                Some(Sender { kid: devices.get(*at)?.0, shingles: &series.shingles })
+            })
+            .collect();
+        let judged = sent.iter().zip(disagreements).zip(originals(&senders, order));
+        for (((at, which, _), disagreement), original) in judged {
+            if let Some(judgement) = found.get_mut(*at).and_then(|all| all.get_mut(*which)) {
+                *judgement = Judgement { disagreement, original };
+            }
+        }
     }
+    found
+}
+
+/// What is wrong with each series by itself, or else beside its neighbours'.
+fn disagreements_of(
+    tariff: &Tariff,
+    quantity: &Quantity,
+    devices: &[(DeviceId, &Device)],
+    sent: &[(usize, usize, &Series)],
+) -> Vec<Option<Disagreement>> {
+    let mut found: Vec<Option<Disagreement>> = sent
+        .iter()
+        .map(|(_, _, series)| series.texture.as_deref().zip(quantity.texture))
+        .map(|judged| judged.and_then(|(texture, bounds)| texture.judge(bounds)))
+        .collect();
+    let Some(tolerance) = quantity.neighbours else { return found };
+    let placed: Vec<(usize, Neighbour<'_>)> = sent
+        .iter()
+        .enumerate()
+        .filter_map(|(which, (at, _, series))| {
+            let cell = devices.get(*at)?.1.cell?;
+            Some((which, Neighbour { cell, slots: series.slots.as_deref()? }))
+        })
+        .collect();
+    let neighbours: Vec<Neighbour<'_>> = placed.iter().map(|(_, neighbour)| *neighbour).collect();
+    let resolutions = tariff.neighbour_resolution_min..=tariff.neighbour_resolution;
+    for ((which, _), disagreement) in placed.iter().zip(disagreements(&neighbours, tolerance, resolutions)) {
+        if let Some(found) = found.get_mut(*which) {
+            *found = found.or(disagreement);
+        }
+    }
+    found
 }
 
 /// Cuts the dues of each cell whose devices are due more than its budget.
@@ -165,8 +279,17 @@ fn share_pool(statements: &mut [Statement], pool_microtokens: u64) {
     };
     let due_total =
         statements.iter().map(|statement| u128::from(after_cell(statement))).fold(0, u128::saturating_add);
+    if due_total <= u128::from(pool_microtokens) {
+        statements.iter_mut().for_each(|statement| statement.paid_microtokens = after_cell(statement));
+        return;
+    }
     for statement in statements {
         let due = after_cell(statement);
-        (statement.paid_microtokens, statement.pool_scale) = share_of_pool(due, due_total, pool_microtokens);
+        statement.paid_microtokens = share_of(due, due_total, pool_microtokens);
+        statement.pool_scale = Some(PoolScale {
+            pool_microtokens,
+            due_total_microtokens: due_total,
+            withheld_microtokens: due.saturating_sub(statement.paid_microtokens),
+        });
     }
 }

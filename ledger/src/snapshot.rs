@@ -118,7 +118,6 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
     let book = Book::from_accounts(constants.supply, constants.pool, accounts)
         .ok_or(SnapshotError::Contradiction("its accounts do not balance"))?;
     let devices = read_sorted(reader, read_device)?;
-    let (owned, due_total_microtokens) = (BTreeMap::new(), 0);
     let mut state = State {
         constants,
         height,
@@ -127,9 +126,8 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
         log,
         book,
         devices,
-        owned,
+        owned: BTreeMap::new(),
         tariffs,
-        due_total_microtokens,
         totals,
     };
     state.derive()?;
@@ -137,18 +135,15 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
 }
 
 impl State {
-    /// Recomputes what follows from the devices: who owns which, and what all are due.
+    /// Recomputes what follows from the devices: who owns which.
     fn derive(&mut self) -> Result<(), SnapshotError> {
         for (kid, device) in &self.devices {
-            let counted = device.tally.records.len();
-            if counted != 0 && counted != self.tariff().quantities.len() {
+            if !device.tally.is_of(self.tariffs.in_force()) {
                 return Err(SnapshotError::Contradiction("a tally is not of its tariff"));
             }
             if let Some(owner) = device.owner() {
                 self.owned.entry(owner).or_default().insert(*kid);
             }
-            let due = u128::from(device.tally.due_microtokens(self.tariffs.in_force()));
-            self.due_total_microtokens = self.due_total_microtokens.saturating_add(due);
         }
         Ok(())
     }

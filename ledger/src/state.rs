@@ -11,9 +11,6 @@ use crate::instruction::InstructionRefusal;
 use crate::limits::{AGE_SECONDS_MAX, ENVELOPES_PER_DEVICE_EPOCH_MAX, FUTURE_SECONDS_MAX};
 use crate::merkle::{Frontier, Hash};
 use crate::registry::Device;
-use crate::reward::share_of_pool;
-use crate::statement::PoolScale;
-use crate::statement_line::StatementLine;
 use crate::tariff::Tariff;
 use crate::tariffs::Tariffs;
 use crate::transaction::RefusedCounts;
@@ -95,22 +92,7 @@ pub struct State {
     /// Which devices an account owns; follows from the devices.
     pub(crate) owned: BTreeMap<AccountId, BTreeSet<DeviceId>>,
     pub(crate) tariffs: Tariffs,
-    /// What all devices are due for the running epoch; follows from their tallies.
-    pub(crate) due_total_microtokens: u128,
     pub(crate) totals: Totals,
-}
-
-/// What a device's running epoch is worth so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Estimate {
-    /// The lines as the statement would have them now.
-    pub lines: Vec<StatementLine>,
-    /// Their sum.
-    pub due_microtokens: u64,
-    /// Present when the pool holds less than all devices are due.
-    pub pool_scale: Option<PoolScale>,
-    /// What would be paid.
-    pub paid_microtokens: u64,
 }
 
 impl State {
@@ -131,7 +113,6 @@ impl State {
             devices: BTreeMap::new(),
             owned: BTreeMap::new(),
             tariffs: Tariffs::new(genesis.tariff.clone()),
-            due_total_microtokens: 0,
             totals: Totals::default(),
             constants,
         };
@@ -323,6 +304,12 @@ impl State {
         self.book.balance(id)
     }
 
+    /// The next envelope's place in the log's order, as tallies keep it: it wraps, since no epoch has 2^32 envelopes and
+    /// only the distance between two places is looked at.
+    pub(crate) fn next_order(&self) -> u32 {
+        u32::try_from(self.totals.envelopes & u64::from(u32::MAX)).unwrap_or_default()
+    }
+
     /// The reward pool's account.
     #[must_use]
     pub fn pool(&self) -> AccountId {
@@ -357,28 +344,6 @@ impl State {
     #[must_use]
     pub fn issued_microtokens(&self) -> u64 {
         self.book.issued()
-    }
-
-    /// What the running epoch is worth to a device so far.
-    #[must_use]
-    pub fn estimate(&self, kid: DeviceId) -> Option<Estimate> {
-        let tally = &self.devices.get(&kid)?.tally;
-        let due_microtokens = tally.due_microtokens(self.tariff());
-        let pool = self.balance_microtokens(self.pool());
-        let (paid_microtokens, pool_scale) = share_of_pool(due_microtokens, self.due_total_microtokens, pool);
-        let lines = crate::reward::statement_lines(self.tariff(), tally);
-        Some(Estimate { lines, due_microtokens, pool_scale, paid_microtokens })
-    }
-
-    /// What the running epoch is worth so far to an account's devices, in micro-tokens.
-    #[must_use]
-    pub fn pending_microtokens(&self, owner: AccountId) -> u64 {
-        let pool = self.balance_microtokens(self.pool());
-        let pending = |kid: DeviceId| {
-            let due = self.devices.get(&kid).map_or(0, |device| device.tally.due_microtokens(self.tariff()));
-            share_of_pool(due, self.due_total_microtokens, pool).0
-        };
-        self.devices_of(owner).map(pending).fold(0, u64::saturating_add)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::account::{Account, AccountId};
 use crate::block::StateRoot;
+use crate::cell::Cell;
 use crate::encoding::{
     Read, Written, array_of, encoded_into, read_account, read_option, read_wide, write_account, write_option,
     write_wide,
@@ -156,11 +157,15 @@ pub(crate) fn read_device(reader: &mut Reader<'_>) -> Read<(DeviceId, Device)> {
     if public_key.kid() != kid {
         return Err(DecodeError::OutOfRange);
     }
+    let ownership = Ownership::read(reader)?;
+    let offered_to = read_option(reader, read_account)?;
+    let position = read_option(reader, read_position)?;
     let device = Device {
         public_key,
-        ownership: Ownership::read(reader)?,
-        offered_to: read_option(reader, read_account)?,
-        position: read_option(reader, read_position)?,
+        ownership,
+        offered_to,
+        position,
+        cell: position.and_then(Cell::of),
         enrolled_height: reader.unsigned()?,
         active_from_unix_milliseconds: reader.unsigned()?,
         replaces: read_option(reader, read_kid)?,

@@ -1,25 +1,53 @@
-//! What a device sent in the running epoch, counted as it is accepted.
+//! What a device sent in the running epoch, counted as it is accepted: its series, whose records they are, and what the
+//! tariff does not price.
 
-use crate::encoding::{Read, Written, array_of, read_option, write_option};
+use crate::account::AccountId;
+use crate::encoding::{Read, Written, array_of, read_account, read_option, write_account, write_option};
 use crate::limits::UNPRICED_LINES_MAX;
+use crate::series::{Intake, Series};
 use crate::tariff::{Quantity, Tariff};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use devices::cbor::{Reader, Writer};
+use devices::cbor::{DecodeError, Reader, Writer};
 use devices::senml::{Pack, ResolvedRecord, Value};
 
-/// Accepted records of one epoch, by what the tariff knows.
+/// Accepted records of one epoch. The quality of a series is the device's, whoever owned it; what it is worth is kept
+/// apart by owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Accepted envelopes.
     pub envelopes: u32,
-    /// Accepted records of each of the tariff's quantities, in the tariff's order; empty before the first.
-    pub records: Vec<u32>,
+    /// One for each of the tariff's quantities that was sent, in the tariff's order.
+    series: Vec<Series>,
+    /// One for each owner, in the order of their first records; mostly one.
+    parts: Vec<Part>,
+}
+
+/// What one owner's records come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Who owned the device when they were taken; nobody yet when absent.
+    pub(crate) owner: Option<AccountId>,
+    /// Accepted envelopes; one that two owners share counts as that of its first record's owner.
+    pub(crate) envelopes: u32,
+    /// Records of the tariff's quantities, in its order.
+    pub(crate) counts: Vec<PartCount>,
     /// Accepted records that the tariff does not price, the first few by name.
-    pub unpriced: Vec<Unpriced>,
+    pub(crate) unpriced: Vec<Unpriced>,
     /// Accepted records of all further such names.
-    pub unpriced_rest: u32,
+    pub(crate) unpriced_rest: u32,
+}
+
+/// One owner's records of one quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartCount {
+    /// The quantity's place in the tariff.
+    pub(crate) place: u8,
+    /// Records accepted.
+    pub(crate) accepted_records: u32,
+    /// Those of them that came before the device had as many as the tariff pays.
+    pub(crate) paid_records: u32,
 }
 
 /// Accepted records of one name, unit and kind that the tariff does not price.
@@ -36,35 +64,139 @@ pub struct Unpriced {
 }
 
 impl Tally {
-    /// Counts one accepted pack; gives what it adds to the device's due, in micro-tokens.
-    pub(crate) fn count(&mut self, tariff: &Tariff, pack: &Pack<'_>) -> u64 {
+    /// Counts one accepted pack. `owner_at` says whose a record is that was taken in a Unix second; one without a time
+    /// of its own was taken when it was accepted.
+    pub(crate) fn count(
+        &mut self,
+        intake: &Intake<'_>,
+        pack: &Pack<'_>,
+        owner_at: impl Fn(i64) -> Option<AccountId>,
+    ) {
         self.envelopes = self.envelopes.saturating_add(1);
-        if self.records.is_empty() {
-            self.records.resize(tariff.quantities.len(), 0);
-        }
-        let mut due_microtokens = 0_u64;
-        let mut last = 0;
+        let quantities = &intake.tariff.quantities;
+        let (mut last, mut first) = (0, true);
         for record in pack.resolved() {
+            let own_time = record.time_unix_seconds.unwrap_or(intake.time_unix_seconds);
+            let part = part_of(&mut self.parts, owner_at(own_time));
+            part.envelopes = part.envelopes.saturating_add(u32::from(first));
+            first = false;
             // Packs mostly repeat one quantity, so the one that matched before is tried first.
-            let again = tariff.quantities.get(last).filter(|quantity| is_of(&record, quantity)).map(|_| last);
-            let place =
-                again.or_else(|| tariff.quantities.iter().position(|quantity| is_of(&record, quantity)));
-            let number = matches!(record.value, Value::Number(_));
-            let priced = place.filter(|_| number).and_then(|place| {
-                last = place;
-                tariff.quantities.get(place).zip(self.records.get_mut(place))
+            let again = quantities.get(last).filter(|quantity| is_of(&record, quantity)).map(|_| last);
+            let place = again.or_else(|| quantities.iter().position(|quantity| is_of(&record, quantity)));
+            let Some((place, quantity)) = place.and_then(|at| Some((at, quantities.get(at)?))) else {
+                part.count_unpriced(&record, false);
+                continue;
+            };
+            let Value::Number(value) = record.value else {
+                part.count_unpriced(&record, true);
+                continue;
+            };
+            last = place;
+            let place = u8::try_from(place).unwrap_or(u8::MAX);
+            let series = series_of(&mut self.series, place, quantity);
+            part.count(place, series.accepted_records < quantity.paid_records_max);
+            // Without a base time the record says how long before its arrival it was taken.
+            let taken = record.time_unix_seconds.unwrap_or_else(|| {
+                intake.time_unix_seconds.saturating_add(record.time_offset_seconds.into())
             });
-            match priced {
-                Some((quantity, records)) => {
-                    if *records < quantity.paid_records_max {
-                        due_microtokens = due_microtokens.saturating_add(quantity.price_microtokens);
-                    }
-                    *records = records.saturating_add(1);
-                }
-                None => self.count_unpriced(&record, place.is_some()),
-            }
+            series.note(intake, quantity, value, taken);
         }
-        due_microtokens
+    }
+
+    /// Records accepted in the running epoch, priced or not.
+    #[must_use]
+    pub fn accepted_records(&self) -> u64 {
+        let of_part = |part: &Part| {
+            let counted = part.counts.iter().map(|count| u64::from(count.accepted_records));
+            let unpriced = part.unpriced.iter().map(|line| u64::from(line.records));
+            counted.chain(unpriced).fold(u64::from(part.unpriced_rest), u64::saturating_add)
+        };
+        self.parts.iter().map(of_part).fold(0, u64::saturating_add)
+    }
+
+    /// The series in the tariff's order; some may have sent nothing yet in this epoch.
+    pub(crate) fn series(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// Whether nothing is known of the device in this epoch or from the one before.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.envelopes == 0 && self.series.is_empty()
+    }
+
+    /// The owners' parts.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Gives what nobody owned yet to the device's first owner.
+    pub(crate) fn claim(&mut self, owner: AccountId) {
+        if let Some(part) = self.parts.iter_mut().find(|part| part.owner.is_none()) {
+            part.owner = Some(owner);
+        }
+    }
+
+    /// Ends the epoch. What was sent in it is remembered for one more, as far as the next tariff still asks for it.
+    pub(crate) fn carry_over(&mut self, tariff: &Tariff, next: &Tariff) {
+        let ended = core::mem::take(self);
+        if ended.envelopes == 0 {
+            return;
+        }
+        for series in ended.series.into_iter().filter(|series| series.accepted_records > 0) {
+            let Some(quantity) = tariff.quantities.get(usize::from(series.place)) else { continue };
+            let same = |next: &Quantity| next.name == quantity.name && next.unit == quantity.unit;
+            let place = next.quantities.iter().position(same).and_then(|place| u8::try_from(place).ok());
+            let (Some(place), Some(quantity)) = (place, next.quantities.iter().find(|next| same(next)))
+            else {
+                continue;
+            };
+            let at = self.series.partition_point(|series| series.place < place);
+            self.series.insert(at, series.carried_over(place, quantity));
+        }
+    }
+
+    /// Whether it was counted by this tariff.
+    pub(crate) fn is_of(&self, tariff: &Tariff) -> bool {
+        let fits = |series: &Series| {
+            tariff.quantities.get(usize::from(series.place)).is_some_and(|quantity| series.is_of(quantity))
+        };
+        let has = |place: u8| self.series.iter().any(|series| series.place == place);
+        self.series.is_sorted_by(|one, next| one.place < next.place)
+            && self.series.iter().all(fits)
+            && self.parts.iter().all(|part| part.counts.iter().all(|count| has(count.place)))
+    }
+}
+
+/// The owner's part; its place stays the same, so that equal logs give equal bytes.
+fn part_of(parts: &mut Vec<Part>, owner: Option<AccountId>) -> &mut Part {
+    let place = parts.iter().position(|part| part.owner == owner).unwrap_or(parts.len());
+    if place == parts.len() {
+        parts.reserve_exact(1);
+        parts.push(Part { owner, ..Part::default() });
+    }
+    parts.get_mut(place).expect("it was pushed where it was missing")
+}
+
+fn series_of<'s>(all: &'s mut Vec<Series>, place: u8, quantity: &Quantity) -> &'s mut Series {
+    let at = all.iter().position(|series| series.place >= place).unwrap_or(all.len());
+    if all.get(at).is_none_or(|series| series.place != place) {
+        all.reserve_exact(1);
+        all.insert(at, Series::new(place, quantity));
+    }
+    all.get_mut(at).expect("it was inserted where it was missing")
+}
+
+impl Part {
+    fn count(&mut self, place: u8, paid: bool) {
+        let at = self.counts.iter().position(|count| count.place >= place).unwrap_or(self.counts.len());
+        if self.counts.get(at).is_none_or(|count| count.place != place) {
+            self.counts.reserve_exact(1);
+            self.counts.insert(at, PartCount { place, accepted_records: 0, paid_records: 0 });
+        }
+        if let Some(count) = self.counts.get_mut(at) {
+            count.accepted_records = count.accepted_records.saturating_add(1);
+            count.paid_records = count.paid_records.saturating_add(u32::from(paid));
+        }
     }
 
     fn count_unpriced(&mut self, record: &ResolvedRecord<'_>, not_a_number: bool) {
@@ -84,15 +216,50 @@ impl Tally {
         }
     }
 
-    /// What the epoch so far is worth before the pool is looked at, in micro-tokens.
-    #[must_use]
-    pub fn due_microtokens(&self, tariff: &Tariff) -> u64 {
-        let due = |(quantity, records): (&Quantity, &u32)| {
-            let paid = u64::from((*records).min(quantity.paid_records_max));
-            quantity.price_microtokens.saturating_mul(paid)
+    fn write(&self, writer: &mut Writer<'_>) -> Written {
+        writer.array_header(5)?;
+        write_option(writer, self.owner, write_account)?;
+        writer.unsigned(self.envelopes.into())?;
+        writer.array_header(self.counts.len())?;
+        for count in &self.counts {
+            writer.array_header(3)?;
+            writer.unsigned(count.place.into())?;
+            writer.unsigned(count.accepted_records.into())?;
+            writer.unsigned(count.paid_records.into())?;
+        }
+        writer.array_header(self.unpriced.len())?;
+        for line in &self.unpriced {
+            writer.array_header(4)?;
+            writer.text(&line.name)?;
+            write_option(writer, line.unit.as_deref(), |writer, unit| writer.text(unit))?;
+            writer.boolean(line.not_a_number)?;
+            writer.unsigned(line.records.into())?;
+        }
+        writer.unsigned(self.unpriced_rest.into())
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        array_of(reader, 5)?;
+        let owner = read_option(reader, read_account)?;
+        let envelopes = reader.unsigned_32()?;
+        let count = |reader: &mut Reader<'_>| {
+            array_of(reader, 3)?;
+            let place = u8::try_from(reader.unsigned()?).map_err(|_| DecodeError::OutOfRange)?;
+            let accepted_records = reader.unsigned_32()?;
+            Ok(PartCount { place, accepted_records, paid_records: reader.unsigned_32()? })
         };
-        // The tariff's bounds keep the sum within a u64 (see limits).
-        tariff.quantities.iter().zip(&self.records).map(due).fold(0, u64::saturating_add)
+        let counts = (0..reader.array_header()?).map(|_| count(reader)).collect::<Read<_>>()?;
+        let line = |reader: &mut Reader<'_>| {
+            array_of(reader, 4)?;
+            Ok(Unpriced {
+                name: reader.text()?.to_owned(),
+                unit: read_option(reader, |reader| reader.text().map(ToOwned::to_owned))?,
+                not_a_number: reader.boolean()?,
+                records: reader.unsigned_32()?,
+            })
+        };
+        let unpriced = (0..reader.array_header()?).map(|_| line(reader)).collect::<Read<_>>()?;
+        Ok(Self { owner, envelopes, counts, unpriced, unpriced_rest: reader.unsigned_32()? })
     }
 }
 
@@ -103,37 +270,19 @@ fn is_of(record: &ResolvedRecord<'_>, quantity: &Quantity) -> bool {
 
 /// Writes a tally as it stands in a device's leaf of the state.
 pub(crate) fn write_tally(writer: &mut Writer<'_>, tally: &Tally) -> Written {
-    writer.array_header(4)?;
+    writer.array_header(3)?;
     writer.unsigned(tally.envelopes.into())?;
-    writer.array_header(tally.records.len())?;
-    tally.records.iter().try_for_each(|records| writer.unsigned((*records).into()))?;
-    writer.array_header(tally.unpriced.len())?;
-    for line in &tally.unpriced {
-        writer.array_header(4)?;
-        writer.text(&line.name)?;
-        write_option(writer, line.unit.as_deref(), |writer, unit| writer.text(unit))?;
-        writer.boolean(line.not_a_number)?;
-        writer.unsigned(line.records.into())?;
-    }
-    writer.unsigned(tally.unpriced_rest.into())
+    writer.array_header(tally.series.len())?;
+    tally.series.iter().try_for_each(|series| series.write(writer))?;
+    writer.array_header(tally.parts.len())?;
+    tally.parts.iter().try_for_each(|part| part.write(writer))
 }
 
 /// Reads what [`write_tally`] wrote.
 pub(crate) fn read_tally(reader: &mut Reader<'_>) -> Read<Tally> {
-    array_of(reader, 4)?;
+    array_of(reader, 3)?;
     let envelopes = reader.unsigned_32()?;
-    let quantities = reader.array_header()?;
-    let records = (0..quantities).map(|_| reader.unsigned_32()).collect::<Read<_>>()?;
-    let lines = reader.array_header()?;
-    let unpriced = |_| {
-        array_of(reader, 4)?;
-        Ok(Unpriced {
-            name: reader.text()?.to_owned(),
-            unit: read_option(reader, |reader| reader.text().map(ToOwned::to_owned))?,
-            not_a_number: reader.boolean()?,
-            records: reader.unsigned_32()?,
-        })
-    };
-    let unpriced = (0..lines).map(unpriced).collect::<Read<_>>()?;
-    Ok(Tally { envelopes, records, unpriced, unpriced_rest: reader.unsigned_32()? })
+    let series = (0..reader.array_header()?).map(|_| Series::read(reader)).collect::<Read<_>>()?;
+    let parts = (0..reader.array_header()?).map(|_| Part::read(reader)).collect::<Read<_>>()?;
+    Ok(Tally { envelopes, series, parts })
 }

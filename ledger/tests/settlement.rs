@@ -26,10 +26,22 @@ fn with_pool(pool_microtokens: u64) -> City {
 fn lines_add_up(statement: &Statement) {
     let sum: u64 = statement.lines.iter().map(|line| line.amount_microtokens).sum();
     assert_eq!(sum, statement.due_microtokens);
-    let withheld = statement.pool_scale.map_or(0, |scale| scale.withheld_microtokens);
+    let by_pool = statement.pool_scale.map_or(0, |scale| scale.withheld_microtokens);
+    let withheld = statement.cell_share.withheld_microtokens + by_pool;
     assert_eq!(statement.paid_microtokens + withheld, statement.due_microtokens);
     for line in &statement.lines {
-        assert_eq!(line.amount_microtokens, line.price_microtokens * u64::from(line.paid_records));
+        assert_eq!(line.base_microtokens, line.price_microtokens * u64::from(line.paid_records));
+        let mut left = line.base_microtokens;
+        for factor in &line.factors {
+            assert_eq!(
+                u64::from(factor.permille),
+                (1_000 * factor.numerator / factor.denominator).min(1_000)
+            );
+            left = left * u64::from(factor.permille) / 1_000;
+            assert_eq!(factor.amount_microtokens, left, "{factor:?}");
+            assert_eq!(factor.cut.is_some(), factor.permille < 1_000, "{factor:?}");
+        }
+        assert_eq!(line.amount_microtokens, left);
         let full = line.paid_records == line.accepted_records && line.amount_microtokens > 0;
         assert_eq!(line.reason.is_none(), full, "what is not paid in full has a reason: {line:?}");
     }
@@ -43,11 +55,11 @@ fn records_are_paid_to_the_owner_at_the_epochs_end() {
     city.one(START + 1_000, &temperatures(&key(1), (1, 1), 3)).unwrap();
     city.one(START + EPOCH - 1, &temperatures(&key(1), (1, 2), 4)).unwrap();
     assert_eq!(city.balance(owner), 0, "nothing is posted while the epoch runs");
-    assert_eq!(city.state.pending_microtokens(owner), 7_000);
+    assert_eq!(city.pending(owner), 7_000);
     let statements = settle(&mut city);
     assert_eq!(city.balance(owner), 7_000);
     assert_eq!(city.balance(pool), before - 7_000);
-    assert_eq!(city.state.pending_microtokens(owner), 0);
+    assert_eq!(city.pending(owner), 0);
     let [statement] = statements.as_slice() else { panic!("one device, one statement") };
     lines_add_up(statement);
     assert_eq!((statement.epoch, statement.envelopes, statement.paid_microtokens), (0, 2, 7_000));
@@ -71,7 +83,7 @@ fn what_a_block_brings_counts_in_the_blocks_own_epoch() {
     // The first block of the next epoch settles before its transactions.
     city.one(START + EPOCH, &temperatures(&key(1), (1, 2), 2)).unwrap();
     assert_eq!(city.last().statements[0].due_microtokens, 1_000);
-    assert_eq!(city.state.estimate(key(1).kid()).unwrap().due_microtokens, 2_000);
+    assert_eq!(city.state.preview().statements_of(key(1).kid())[0].due_microtokens, 2_000);
     assert_eq!(settle(&mut city)[0].due_microtokens, 2_000);
 }
 
@@ -93,7 +105,7 @@ fn records_above_the_cap_are_accepted_and_not_paid() {
     let mut city = City::with_device();
     city.one(START, &temperatures(&key(1), (1, 1), 40)).unwrap();
     city.one(START, &temperatures(&key(1), (1, 2), 40)).unwrap();
-    assert_eq!(city.state.pending_microtokens(account(&key(100))), 60_000);
+    assert_eq!(city.pending(account(&key(100))), 60_000);
     let statement = settle(&mut city).remove(0);
     lines_add_up(&statement);
     let line = &statement.lines[0];
@@ -120,8 +132,7 @@ fn a_pool_that_is_short_is_shared_out_to_the_microtoken_and_never_overdrawn() {
         city.enrol(&key(seed), Some(account(&key(100 + seed))));
         city.one(START, &temperatures(&key(seed), (1, 1), records)).unwrap();
     }
-    let pending: Vec<_> =
-        [101, 102, 103].map(|seed| city.state.pending_microtokens(account(&key(seed)))).into();
+    let pending: Vec<_> = [101, 102, 103].map(|seed| city.pending(account(&key(seed)))).into();
     let statements = settle(&mut city);
     statements.iter().for_each(lines_add_up);
     let owed = |seed: u8| statements.iter().find(|statement| statement.kid == key(seed).kid()).unwrap();

@@ -189,8 +189,8 @@ impl From<ledger::statement_line::StatementLine> for Line {
     }
 }
 
-impl From<ledger::statement_line::Factor> for Factor {
-    fn from(factor: ledger::statement_line::Factor) -> Factor {
+impl From<ledger::factor::Factor> for Factor {
+    fn from(factor: ledger::factor::Factor) -> Factor {
         Factor {
             name: factor.name.as_str(),
             numerator: factor.numerator,

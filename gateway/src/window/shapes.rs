@@ -7,7 +7,6 @@ use ledger::block::{Entry, Seal};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 use ledger::ownership::FormerOwner;
-use ledger::tally::Tally;
 
 use super::{Addresses, instructions};
 use crate::http::{blocks, entry};
@@ -77,7 +76,7 @@ pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> 
         last_reading_milliseconds: device.last_accepted_unix_milliseconds,
         last_sequence: device.window.highest().map(sequence),
         accepted: view::Count { envelopes: device.accepted_envelopes, records: device.accepted_records },
-        accepted_epoch: view::Count { envelopes: tally.envelopes.into(), records: records_of(tally) },
+        accepted_epoch: view::Count { envelopes: tally.envelopes.into(), records: tally.accepted_records() },
         refused: view::Refused(figures.refused),
         earned_epoch_microtokens: figures.estimate_microtokens,
         earned_total_microtokens: device.earned_microtokens,
@@ -90,12 +89,6 @@ fn former_owner(former: &FormerOwner) -> view::FormerOwner {
         owner: former.owner.to_string(),
         until_milliseconds: former.until_unix_seconds.saturating_mul(1_000),
     }
-}
-
-fn records_of(tally: &Tally) -> u64 {
-    let priced: u64 = tally.records.iter().copied().map(u64::from).sum();
-    let unpriced: u64 = tally.unpriced.iter().map(|unpriced| u64::from(unpriced.records)).sum();
-    priced + unpriced + u64::from(tally.unpriced_rest)
 }
 
 fn sequence(sequence: devices::Sequence) -> view::Sequence {

@@ -1,43 +1,35 @@
 //! Statements and transfers in the shapes that pages are drawn from.
 
 use dashboard::view;
-use ledger::account::AccountId;
-use ledger::genesis::Genesis;
+use ledger::factor::{Cut, Factor};
 use ledger::settlement::Settlement;
-use ledger::state::Estimate;
 use ledger::statement::{CellShare, PoolScale, Statement};
-use ledger::statement_line::{Cut, Factor, LineReason, StatementLine};
+use ledger::statement_line::{LineReason, StatementLine};
 use ledger::transfer::{TransferReason, TransferRecord};
 
-use crate::reads::DeviceFigures;
 use crate::shared::{ReadError, Shared};
 use crate::stored::EntryIds;
 
-/// The running epoch's lines as they stand.
-pub fn running(
-    genesis: &Genesis,
-    figures: &DeviceFigures,
-    epoch: u64,
-    estimate: Estimate,
-) -> view::Statement {
-    let begins = |epoch: u64| {
-        genesis.time_unix_milliseconds.saturating_add(epoch.saturating_mul(genesis.epoch_milliseconds()))
-    };
-    let escrow = AccountId::escrow(&genesis.network, figures.kid);
+/// A statement of the running epoch as it stands; no seal has posted it.
+pub fn running(statement: Statement) -> view::Statement {
+    described(statement, None)
+}
+
+fn described(statement: Statement, seal: Option<view::Seal>) -> view::Statement {
     view::Statement {
-        kid: figures.kid.to_string(),
-        epoch,
-        payee: figures.device.owner().unwrap_or(escrow).to_string(),
-        escrow: figures.device.owner().is_none(),
-        starts_milliseconds: begins(epoch),
-        ends_milliseconds: begins(epoch.saturating_add(1)),
-        tariff_version: genesis.tariff.version,
-        lines: estimate.lines.into_iter().map(line).collect(),
-        due_microtokens: estimate.due_microtokens,
-        cell_share: view::CellShare::default(),
-        paid_microtokens: estimate.paid_microtokens,
-        pool_scale: estimate.pool_scale.map(pool_scale),
-        seal: None,
+        kid: statement.kid.to_string(),
+        epoch: statement.epoch,
+        payee: statement.payee.to_string(),
+        escrow: statement.owner.is_none(),
+        starts_milliseconds: statement.from_unix_milliseconds,
+        ends_milliseconds: statement.to_unix_milliseconds,
+        tariff_version: statement.tariff_version,
+        lines: statement.lines.into_iter().map(line).collect(),
+        due_microtokens: statement.due_microtokens,
+        cell_share: cell_share(statement.cell_share),
+        paid_microtokens: statement.paid_microtokens,
+        pool_scale: statement.pool_scale.map(pool_scale),
+        seal,
     }
 }
 
@@ -125,21 +117,8 @@ impl<'s> Seals<'s> {
     /// A statement with its seal.
     pub fn statement(&mut self, statement: Statement) -> Result<view::Statement, ReadError> {
         let transaction = self.ids.id(statement.seal_index)?;
-        Ok(view::Statement {
-            kid: statement.kid.to_string(),
-            epoch: statement.epoch,
-            payee: statement.payee.to_string(),
-            escrow: statement.owner.is_none(),
-            starts_milliseconds: statement.from_unix_milliseconds,
-            ends_milliseconds: statement.to_unix_milliseconds,
-            tariff_version: statement.tariff_version,
-            lines: statement.lines.into_iter().map(line).collect(),
-            due_microtokens: statement.due_microtokens,
-            cell_share: cell_share(statement.cell_share),
-            paid_microtokens: statement.paid_microtokens,
-            pool_scale: statement.pool_scale.map(pool_scale),
-            seal: Some(view::Seal { height: statement.height, index: statement.seal_index, transaction }),
-        })
+        let (height, index) = (statement.height, statement.seal_index);
+        Ok(described(statement, Some(view::Seal { height, index, transaction })))
     }
 
     /// Transfers with the entries that caused them.

@@ -14,7 +14,7 @@ use crate::node::{Node, data};
 
 async fn city() -> TempDir {
     let mut node = Node::start(1).await;
-    for value in ["1", "2.5", "-3"] {
+    for value in ["1", "2.5", "-0.5"] {
         node.read("temp", "Cel", value).await;
     }
     node.settled().await;

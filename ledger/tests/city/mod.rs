@@ -15,6 +15,7 @@ use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 use ledger::registry::Position;
 use ledger::state::State;
+use ledger::tariff::Tariff;
 use ledger::transaction::{Outcome, Refused, VerifiedTransaction};
 use std::collections::BTreeMap;
 
@@ -47,8 +48,17 @@ pub fn account(key: &SigningKey) -> AccountId {
     AccountId::of(&key.public_key())
 }
 
+/// The devnet's tariff, for which one record an epoch is enough: what a test sends is paid in full unless it says why not.
+pub fn tariff() -> Tariff {
+    let mut tariff = Tariff::default();
+    for quantity in &mut tariff.quantities {
+        quantity.interval_seconds = EPOCH_SECONDS as u32;
+    }
+    tariff
+}
+
 pub fn genesis() -> Genesis {
-    Genesis::devnet(
+    let genesis = Genesis::devnet(
         "devnet",
         "lamppost/devnet",
         validator().public_key(),
@@ -57,7 +67,8 @@ pub fn genesis() -> Genesis {
         EPOCH_SECONDS,
         START,
     )
-    .unwrap()
+    .unwrap();
+    Genesis { tariff: tariff(), ..genesis }
 }
 
 /// The city's ledger with every block it ever made.
@@ -128,6 +139,11 @@ impl City {
         self.blocks.iter().flat_map(of_block).collect()
     }
 
+    /// What an account would be paid if the running epoch ended now.
+    pub fn pending(&self, id: AccountId) -> u64 {
+        self.state.preview().pending_microtokens(id)
+    }
+
     pub fn balance(&self, id: AccountId) -> u64 {
         self.state.balance_microtokens(id)
     }
@@ -173,10 +189,11 @@ pub fn number(value: u32) -> Value {
     Value::Number(value.into())
 }
 
-/// `records` temperatures without a time.
+/// `records` temperatures without a time, now 20 and now 21 degrees.
 pub fn temperatures(device: &SigningKey, sequence: (u32, u32), records: usize) -> Transaction {
     let base = Base { version: None, name: Some("temp"), time: None, unit: Some("Cel") };
-    verified(device, envelope(device, sequence, &base, &vec![Record::of(number(21)); records]))
+    let records: Vec<_> = (20..22).cycle().take(records).map(|value| Record::of(number(value))).collect();
+    verified(device, envelope(device, sequence, &base, &records))
 }
 
 /// One temperature at a time, offset from the base time by `offset` seconds.

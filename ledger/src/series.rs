@@ -119,10 +119,12 @@ impl Series {
         self.accepted_records = self.accepted_records.saturating_add(1);
         self.note_time(intake, quantity, taken_unix_seconds);
         self.note_run(nanos, quantity.repeats_max);
-        let plausible = self.note_plausibility(quantity, nanos, taken_unix_seconds);
+        let in_range = nanos >= quantity.minimum.nanos() && nanos <= quantity.maximum.nanos();
+        let plausible = self.note_plausibility(quantity, in_range, nanos, taken_unix_seconds);
         let micros = nanos.div_euclid(NANOS_OF_A_MICRO);
         if let Some(texture) = &mut self.texture {
-            if plausible {
+            // What is too steep is as telling as the rest.
+            if in_range {
                 texture.note(micros);
             } else {
                 texture.interrupt();
@@ -177,8 +179,14 @@ impl Series {
 
     /// A value out of range is no measure for the next one's step; a steep one is, so that a spike costs two records
     /// and a change of level one.
-    fn note_plausibility(&mut self, quantity: &Quantity, nanos: i128, taken_unix_seconds: i64) -> bool {
-        if nanos < quantity.minimum.nanos() || nanos > quantity.maximum.nanos() {
+    fn note_plausibility(
+        &mut self,
+        quantity: &Quantity,
+        in_range: bool,
+        nanos: i128,
+        taken_unix_seconds: i64,
+    ) -> bool {
+        if !in_range {
             self.out_of_range_records = self.out_of_range_records.saturating_add(1);
             return false;
         }

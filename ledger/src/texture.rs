@@ -9,19 +9,19 @@ use crate::tariff::TextureBounds;
 use core::cmp::Ordering;
 use devices::cbor::{DecodeError, Reader, Writer};
 
-/// Sums over the plausible records of an epoch, in micro-units. The tariff bounds a plausible value to 2^50 of them and
+/// Sums over the records of an epoch that are in range, in micro-units. The tariff bounds these to 2^50 of them and
 /// a device's envelopes bound the records to 2^23, so that no sum leaves 128 bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texture {
     records: u32,
-    /// Differences between plausible records that follow one another.
+    /// Differences between records in range that follow one another.
     deltas: u32,
     /// Differences that are not zero, and how many of these have another sign than the one before.
     changes: u32,
     turns: u32,
     /// Whether the last change was upwards.
     rising: bool,
-    /// The last record, when it was plausible.
+    /// The last record, when it was in range.
     last: Option<i128>,
     sum: i128,
     sum_squares: i128,
@@ -29,7 +29,7 @@ pub struct Texture {
 }
 
 impl Texture {
-    /// Takes a plausible record.
+    /// Takes a record in range.
     pub(crate) fn note(&mut self, micros: i128) {
         self.records = self.records.saturating_add(1);
         self.sum = self.sum.saturating_add(micros);
@@ -48,7 +48,7 @@ impl Texture {
         }
     }
 
-    /// Passes over a record that was not plausible: no difference reaches across it.
+    /// Passes over a record out of range: no difference reaches across it.
     pub(crate) fn interrupt(&mut self) {
         self.last = None;
     }

@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use anyhow::{Context as _, bail, ensure};
 use devices::{DeviceId, TransactionId};
 use ledger::block::{Block, BlockResults};
+use ledger::factor::Factor;
 use ledger::replay::Trust;
 use ledger::state::State;
 use ledger::statement::Statement;
-use ledger::statement_line::{Factor, StatementLine};
+use ledger::statement_line::StatementLine;
 use ledger::token::Tokens;
 use serde_json::{Value, json};
 

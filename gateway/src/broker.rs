@@ -5,7 +5,7 @@
 //! reader only enqueues.
 
 mod front;
-mod rules;
+pub mod rules;
 
 use std::collections::HashMap;
 use std::io;

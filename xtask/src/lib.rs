@@ -8,6 +8,7 @@ pub mod crash;
 pub mod deny;
 pub mod firmware;
 pub mod flash;
+pub mod fuzz;
 pub mod options;
 pub mod process;
 pub mod qemu;

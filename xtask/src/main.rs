@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{container, crash, firmware, flash, qemu, simulate, test, up};
+use xtask::{container, crash, firmware, flash, fuzz, qemu, simulate, test, up};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -13,6 +13,7 @@ Usage: cargo xtask COMMAND
   test       runs every test, or the suites named
   crash      kills a node (kill -9) a thousand times and counts what was lost
   simulate   runs seeded cities with faults of every kind
+  fuzz       feeds every decoder with what libFuzzer finds
   firmware   builds the firmware of the emulated board
   qemu       runs the firmware on an emulated board, enrolled at a node
   flash      builds a real board's firmware and flashes it with its identity
@@ -53,6 +54,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "flash" => flash::HELP,
         "container" => container::HELP,
         "crash" => crash::HELP,
+        "fuzz" => fuzz::HELP,
         _ => return None,
     };
     let asks_for_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
@@ -68,6 +70,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "qemu" => qemu::command(arguments).map(|()| true),
         "flash" => flash::command(arguments).map(|()| true),
         "crash" => crash::command(arguments),
+        "fuzz" => fuzz::command(arguments),
         _ => container::command().map(|()| true),
     })
 }

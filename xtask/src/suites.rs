@@ -74,6 +74,13 @@ pub const SUITES: &[Suite] = &[
         steps: unit,
     },
     Suite {
+        name: "decoders",
+        about: "no bytes make a decoder or the log's recovery panic; one value, one encoding",
+        tools: &[],
+        targets: no_targets,
+        steps: decoders,
+    },
+    Suite {
         name: "firmware",
         about: "the firmware's core on the host, and every board builds",
         tools: &[],
@@ -239,6 +246,13 @@ fn unit(run: &mut Run) {
     }
     run.tests(command);
     run.tests(cargo(["test", "--workspace", "--no-fail-fast", "--doc"]));
+}
+
+/// The claims of every decoder on altered inputs; `cargo xtask fuzz` goes on from there.
+fn decoders(run: &mut Run) {
+    if build(run) {
+        run.tests(cargo(["test", "--workspace", "--no-fail-fast", "--test", "claims"]));
+    }
 }
 
 fn firmware(run: &mut Run) {

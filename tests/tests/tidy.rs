@@ -12,12 +12,13 @@ const LINES_MAX: usize = 500;
 const NAMES_OF_NOTHING: [&str; 6] = ["utils", "util", "common", "types", "helpers", "manager"];
 
 /// Which room may use which; everything else among them is forbidden. `tests` and `xtask` may use all.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("devices", &[]),
     ("node", &["devices"]),
     ("station", &["node"]),
     ("fleet", &["devices", "node"]),
     ("ledger", &["devices"]),
+    ("browser", &["ledger"]),
     ("dashboard", &["devices", "ledger"]),
     ("gateway", &["devices", "fleet", "ledger", "dashboard"]),
 ];

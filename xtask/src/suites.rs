@@ -131,10 +131,10 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "proofs",
-        about: "balances and the log's growth, proven offline",
-        tools: &[],
-        targets: no_targets,
-        steps: |run| end_to_end(run, &["proofs"]),
+        about: "balances and the log's growth, proven offline and in the browser's module",
+        tools: &[setup::NODE_JS],
+        targets: || vec![WASM.into()],
+        steps: |run| end_to_end(run, &["proofs", "wasm"]),
     },
     Suite {
         name: "simulation",
@@ -224,7 +224,7 @@ fn deny(run: &mut Run) {
 }
 
 fn targets(run: &mut Run) {
-    for (package, target) in [("devices", CORTEX_M3), ("devices", WASM), ("ledger", WASM)] {
+    for (package, target) in [("devices", CORTEX_M3), ("devices", WASM), ("browser", WASM)] {
         match toolchain::ensure_target(target) {
             Ok(toolchain) => {
                 let mut command = toolchain.cargo("check", target);

@@ -36,7 +36,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = text_file(&arguments.file)?;
     let genesis = Genesis::from_json(&text_file(&arguments.genesis)?)
         .with_context(|| format!("{} cannot be trusted", arguments.genesis.display()))?;
-    let proven = Proven::of(&document::verify(&text, &genesis)?, &genesis);
+    // The sentence is whole: the causes that it was made of would only say parts of it again.
+    let verified = document::verify(&text, &genesis).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let proven = Proven::of(&verified, &genesis);
     if arguments.json {
         return output::json(&proven);
     }

@@ -3,6 +3,8 @@
 //! Every signature is verified, every root, settlement, statement and balance computed anew and compared with the
 //! seals; the first entry that differs is named. Of the node's code only the ledger's is used.
 
+mod pruned;
+
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::thread;
@@ -20,6 +22,8 @@ use ledger::transaction::{Outcome, VerifiedTransaction};
 
 use crate::limits::{AUDIT_WINDOW_ENTRIES, VERIFY_BATCH_MAX};
 
+pub use pruned::{PrunedAudit, PrunedAuditError, PrunedFindings};
+
 /// What differs first.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -31,6 +35,9 @@ pub enum AuditError {
         /// Which entry, and how.
         divergence: Divergence,
     },
+    /// Something before the base of a pruned log.
+    #[error(transparent)]
+    Pruned(#[from] PrunedAuditError),
     /// There is no block at all.
     #[error("the log is empty: not even the genesis block is there")]
     Empty,
@@ -101,6 +108,8 @@ pub struct Findings {
     pub settled_epochs: u64,
     /// Root of the log.
     pub root: [u8; 32],
+    /// What was found before the base of a pruned log; none of it is in the counts above, except the entries.
+    pub pruned: Option<PrunedFindings>,
 }
 
 /// Executes blocks in order.
@@ -132,6 +141,29 @@ impl Audit {
         }
         let (window, window_entries, findings) = (Vec::new(), 0, Findings::default());
         Ok(Audit { genesis, checkpoint, reached: false, state: None, window, window_entries, findings })
+    }
+
+    /// Begins behind the base of a pruned log, of which everything that stays was found to hold.
+    ///
+    /// # Errors
+    /// When the pruned part contradicts itself or the checkpoint.
+    pub fn begin_behind(&mut self, pruned: PrunedAudit) -> Result<(), AuditError> {
+        let (state, findings) = pruned.finish()?;
+        self.findings.entries = state.log_size();
+        self.findings.pruned = Some(findings);
+        if state.log_size() == self.checkpoint.size {
+            self.compare_root(&state)?;
+        }
+        self.state = Some(state);
+        Ok(())
+    }
+
+    fn compare_root(&mut self, state: &State) -> Result<(), AuditError> {
+        if state.root() != self.checkpoint.root {
+            return Err(AuditError::Root(self.checkpoint.size));
+        }
+        self.reached = true;
+        Ok(())
     }
 
     /// Entries that the checkpoint promises.

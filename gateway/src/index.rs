@@ -26,7 +26,7 @@ pub use records::BlockPlace;
 use records::IdAt;
 
 /// Version of the layout; another one is rebuilt.
-const LAYOUT: &[u8] = b"lamppost index 2";
+const LAYOUT: &[u8] = b"lamppost index 3";
 
 /// The index could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -44,13 +44,22 @@ pub enum IndexError {
     Damaged(PathBuf),
 }
 
+/// What an index is derived from; one of anything else is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Of {
+    /// The ledger's genesis.
+    pub genesis_hash: [u8; 32],
+    /// Height of the log's first whole block: 0, or that behind the base of a pruned log, whose blocks lie elsewhere.
+    pub first_height: u64,
+}
+
 /// What a block adds to the index.
 #[derive(Debug, Clone)]
 pub struct BlockEntry<'a> {
     /// Where the block lies.
     pub place: BlockPlace,
-    /// The ids of its entries in order, its seal's last.
-    pub ids: &'a [TransactionId],
+    /// The ids of its entries with their log indexes, its seal's last; not those of erased readings.
+    pub ids: &'a [(TransactionId, u64)],
     /// The readings: device and log index, in order.
     pub readings: &'a [(DeviceId, u64)],
     /// The epoch that the block's time lies in.
@@ -97,32 +106,32 @@ impl Index {
     ///
     /// # Errors
     /// When the directory cannot be used at all.
-    pub fn open(directory: &Path, genesis_hash: [u8; 32]) -> Result<Index, IndexError> {
+    pub fn open(directory: &Path, of: Of) -> Result<Index, IndexError> {
         wait_until_closed(directory)?;
         let marker = marker(directory);
         if !marker.exists()
-            && let Ok(Some(index)) =
-                catch_unwind(AssertUnwindSafe(|| Index::try_open(directory, genesis_hash).ok()))
-            && index.identity_is(genesis_hash)
+            && let Ok(Some(index)) = catch_unwind(AssertUnwindSafe(|| Index::try_open(directory).ok()))
+            && index.is_of(of)
         {
             return Ok(index);
         }
-        Index::recreate(directory, genesis_hash)
+        Index::recreate(directory, of)
     }
 
     /// Throws the index away and makes an empty one.
     ///
     /// # Errors
     /// When the directory cannot be used.
-    pub fn recreate(directory: &Path, genesis_hash: [u8; 32]) -> Result<Index, IndexError> {
+    pub fn recreate(directory: &Path, of: Of) -> Result<Index, IndexError> {
         let store = |error: std::io::Error| store(directory, error);
         wait_until_closed(directory)?;
         if directory.exists() {
             fs::remove_dir_all(directory).map_err(store)?;
         }
-        let index = Index::try_open(directory, genesis_hash)?;
+        let index = Index::try_open(directory)?;
         let written = index.database.insert("layout", LAYOUT);
-        let written = written.and_then(|_| index.database.insert("genesis", &genesis_hash));
+        let written = written.and_then(|_| index.database.insert("genesis", &of.genesis_hash));
+        let written = written.and_then(|_| index.database.insert("first", &of.first_height.to_be_bytes()));
         written.and_then(|_| index.database.flush()).map_err(|error| index.failed(error))?;
         let marker = marker(directory);
         if marker.exists() {
@@ -131,7 +140,7 @@ impl Index {
         Ok(index)
     }
 
-    fn try_open(directory: &Path, _genesis_hash: [u8; 32]) -> Result<Index, IndexError> {
+    fn try_open(directory: &Path) -> Result<Index, IndexError> {
         let store = |error: sled::Error| store(directory, error);
         let config = sled::Config::new()
             .path(directory)
@@ -169,10 +178,12 @@ impl Index {
         Ok(index)
     }
 
-    fn identity_is(&self, genesis_hash: [u8; 32]) -> bool {
+    fn is_of(&self, of: Of) -> bool {
         let holds =
             |key: &str, wanted: &[u8]| matches!(self.database.get(key), Ok(Some(found)) if found == wanted);
-        holds("layout", LAYOUT) && holds("genesis", &genesis_hash)
+        holds("layout", LAYOUT)
+            && holds("genesis", &of.genesis_hash)
+            && holds("first", &of.first_height.to_be_bytes())
     }
 
     /// Height up to which everything is in the index and on the disk; a snapshot at or below it can be started from.
@@ -201,7 +212,7 @@ impl Index {
         let height = place.height.to_be_bytes();
         self.insert(&self.blocks, &height, &place.encode())?;
         self.insert(&self.firsts, &place.first_index.to_be_bytes(), &height)?;
-        self.put_ids(place, entry.ids)?;
+        self.put_ids(place.height, entry.ids)?;
         self.put_statements(entry.statements)?;
         self.put_transfers(place.height, entry.transfers)?;
         if let Some(settlement) = entry.settlement {
@@ -221,16 +232,14 @@ impl Index {
         Ok(())
     }
 
-    fn put_ids(&self, place: &BlockPlace, ids: &[TransactionId]) -> Result<(), IndexError> {
+    fn put_ids(&self, height: u64, ids: &[(TransactionId, u64)]) -> Result<(), IndexError> {
         // A replayed block whose ids were merged into a run already.
-        if self.number("merged")?.is_some_and(|merged| place.height <= merged) {
+        if self.number("merged")?.is_some_and(|merged| height <= merged) {
             return Ok(());
         }
-        let mut sorted: Vec<IdAt> =
-            ids.iter().zip(place.first_index..).map(|(id, index)| (prefix(id), index)).collect();
+        let mut sorted: Vec<IdAt> = ids.iter().map(|(id, index)| (prefix(id), *index)).collect();
         sorted.sort_unstable();
-        let known =
-            self.insert(&self.recent_ids, &place.height.to_be_bytes(), &records::encode_ids(&sorted))?;
+        let known = self.insert(&self.recent_ids, &height.to_be_bytes(), &records::encode_ids(&sorted))?;
         if known {
             return Ok(());
         }
@@ -239,7 +248,7 @@ impl Index {
         buffered.recent_blocks += 1;
         if buffered.recent_ids >= limits::INDEX_RUN_IDS || buffered.recent_blocks >= limits::INDEX_RUN_BLOCKS
         {
-            self.merge_ids(&mut buffered, place.height)?;
+            self.merge_ids(&mut buffered, height)?;
         }
         Ok(())
     }

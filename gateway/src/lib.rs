@@ -27,6 +27,7 @@ pub mod log;
 pub mod mqtt;
 pub mod node;
 pub mod proofs;
+pub mod prune;
 pub mod reads;
 pub mod room;
 pub mod rows;

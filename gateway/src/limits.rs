@@ -39,6 +39,8 @@ pub const EVENTS_MAX: usize = 1_024;
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A frame of the log holds at most this: the largest block with its length prefixes and its seal.
 pub const FRAME_BYTES_MAX: usize = BLOCK_BYTES_MAX + 8 * BLOCK_TRANSACTIONS_MAX + 64 * 1024;
+/// What stays of a pruned block holds at most this: the statements of every device, where it closed an epoch.
+pub const HISTORY_FRAME_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Bytes that stay free on the disk unless somebody says otherwise.
 pub const DISK_RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// Free bytes above the reserve with which a node that stopped for a full disk goes on.

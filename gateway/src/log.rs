@@ -5,11 +5,18 @@
 //! of the payload, CRC-32C of the header), then the payload (`frame`). All integers are big-endian. A tail that a
 //! crash tore is cut back to the last whole block when the log is opened for writing; anything broken that is
 //! followed by a whole block, or lies in an earlier segment, is damage and refuses.
+//!
+//! A log that was pruned begins behind a base (`base`): what stays of the blocks up to it lies in a history (`history`)
+//! beside the segments.
 
+mod base;
 mod frame;
+mod history;
+mod pruning;
+mod read;
 mod scan;
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +25,14 @@ use ledger::block::Block;
 use crate::disk::{self, Disk, DiskFile, Files};
 use crate::limits;
 
+pub use base::Base;
+pub use history::History;
+pub use pruning::{Prepared, Pruning};
+pub use read::LogReader;
 pub use scan::Blocks;
+
+/// The segment number that stands for the history.
+pub const HISTORY: u32 = 0;
 
 /// Version of the format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 2;
@@ -26,7 +40,7 @@ pub const FORMAT_VERSION: u32 = 2;
 /// Where a block lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Number of the segment, from 1.
+    /// Number of the segment, from 1; 0 is the history of a pruned log.
     pub segment: u32,
     /// Byte at which the frame starts.
     pub offset: u64,
@@ -168,7 +182,8 @@ impl Log {
         genesis_hash: [u8; 32],
         promised_entries: u64,
     ) -> Result<(Log, Option<Cut>), LogError> {
-        let reader = LogReader::on(disk, genesis_hash);
+        let reader = LogReader::on(disk, genesis_hash)?;
+        reader.tidy_up()?;
         if let Some(last) = reader.segments()?.last() {
             let file = reader.open_to_write(*last)?;
             let synced =
@@ -177,7 +192,7 @@ impl Log {
         }
         let mut cut = None;
         let mut blocks = reader.blocks();
-        let (mut next_height, mut entries) = (0, 0);
+        let (mut next_height, mut entries) = (reader.first_height(), reader.first_entry());
         for block in &mut blocks {
             match block {
                 Ok((_, height, block)) => {
@@ -198,7 +213,10 @@ impl Log {
         let last = reader.segments()?.last().copied();
         let (file, segment) = match last {
             Some(segment) => (reader.open_to_write(segment)?, segment),
-            None => (reader.create_segment(1, next_height)?, 1),
+            None => {
+                let first = reader.first_segment();
+                (reader.create_segment(first, next_height)?, first)
+            }
         };
         let offset = file.length().map_err(|error| LogError::io(&reader.path(segment), error))?;
         let (reserved_to, written_bytes, stopped) = (offset, 0, false);
@@ -297,136 +315,6 @@ impl Log {
         self.reserved_to = self.offset;
         Ok(())
     }
-}
-
-/// Reads blocks while another writes.
-#[derive(Debug, Clone)]
-pub struct LogReader {
-    disk: Arc<dyn Disk>,
-    genesis_hash: [u8; 32],
-}
-
-impl LogReader {
-    /// Opens a log for reading only: nothing is cut, nothing is created.
-    pub fn open(directory: &Path, genesis_hash: [u8; 32]) -> LogReader {
-        LogReader::on(Arc::new(Files::of(directory)), genesis_hash)
-    }
-
-    /// The same on any disk.
-    pub fn on(disk: Arc<dyn Disk>, genesis_hash: [u8; 32]) -> LogReader {
-        LogReader { disk, genesis_hash }
-    }
-
-    /// The block whose frame starts at `position`; its checksums are checked.
-    ///
-    /// # Errors
-    /// Damage, or what the operating system says.
-    pub fn read(&self, position: Position) -> Result<Block, LogError> {
-        let path = self.path(position.segment);
-        let io = |error| LogError::io(&path, error);
-        let broken =
-            |what: &str| LogError::Broken { file: path.clone(), offset: position.offset, what: what.into() };
-        let file = self.disk.open(&name(position.segment)).map_err(io)?;
-        let mut header = [0; frame::FRAME_HEADER_BYTES];
-        file.read_at(&mut header, position.offset).map_err(io)?;
-        let header = frame::Header::decode(&header).ok_or_else(|| broken("the frame's header is damaged"))?;
-        let mut payload = vec![0; header.payload_bytes];
-        file.read_at(&mut payload, position.offset + frame::FRAME_HEADER_BYTES as u64).map_err(io)?;
-        if !header.covers(&payload) {
-            return Err(broken("the block's checksum differs"));
-        }
-        frame::decode_payload(&payload).map_err(broken)
-    }
-
-    /// All blocks from the first, each with its position and height. The iterator ends after its first error; a
-    /// torn tail is an error here, because a reader cannot cut it.
-    pub fn blocks(&self) -> Blocks {
-        Blocks::new(self.clone())
-    }
-
-    /// All blocks from the one at `position`.
-    pub fn blocks_from(&self, position: Position) -> Blocks {
-        Blocks::starting_at(self.clone(), position)
-    }
-
-    /// Bytes that the segments take on disk.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn size_bytes(&self) -> Result<u64, LogError> {
-        let mut bytes = 0;
-        for segment in self.segments()? {
-            let length = self.disk.open(&name(segment)).and_then(|file| file.length());
-            bytes += length.map_err(|error| LogError::io(&self.path(segment), error))?;
-        }
-        Ok(bytes)
-    }
-
-    /// The file of a segment.
-    pub fn path(&self, segment: u32) -> PathBuf {
-        self.disk.place(&name(segment))
-    }
-
-    /// Numbers of the segments that exist, in order.
-    ///
-    /// # Errors
-    /// A gap in the numbers, or what the operating system says.
-    pub fn segments(&self) -> Result<Vec<u32>, LogError> {
-        let names = match self.disk.list() {
-            Ok(names) => names,
-            Err(error) => return Err(LogError::io(&self.disk.place(""), error)),
-        };
-        let number = |name: &String| name.strip_suffix(".segment").and_then(|number| number.parse().ok());
-        let mut segments: Vec<u32> = names.iter().filter_map(number).collect();
-        segments.sort_unstable();
-        for (expected, segment) in (1..).zip(&segments) {
-            if expected != *segment {
-                let what = "the segment is missing".to_owned();
-                return Err(LogError::Broken { file: self.path(expected), offset: 0, what });
-            }
-        }
-        Ok(segments)
-    }
-
-    fn open_to_write(&self, segment: u32) -> Result<Box<dyn DiskFile>, LogError> {
-        self.disk.open_to_write(&name(segment)).map_err(|error| LogError::io(&self.path(segment), error))
-    }
-
-    /// Makes an empty segment. After an error there is none, or one that the next start takes away.
-    fn create_segment(&self, segment: u32, first_height: u64) -> Result<Box<dyn DiskFile>, LogError> {
-        let path = self.path(segment);
-        let file = match self.disk.create(&name(segment)) {
-            // Left by an attempt that failed and could not be taken back; nothing was ever written behind its header.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.open_to_write(segment)?,
-            created => created.map_err(|error| LogError::io(&path, error))?,
-        };
-        let header = frame::segment_header(segment, first_height, &self.genesis_hash);
-        if let Err(error) = file.write_at(&header, 0) {
-            let _taken_by_the_next_attempt = self.disk.remove(&name(segment));
-            return Err(LogError::io(&path, error));
-        }
-        // The header is durable before the first frame is, so a header that cannot be read is never a torn write.
-        let synced = file.sync().and_then(|()| self.disk.sync_directory());
-        synced.map_err(|source| LogError::NotDurable { file: path, source })?;
-        Ok(file)
-    }
-
-    fn cut_back(&self, cut: &Cut) -> Result<(), LogError> {
-        let io = |error| LogError::io(&cut.file, error);
-        let last = self.segments()?.last().copied().unwrap_or(1);
-        if cut.offset == 0 {
-            self.disk.remove(&name(last)).map_err(io)?;
-        } else {
-            let file = self.open_to_write(last)?;
-            file.set_length(cut.offset).and_then(|()| file.sync()).map_err(io)?;
-        }
-        self.disk.sync_directory().map_err(io)
-    }
-}
-
-/// The name of a segment's file.
-fn name(segment: u32) -> String {
-    format!("{segment:08}.segment")
 }
 
 #[cfg(test)]

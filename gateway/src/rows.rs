@@ -1,7 +1,8 @@
 //! Merkle rows on disk: the hashes that proofs and tiles are read from, derived from the log and rebuilt from it.
 //!
 //! `DATA/rows/L` holds the roots of all complete subtrees of 256^L entries in order, 32 bytes each: what C2SP
-//! tlog-tiles calls level L. Row 0 holds the leaf hashes. Nothing here is the truth: what is missing or too much is
+//! tlog-tiles calls level L. Row 0 holds the leaf hashes; those of a pruned log's base lie with the log and are read from
+//! there, so they stand once: then the file `0.from-N` holds those from entry N on. Nothing here is the truth: what is missing or too much is
 //! appended or cut at start, and the root is compared with the state's.
 
 use std::fs::{File, OpenOptions};
@@ -48,30 +49,49 @@ pub struct Rows {
     inner: RwLock<Inner>,
 }
 
+/// The leaf hashes of a pruned log's base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruned {
+    /// Their file, 32 bytes each.
+    pub leaves: PathBuf,
+    /// How many there are.
+    pub entries: u64,
+}
+
 struct Inner {
     files: Vec<File>,
     lengths: [u64; ROWS],
+    /// The pruned leaf hashes and how many they are.
+    pruned: Option<(File, u64)>,
 }
 
 impl Rows {
-    /// Opens the rows in `directory`, creating what is missing.
+    /// Opens the rows in `directory`, creating what is missing. The first hashes of a pruned log are only read.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn open(directory: &Path) -> Result<Rows, RowsError> {
+    pub fn open(directory: &Path, pruned: Option<Pruned>) -> Result<Rows, RowsError> {
         let io = |error| RowsError::Io { file: directory.to_owned(), source: error };
         std::fs::create_dir_all(directory).map_err(io)?;
         let mut files = Vec::with_capacity(ROWS);
         let mut lengths = [0; ROWS];
+        let entries = pruned.as_ref().map_or(0, |pruned| pruned.entries);
+        let pruned = pruned.map(|pruned| {
+            let opened = File::open(&pruned.leaves).map(|file| (file, pruned.entries));
+            opened.map_err(|source| RowsError::Io { file: pruned.leaves, source })
+        });
         for (row, length) in lengths.iter_mut().enumerate() {
-            let file = directory.join(row.to_string());
+            let file = directory.join(name(row, entries));
             let io = |error| RowsError::Io { file: file.clone(), source: error };
             let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file);
             let open = options.map_err(io)?;
             *length = open.metadata().map_err(io)?.len() / 32;
             files.push(open);
         }
-        let rows = Rows { directory: directory.to_owned(), inner: RwLock::new(Inner { files, lengths }) };
+        lengths[0] += entries;
+        remove_other_leaves(directory, entries).map_err(io)?;
+        let inner = Inner { files, lengths, pruned: pruned.transpose()? };
+        let rows = Rows { directory: directory.to_owned(), inner: RwLock::new(inner) };
         // Rows above the first follow from it; what a crash left in them beyond that is cut, what it lost is lost
         // from row 0 too as far as anybody may rely on it.
         let size = (0..ROWS - 1).rev().fold(u64::MAX, |size, row| {
@@ -79,6 +99,8 @@ impl Rows {
             size.min(above.saturating_add(1).saturating_mul(WIDTH.pow(row as u32 + 1)) - 1)
         });
         rows.truncate(size.min(rows.size()))?;
+        // What is above the pruned leaf hashes can be made from them at once.
+        rows.append(rows.size(), &[])?;
         Ok(rows)
     }
 
@@ -91,18 +113,21 @@ impl Rows {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).lengths[row]
     }
 
-    /// Cuts back to the first `size` entries.
+    /// Cuts back to the first `size` entries; pruned leaf hashes stay, and what is above them comes back with the next
+    /// [`Rows::append`].
     ///
     /// # Errors
     /// What the operating system says.
     pub fn truncate(&self, size: u64) -> Result<(), RowsError> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        let Inner { files, lengths } = &mut *inner;
+        let pruned = inner.pruned_entries();
+        let Inner { files, lengths, .. } = &mut *inner;
         let mut keep = size;
         for (row, (file, length)) in files.iter().zip(lengths).enumerate() {
+            let elsewhere = if row == 0 { pruned } else { 0 };
             if *length > keep || row == 0 {
-                *length = keep.min(*length);
-                file.set_len(*length * 32).map_err(|source| self.error(row, source))?;
+                *length = keep.min(*length).max(elsewhere);
+                file.set_len((*length - elsewhere) * 32).map_err(|source| self.error(row, source))?;
             }
             keep /= WIDTH;
         }
@@ -222,19 +247,54 @@ fn unwrap_proof(proof: Result<Vec<Hash>, ProofError<RowsError>>) -> Result<Vec<H
     })
 }
 
+/// The file of a row.
+fn name(row: usize, pruned_entries: u64) -> String {
+    match (row, pruned_entries) {
+        (0, 1..) => format!("0.from-{pruned_entries}"),
+        _ => row.to_string(),
+    }
+}
+
+/// Leaf hashes from before the log was pruned, or pruned last.
+fn remove_other_leaves(directory: &Path, pruned_entries: u64) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let found = entry.file_name();
+        let is_row_0 = found.to_str().is_some_and(|found| found == "0" || found.starts_with("0.from-"));
+        if is_row_0 && found.to_str() != Some(&name(0, pruned_entries)) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 impl Inner {
+    fn pruned_entries(&self) -> u64 {
+        self.pruned.as_ref().map_or(0, |(_, entries)| *entries)
+    }
+
     fn push(&mut self, row: usize, hashes: &[Hash]) -> io::Result<()> {
         if hashes.is_empty() {
             return Ok(());
         }
-        self.files[row].write_all_at(hashes.as_flattened(), self.lengths[row] * 32)?;
+        let elsewhere = if row == 0 { self.pruned_entries() } else { 0 };
+        self.files[row].write_all_at(hashes.as_flattened(), (self.lengths[row] - elsewhere) * 32)?;
         self.lengths[row] += hashes.len() as u64;
         Ok(())
     }
 
     fn read(&self, row: usize, first: u64, count: u64) -> io::Result<Vec<Hash>> {
         let mut hashes = vec![[0; 32]; usize::try_from(count).unwrap_or_default()];
-        self.files[row].read_exact_at(hashes.as_flattened_mut(), first * 32)?;
+        let pruned = self.pruned.as_ref().filter(|(_, entries)| row == 0 && first < *entries);
+        let Some((file, entries)) = pruned else {
+            let elsewhere = if row == 0 { self.pruned_entries() } else { 0 };
+            self.files[row].read_exact_at(hashes.as_flattened_mut(), (first - elsewhere) * 32)?;
+            return Ok(hashes);
+        };
+        let there = usize::try_from(entries - first).unwrap_or(usize::MAX).min(hashes.len());
+        let (old, new) = hashes.split_at_mut(there);
+        file.read_exact_at(old.as_flattened_mut(), first * 32)?;
+        self.files[row].read_exact_at(new.as_flattened_mut(), 0)?;
         Ok(hashes)
     }
 }
@@ -250,7 +310,7 @@ mod tests {
     #[test]
     fn rows_give_the_root_of_the_tree_at_every_size() {
         let directory = tempfile::tempdir().unwrap();
-        let rows = Rows::open(directory.path()).unwrap();
+        let rows = Rows::open(directory.path(), None).unwrap();
         let all = leaves(1_200);
         rows.append(0, &all[..700]).unwrap();
         rows.append(700, &all[700..]).unwrap();
@@ -262,7 +322,7 @@ mod tests {
     #[test]
     fn every_inclusion_proof_verifies() {
         let directory = tempfile::tempdir().unwrap();
-        let rows = Rows::open(directory.path()).unwrap();
+        let rows = Rows::open(directory.path(), None).unwrap();
         let all = leaves(600);
         rows.append(0, &all).unwrap();
         for size in [1, 300, 512, 600] {
@@ -278,7 +338,7 @@ mod tests {
     fn rows_cut_and_appended_again_are_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let all = leaves(900);
-        let rows = Rows::open(directory.path()).unwrap();
+        let rows = Rows::open(directory.path(), None).unwrap();
         rows.append(0, &all).unwrap();
         let root = rows.root(900).unwrap();
         rows.truncate(300).unwrap();
@@ -286,27 +346,58 @@ mod tests {
         rows.append(200, &all[200..]).unwrap();
         assert_eq!(rows.root(900).unwrap(), root);
         drop(rows);
-        let again = Rows::open(directory.path()).unwrap();
+        let again = Rows::open(directory.path(), None).unwrap();
         assert_eq!((again.size(), again.root(900).unwrap()), (900, root));
     }
 
     #[test]
     fn a_lost_upper_row_takes_the_leaves_that_it_covers_with_it() {
         let directory = tempfile::tempdir().unwrap();
-        let rows = Rows::open(directory.path()).unwrap();
+        let rows = Rows::open(directory.path(), None).unwrap();
         rows.append(0, &leaves(900)).unwrap();
         drop(rows);
         std::fs::write(directory.path().join("1"), []).unwrap();
-        let rows = Rows::open(directory.path()).unwrap();
+        let rows = Rows::open(directory.path(), None).unwrap();
         assert!(rows.size() < 256, "what is kept needs no upper row");
         rows.append(rows.size(), &leaves(900)[rows.size() as usize..]).unwrap();
         assert_eq!(rows.root(900).unwrap(), merkle::root_of(leaves(900)));
     }
 
     #[test]
+    fn pruned_leaf_hashes_are_read_where_they_lie_and_everything_above_them_is_as_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let all = leaves(1_200);
+        let whole = Rows::open(&directory.path().join("whole"), None).unwrap();
+        whole.append(0, &all).unwrap();
+        let file = directory.path().join("leaves");
+        std::fs::write(&file, all[..700].as_flattened()).unwrap();
+        let place = directory.path().join("rows");
+        drop(Rows::open(&place, None).unwrap().append(0, &all[..900]));
+        let pruned = || Some(Pruned { leaves: file.clone(), entries: 700 });
+        let rows = Rows::open(&place, pruned()).unwrap();
+        assert!(!place.join("0").exists(), "they stand once");
+        assert_eq!(rows.size(), 700);
+        rows.append(700, &all[700..]).unwrap();
+        for size in [1, 256, 511, 700, 701, 1_024, 1_200] {
+            assert_eq!(rows.root(size).unwrap(), whole.root(size).unwrap(), "{size}");
+            let proof = rows.inclusion_proof(size - 1, size).unwrap();
+            assert_eq!(proof, whole.inclusion_proof(size - 1, size).unwrap());
+        }
+        for tile in 0..4 {
+            assert_eq!(rows.tile(0, tile, 256, 1_200).unwrap(), whole.tile(0, tile, 256, 1_200).unwrap());
+        }
+        drop(rows);
+        let rows = Rows::open(&place, pruned()).unwrap();
+        assert_eq!((rows.size(), rows.root(1_200).unwrap()), (1_200, whole.root(1_200).unwrap()));
+        rows.truncate(0).unwrap();
+        rows.append(700, &all[700..]).unwrap();
+        assert_eq!(rows.root(1_200).unwrap(), whole.root(1_200).unwrap(), "what is above is made anew");
+    }
+
+    #[test]
     fn a_tile_is_served_only_as_far_as_the_tree_goes() {
         let directory = tempfile::tempdir().unwrap();
-        let rows = Rows::open(directory.path()).unwrap();
+        let rows = Rows::open(directory.path(), None).unwrap();
         rows.append(0, &leaves(300)).unwrap();
         assert_eq!(rows.tile(0, 0, 256, 300).unwrap().unwrap().len(), 256 * 32);
         assert_eq!(rows.tile(0, 1, 44, 300).unwrap().unwrap().len(), 44 * 32);

@@ -16,14 +16,14 @@ use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::index::{BlockPlace, Index, IndexError};
+use crate::index::{Index, IndexError};
 use crate::leaves::{Leaves, LeavesError};
 use crate::limits;
 use crate::log::{LogError, LogReader};
 use crate::proofs;
 use crate::room::Space;
 use crate::rows::{Rows, RowsError};
-use crate::stored::{Entries, entry_ids};
+use crate::stored::Entries;
 use crate::telemetry::Telemetry;
 
 pub use crate::stored::{StoredBlock, StoredEntry};
@@ -147,6 +147,9 @@ pub enum ReadError {
     /// The leaves give a proof that does not hold.
     #[error("the state's leaves on disk are damaged and are made anew at the next epoch's end: {0}")]
     StateProof(StateProofError),
+    /// The reading was erased.
+    #[error("the reading at log index {0} was erased by pruning; its hash stays in the log's tiles")]
+    Pruned(u64),
     /// Index and log do not agree.
     #[error(
         "the index names an entry that the log does not hold; delete the index directory and start again"
@@ -381,34 +384,7 @@ impl Shared {
             return Ok(None);
         }
         let place = self.index.block(height)?.ok_or(ReadError::Disagree)?;
-        Ok(Some(self.read_block(&place)?))
-    }
-
-    fn read_block(&self, place: &BlockPlace) -> Result<StoredBlock, ReadError> {
-        let block = self.log.read(place.position)?;
-        let time_unix_milliseconds = block.seal.time_unix_milliseconds;
-        let ids = entry_ids(&self.genesis.network, &block);
-        let seal = block.seal.encode();
-        let entries = block
-            .entries
-            .into_iter()
-            .chain(std::iter::once(seal))
-            .zip(ids)
-            .zip(place.first_index..)
-            .map(|((bytes, id), index)| StoredEntry {
-                id,
-                index,
-                height: place.height,
-                time_unix_milliseconds,
-                bytes,
-            })
-            .collect();
-        Ok(StoredBlock {
-            height: place.height,
-            first_index: place.first_index,
-            time_unix_milliseconds,
-            entries,
-        })
+        StoredBlock::read(self, &place).map(Some)
     }
 
     /// The receipt (C2SP tlog-proof) of an entry; `None` while it is not durable.

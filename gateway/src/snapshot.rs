@@ -51,6 +51,17 @@ pub fn write(
     let file = path(directory, height);
     let failed = |source| SnapshotWriteError { file: file.clone(), source };
     fs::create_dir_all(directory).map_err(failed)?;
+    let bytes = encode(genesis_hash, height, state);
+    data_dir::replace(&file, &bytes).map_err(failed)?;
+    for old in heights(directory).into_iter().rev().skip(limits::SNAPSHOTS_KEPT) {
+        // One that stays takes space and nothing else.
+        let _stays = fs::remove_file(path(directory, old));
+    }
+    Ok(())
+}
+
+/// The bytes of a snapshot's file.
+pub fn encode(genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + state.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_be_bytes());
@@ -59,12 +70,7 @@ pub fn write(
     bytes.extend_from_slice(&(state.len() as u64).to_be_bytes());
     bytes.extend_from_slice(&crc32c::crc32c(state).to_be_bytes());
     bytes.extend_from_slice(state);
-    data_dir::replace(&file, &bytes).map_err(failed)?;
-    for old in heights(directory).into_iter().rev().skip(limits::SNAPSHOTS_KEPT) {
-        // One that stays takes space and nothing else.
-        let _stays = fs::remove_file(path(directory, old));
-    }
-    Ok(())
+    bytes
 }
 
 /// Heights of the snapshots that lie in the directory, ascending; whether they can be read is another matter.
@@ -79,7 +85,11 @@ pub fn heights(directory: &Path) -> Vec<u64> {
 
 /// The state in the snapshot of `height`; `None` when it is missing, damaged or of another ledger.
 pub fn read(directory: &Path, genesis_hash: [u8; 32], height: u64) -> Option<Vec<u8>> {
-    let mut bytes = fs::read(path(directory, height)).ok()?;
+    decode(fs::read(path(directory, height)).ok()?, genesis_hash, height)
+}
+
+/// The state in the bytes of a snapshot's file; `None` when they are damaged or of another ledger.
+pub fn decode(mut bytes: Vec<u8>, genesis_hash: [u8; 32], height: u64) -> Option<Vec<u8>> {
     let (header, state) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let mut expected = Vec::with_capacity(HEADER_BYTES);
     expected.extend_from_slice(MAGIC);
@@ -95,7 +105,8 @@ pub fn read(directory: &Path, genesis_hash: [u8; 32], height: u64) -> Option<Vec
     Some(bytes)
 }
 
-fn path(directory: &Path, height: u64) -> PathBuf {
+/// The file of the snapshot of `height`.
+pub fn path(directory: &Path, height: u64) -> PathBuf {
     directory.join(format!("{height}.snapshot"))
 }
 

@@ -3,27 +3,28 @@
 //! The log is the truth. State, rows and index are brought to its end by replaying what follows the newest snapshot
 //! that they all hold.
 
+mod replay;
+
 use std::collections::HashMap;
 use std::path::Path;
 
-use devices::{DeviceId, SigningKey, TransactionId};
-use ledger::block::{Block, BlockResults};
+use devices::{DeviceId, SigningKey};
 use ledger::checkpoint::Checkpoint;
 use ledger::genesis::{Genesis, GenesisError};
 use ledger::note::{Note, NoteError};
-use ledger::replay::{Divergence, Trust};
+use ledger::replay::Divergence;
+use ledger::snapshot::SnapshotError;
 use ledger::state::State;
-use ledger::transaction::Outcome;
 
 use crate::clock;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::disk;
-use crate::index::{BlockEntry, BlockPlace, Index, IndexError};
+use crate::index::{Index, IndexError, Of};
 use crate::keys::{self, KeyFileError};
 use crate::limits;
-use crate::log::{Log, LogError, Position};
+use crate::log::{Log, LogError};
 use crate::rows::{Rows, RowsError};
-use crate::shared::{Durable, epoch_at};
+use crate::shared::Durable;
 use crate::snapshot;
 
 /// The data directory's content could not be opened or written.
@@ -50,6 +51,11 @@ pub enum StorageError {
     /// The checkpoint cannot be signed.
     #[error("the checkpoint cannot be signed: {0}")]
     Sign(#[from] NoteError),
+    /// The state that a pruned log begins with cannot be used.
+    #[error(
+        "the state at the pruned log's base cannot be used: {0}; restore the log directory from a backup"
+    )]
+    Base(#[from] SnapshotError),
     /// The log's blocks do not give what their seals say.
     #[error("the log contradicts itself: {0}; restore the log directory from a backup")]
     Diverged(#[from] Divergence),
@@ -143,26 +149,28 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
     if let Some(cut) = cut {
         tracing::warn!(file = %cut.file.display(), offset = cut.offset, bytes = cut.bytes, "a block torn by a crash was cut off the log's end; nothing acknowledged was in it");
     }
-    let rows = Rows::open(&directory.rows())?;
-    let index = Index::open(&directory.index(), genesis_hash)?;
+    let reader = log.reader();
+    let rows = Rows::open(&directory.rows(), replay::pruned_rows(&reader))?;
+    let of = Of { genesis_hash, first_height: reader.first_height() };
+    let index = Index::open(&directory.index(), of)?;
     if log.next_height() == 0 {
         begin_network(&genesis, &mut log)?;
     }
-    let restored = restore(&directory, &genesis, &log, &index);
+    let restored = replay::restore(&directory, &genesis, &log, &index);
     let index = match &restored {
         Some(_) => index,
         // The index has to hold everything from genesis, and what it holds now may be of another history.
         None => {
             drop(index);
-            Index::recreate(&directory.index(), genesis_hash)?
+            Index::recreate(&directory.index(), of)?
         }
     };
     let snapshot_height = restored.as_ref().map(State::height);
-    let (state, last, replayed) = replay(&genesis, restored, &log, &rows, &index)?;
+    let (state, last, replayed) = replay::replay(&genesis, restored, &reader, &rows, &index)?;
     if rows.size() != state.log_size() || rows.root(state.log_size())? != state.root() {
         tracing::warn!("the Merkle rows are damaged and are made anew from the log");
         rows.truncate(0)?;
-        rebuild_rows(&log, &rows)?;
+        replay::rebuild_rows(&reader, &rows)?;
     }
     check_against_checkpoint(&directory, &rows, &state)?;
     let checkpoint = sign(&state.checkpoint(), &validator)?;
@@ -243,91 +251,11 @@ fn begin_network(genesis: &Genesis, log: &mut Log) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// The newest snapshot that the log and the index both reach.
-fn restore(directory: &DataDir, genesis: &Genesis, log: &Log, index: &Index) -> Option<State> {
-    let flushed = index.flushed_height().ok().flatten()?;
-    // An index ahead of the log saw blocks that are gone.
-    let beyond = index.block(log.next_height()).ok()?;
-    if beyond.is_some() {
-        return None;
-    }
-    let snapshots = directory.snapshots();
-    snapshot::heights(&snapshots)
-        .into_iter()
-        .rev()
-        .filter(|height| *height <= flushed && *height < log.next_height())
-        .find_map(|height| {
-            let bytes = snapshot::read(&snapshots, genesis.hash(), height)?;
-            State::restore(genesis, &bytes).ok().filter(|state| state.height() == height)
-        })
-}
-
-/// What a start executed again: at most what one snapshot interval holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Replayed {
-    /// Blocks.
-    pub blocks: u64,
-    /// Bytes of their entries.
-    pub bytes: u64,
-}
-
-/// Brings state, rows and index to the log's end; gives the state and the last block's time, where one was executed.
-fn replay(
-    genesis: &Genesis,
-    restored: Option<State>,
-    log: &Log,
-    rows: &Rows,
-    index: &Index,
-) -> Result<(State, Option<u64>, Replayed), StorageError> {
-    let reader = log.reader();
-    let mut state = restored;
-    let blocks = match &state {
-        Some(state) => match index.block(state.height())? {
-            Some(place) => reader.blocks_from(place.position),
-            None => reader.blocks(),
-        },
-        None => reader.blocks(),
-    };
-    let (mut last, mut replayed) = (None, Replayed::default());
-    // What a crash left in the rows beyond the state is not known to be right; what it left out is appended.
-    rows.truncate(state.as_ref().map_or(0, State::log_size))?;
-    for block in blocks {
-        let (position, height, block) = block?;
-        let results = match &mut state {
-            Some(state) if height <= state.height() => continue,
-            Some(state) => state.replay(&block, Trust::OwnLog)?,
-            None => {
-                let (first, results) = State::replay_genesis(genesis, &block)?;
-                state = Some(first);
-                results
-            }
-        };
-        last = Some(results.time_unix_milliseconds);
-        replayed.blocks += 1;
-        replayed.bytes += block.entries.iter().map(|entry| entry.len() as u64).sum::<u64>();
-        if rows.size() >= results.first_index {
-            rows.append(results.first_index, &results.leaf_hashes)?;
-        }
-        put(index, genesis, position, &block, &results)?;
-    }
-    Ok((state.unwrap_or_else(|| State::genesis(genesis).0), last, replayed))
-}
-
-fn rebuild_rows(log: &Log, rows: &Rows) -> Result<(), StorageError> {
-    let mut first_index = 0;
-    for block in log.reader().blocks() {
-        let (_, _, block) = block?;
-        let seal = block.seal.encode();
-        let entries = block.entries.iter().chain(std::iter::once(&seal));
-        let leaves: Vec<_> = entries.map(|entry| ledger::merkle::leaf_hash(entry)).collect();
-        rows.append(first_index, &leaves)?;
-        first_index += leaves.len() as u64;
-    }
-    Ok(())
-}
-
 /// The last checkpoint that was signed, where one can be read: a file that a power failure left unreadable says nothing.
-fn promised(directory: &DataDir) -> Result<Option<Checkpoint>, StorageError> {
+///
+/// # Errors
+/// When there is one that cannot be read at all.
+pub fn promised(directory: &DataDir) -> Result<Option<Checkpoint>, StorageError> {
     let Some(text) = directory.checkpoint()? else { return Ok(None) };
     Ok(Note::parse(&text).ok().and_then(|note| Checkpoint::parse(&note.text).ok()))
 }
@@ -356,40 +284,7 @@ pub fn sign(checkpoint: &Checkpoint, validator: &SigningKey) -> Result<String, N
     checkpoint.sign(&checkpoint.origin, validator).map(|note| note.to_string())
 }
 
-/// Adds a block to the index.
-///
-/// # Errors
-/// When it could not be written.
-pub fn put(
-    index: &Index,
-    genesis: &Genesis,
-    position: Position,
-    block: &Block,
-    results: &BlockResults,
-) -> Result<(), IndexError> {
-    let mut ids: Vec<TransactionId> = results.outcomes.iter().map(Outcome::id).collect();
-    ids.push(TransactionId(block.seal.id()));
-    let reading = |outcome: &Outcome| match outcome {
-        Outcome::Reading { kid, index, .. } => Some((*kid, *index)),
-        Outcome::Instruction { .. } => None,
-    };
-    let readings: Vec<_> = results.outcomes.iter().filter_map(reading).collect();
-    index.put(&BlockEntry {
-        place: BlockPlace {
-            height: results.height,
-            position,
-            first_index: results.first_index,
-            entries: u32::try_from(results.leaf_hashes.len()).unwrap_or(u32::MAX),
-            time_unix_milliseconds: results.time_unix_milliseconds,
-        },
-        ids: &ids,
-        readings: &readings,
-        epoch: epoch_at(genesis, results.time_unix_milliseconds),
-        statements: &results.statements,
-        transfers: &results.transfers,
-        settlement: results.settlement.as_ref(),
-    })
-}
+pub use replay::{Replayed, put, put_pruned};
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use devices::TransactionId;
-use ledger::block::{Block, Entry};
+use ledger::block::{Block, Entry, Seal};
+use ledger::pruned::PrunedBlock;
 
 use crate::index::BlockPlace;
+use crate::log;
 use crate::shared::{ReadError, Shared};
 
 /// An entry of the log as it was stored, with its place.
@@ -32,8 +34,29 @@ pub struct StoredBlock {
     pub first_index: u64,
     /// Block time, Unix milliseconds.
     pub time_unix_milliseconds: u64,
-    /// Its transactions in order, then its seal.
+    /// Its transactions in order, without those that were erased; then its seal.
     pub entries: Vec<StoredEntry>,
+    /// Readings that pruning erased.
+    pub erased: u64,
+}
+
+impl StoredBlock {
+    /// Reads the block at a place.
+    pub(crate) fn read(shared: &Shared, place: &BlockPlace) -> Result<StoredBlock, ReadError> {
+        let PrunedOrWhole { entries, seal } = PrunedOrWhole::read(shared, place)?;
+        let time_unix_milliseconds = seal.time_unix_milliseconds;
+        let erased = entries.iter().filter(|entry| entry.is_none()).count() as u64;
+        let height = place.height;
+        let stored = |id, index, bytes| StoredEntry { id, index, height, time_unix_milliseconds, bytes };
+        let (network, seal_index) = (&shared.genesis.network, place.first_index + entries.len() as u64);
+        let kept = entries
+            .into_iter()
+            .zip(place.first_index..)
+            .filter_map(|(entry, index)| entry.map(|bytes| stored(entry_id(network, &bytes), index, bytes)));
+        let mut entries: Vec<StoredEntry> = kept.collect();
+        entries.push(stored(TransactionId(seal.id()), seal_index, seal.encode()));
+        Ok(StoredBlock { height, first_index: place.first_index, time_unix_milliseconds, entries, erased })
+    }
 }
 
 /// Reads entries one after another and holds the last block, because neighbours are mostly asked for together. Only
@@ -41,7 +64,27 @@ pub struct StoredBlock {
 pub(crate) struct Entries<'s> {
     shared: &'s Shared,
     place: Option<BlockPlace>,
-    block: Option<Block>,
+    block: Option<PrunedOrWhole>,
+}
+
+/// A block as the log holds it: whole, or what pruning left of it. The seal follows the entries.
+pub(crate) struct PrunedOrWhole {
+    /// The transactions in order; `None` where a reading was erased.
+    pub(crate) entries: Vec<Option<Vec<u8>>>,
+    /// What closes the block.
+    pub(crate) seal: Seal,
+}
+
+impl PrunedOrWhole {
+    /// Reads the block at a place.
+    pub(crate) fn read(shared: &Shared, place: &BlockPlace) -> Result<PrunedOrWhole, ReadError> {
+        if place.position.segment == log::HISTORY {
+            let PrunedBlock { entries, seal, .. } = shared.log.read_pruned(place.position)?;
+            return Ok(PrunedOrWhole { entries, seal });
+        }
+        let Block { entries, seal } = shared.log.read(place.position)?;
+        Ok(PrunedOrWhole { entries: entries.into_iter().map(Some).collect(), seal })
+    }
 }
 
 impl<'s> Entries<'s> {
@@ -68,12 +111,13 @@ impl<'s> Entries<'s> {
         let place = self.place(index)?;
         let block = match self.block.take() {
             Some(block) => block,
-            None => self.shared.log.read(place.position)?,
+            None => PrunedOrWhole::read(self.shared, &place)?,
         };
         let block = self.block.insert(block);
         let offset = usize::try_from(index - place.first_index).map_err(|_| ReadError::Disagree)?;
         let (id, bytes) = match block.entries.get(offset) {
-            Some(bytes) => (entry_id(&self.shared.genesis.network, bytes), bytes.clone()),
+            Some(Some(bytes)) => (entry_id(&self.shared.genesis.network, bytes), bytes.clone()),
+            Some(None) => return Err(ReadError::Pruned(index)),
             None => (TransactionId(block.seal.id()), block.seal.encode()),
         };
         Ok(StoredEntry {
@@ -112,14 +156,8 @@ impl<'s> EntryIds<'s> {
     }
 }
 
-/// The ids of a stored block's transactions in order, then its seal's.
-pub fn entry_ids(network: &str, block: &Block) -> Vec<TransactionId> {
-    let seal = TransactionId(block.seal.id());
-    block.entries.iter().map(|bytes| entry_id(network, bytes)).chain(std::iter::once(seal)).collect()
-}
-
 /// The id of a stored transaction.
-fn entry_id(network: &str, bytes: &[u8]) -> TransactionId {
+pub(crate) fn entry_id(network: &str, bytes: &[u8]) -> TransactionId {
     match Entry::decode(bytes) {
         Some(Entry::Reading(reading)) => reading.transaction_id(network),
         Some(Entry::Instruction(instruction)) => instruction.transaction_id(network),

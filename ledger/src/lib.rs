@@ -36,6 +36,7 @@ pub mod ownership;
 pub mod preview;
 pub mod proof_text;
 pub mod proven;
+pub mod pruned;
 mod quality;
 pub mod receipt;
 pub mod registry;

@@ -2,7 +2,7 @@
 
 use crate::cell::Cell;
 use crate::copies::{Sender, originals};
-use crate::encoding::{Written, write_wide};
+use crate::encoding::{Read, Written, array_of, encoded, read_wide, write_wide};
 use crate::factor::Disagreement;
 use crate::neighbours::{Neighbour, disagreements};
 use crate::quality::{Findings, Judgement};
@@ -16,7 +16,7 @@ use crate::tariff::{Quantity, Tariff};
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
-use devices::cbor::Writer;
+use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
 
 /// What the statements of an epoch come to: due − withheld by cells − withheld by the pool = paid, and
@@ -46,6 +46,31 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// The settlement in deterministic CBOR; the seal's results root is over it too.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encoded(|writer| self.write(writer))
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        array_of(reader, 11)?;
+        if reader.text()? != "settlement" {
+            return Err(DecodeError::Unexpected);
+        }
+        Ok(Self {
+            first_epoch: reader.unsigned()?,
+            last_epoch: reader.unsigned()?,
+            tariff_version: reader.unsigned_32()?,
+            statements: reader.unsigned()?,
+            pool_before_microtokens: reader.unsigned()?,
+            due_microtokens: read_wide(reader)?,
+            withheld_by_cells_microtokens: read_wide(reader)?,
+            withheld_by_pool_microtokens: read_wide(reader)?,
+            paid_microtokens: reader.unsigned()?,
+            remainder_microtokens: reader.unsigned()?,
+        })
+    }
+
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Written {
         writer.array_header(11)?;
         writer.text("settlement")?;

@@ -11,9 +11,11 @@ use serde_json::json;
 
 use super::output;
 use super::source::{self, Source};
-use crate::audit::{Audit, Findings};
+use crate::audit::{Audit, Findings, PrunedAudit};
 use crate::client::Client;
 use crate::clock;
+use crate::http::instant::rfc3339;
+use crate::log::LogReader;
 
 /// Executes the whole log again from genesis and names the first entry that differs
 ///
@@ -54,6 +56,18 @@ pub fn audit_directory(
     audit(&Source::directory(data, believed)?, progress)
 }
 
+/// Audits what stays before the base of a pruned log.
+fn audit_pruned(log: &LogReader, genesis: &Genesis, base_state: &[u8]) -> anyhow::Result<PrunedAudit> {
+    let mut audit = PrunedAudit::new(genesis, base_state)?;
+    for step in log.history() {
+        let (position, block) = step?;
+        let leaves = log.pruned_leaves(audit.next_index(), block.entries.len() + 1)?;
+        let place = format!("{} at byte {}", log.path(position.segment).display(), position.offset);
+        audit.take(&place, &block, &leaves)?;
+    }
+    Ok(audit)
+}
+
 /// Audits a node by nothing but its tlog-tiles.
 ///
 /// # Errors
@@ -68,7 +82,12 @@ pub fn audit_node(
 
 fn audit(source: &Source, progress: &mut Progress) -> anyhow::Result<Findings> {
     let mut audit = Audit::new(source.genesis.clone(), &source.checkpoint)?;
-    source.each(audit.promised(), |located| {
+    if let Some(log) = source.pruned()
+        && let Some(state) = log.base_state()?
+    {
+        audit.begin_behind(audit_pruned(log, &source.genesis, &state)?)?;
+    }
+    source.each_whole(audit.promised(), |located| {
         audit.take(located)?;
         progress.show(audit.findings(), audit.promised());
         Ok(ControlFlow::Continue(()))
@@ -89,8 +108,29 @@ fn report(findings: &Findings, elapsed: Duration, as_json: bool) -> anyhow::Resu
             "paid_microtokens": paid.to_string(),
             "issued_microtokens": findings.issued_microtokens.to_string(),
             "root": hex::encode(findings.root),
+            "pruned": findings.pruned.map(|pruned| json!({
+                "blocks": pruned.blocks,
+                "entries": pruned.entries,
+                "erased_readings": pruned.erased_readings,
+                "instructions": pruned.instructions,
+                "statements": pruned.statements,
+                "paid_microtokens": pruned.paid_microtokens.to_string(),
+                "settled_epochs": pruned.settled_epochs,
+                "time": rfc3339(pruned.time_unix_milliseconds),
+            })),
             "milliseconds": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         }));
+    }
+    if let Some(pruned) = &findings.pruned {
+        output::line(format!(
+            "pruned before {}: the hashes of {} entries lead to every root, {} statements and {} instructions hold; no \
+             longer verifiable: the signatures of {} erased readings, and what they earned",
+            rfc3339(pruned.time_unix_milliseconds),
+            pruned.entries,
+            pruned.statements,
+            pruned.instructions,
+            pruned.erased_readings
+        ))?;
     }
     let paid = Tokens(u64::try_from(paid).unwrap_or(u64::MAX));
     output::line(format!(

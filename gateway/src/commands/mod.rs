@@ -17,6 +17,7 @@ pub mod health;
 pub mod key;
 pub mod output;
 pub mod proof;
+pub mod prune;
 pub mod receipt;
 pub mod send;
 pub mod source;
@@ -49,6 +50,7 @@ enum Command {
     Consistency(consistency::Arguments),
     Verify(verify::Arguments),
     Audit(audit::Arguments),
+    Prune(prune::Arguments),
     Fleet(fleet::Arguments),
     Bench(bench::Arguments),
     Health(health::Arguments),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Consistency(arguments) => consistency::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Prune(arguments) => prune::run(&arguments),
         Command::Fleet(arguments) => fleet::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Health(arguments) => health::run(&arguments),

@@ -12,6 +12,7 @@ use ledger::tiles::{TilePath, TileRow};
 use crate::audit::{Audit, Located};
 use crate::client::Client;
 use crate::data_dir::DataDir;
+use crate::http::instant::rfc3339;
 use crate::limits::NAMED_FILE_BYTES_MAX;
 use crate::log::LogReader;
 
@@ -79,7 +80,7 @@ impl Source {
         let checkpoint = directory.checkpoint()?;
         let checkpoint =
             checkpoint.with_context(|| format!("{} holds no signed checkpoint", data.display()))?;
-        let log = LogReader::open(&directory.log(), genesis.hash());
+        let log = LogReader::open(&directory.log(), genesis.hash())?;
         Ok(Source { genesis, checkpoint, place: Place::Directory(log) })
     }
 
@@ -105,11 +106,35 @@ impl Source {
         Ok(Audit::new(self.genesis.clone(), &self.checkpoint)?.promised())
     }
 
+    /// The log, where it was pruned and so does not begin with genesis.
+    pub fn pruned(&self) -> Option<&LogReader> {
+        match &self.place {
+            Place::Directory(log) if log.base().is_some() => Some(log),
+            _ => None,
+        }
+    }
+
     /// Hands every block on in order, from genesis to the checkpoint of `size` entries, until `take` breaks off.
     ///
     /// # Errors
-    /// When a block cannot be read, or what `take` says.
+    /// When a block cannot be read or its readings were erased, or what `take` says.
     pub fn each(
+        &self,
+        size: u64,
+        take: impl FnMut(Located) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        if let Some(base) = self.pruned().and_then(LogReader::base) {
+            let time = rfc3339(base.time_unix_milliseconds);
+            bail!("the readings of before {time} were pruned: nothing can be computed from genesis again");
+        }
+        self.each_whole(size, take)
+    }
+
+    /// The same of whole blocks only: those of a pruned log begin behind its base.
+    ///
+    /// # Errors
+    /// When a block cannot be read, or what `take` says.
+    pub fn each_whole(
         &self,
         size: u64,
         mut take: impl FnMut(Located) -> anyhow::Result<ControlFlow<()>>,

@@ -28,8 +28,11 @@ pub struct Block {
     seal_transaction: String,
     /// What the seal says.
     seal: SealBody,
-    /// Its transactions in order; the seal follows them in the log.
+    /// Its transactions in order, without those that were erased; the seal follows them in the log.
     entries: Vec<BlockEntry>,
+    /// Readings that pruning erased; their hashes stay in the log's tiles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<u64>,
 }
 
 /// A transaction of a block.
@@ -85,6 +88,7 @@ fn describe(shared: &Shared, mut block: StoredBlock) -> Result<Block, Problem> {
         log_size: last.index.saturating_add(1),
         seal_transaction: last.id.to_string(),
         seal: SealBody::from(&seal),
+        pruned: Some(block.erased).filter(|erased| *erased > 0),
         entries: block.entries.iter().map(|entry| entry_of(shared, entry)).collect(),
     })
 }

@@ -8,6 +8,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::shared::ReadError;
+
 /// The media type of RFC 9457 §3.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -56,6 +58,14 @@ impl Problem {
     /// 404: nothing durable stands there.
     pub fn not_found(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// What could not be read: 410 for what pruning erased, 500 for anything else.
+    pub fn unreadable(cause: ReadError) -> Problem {
+        match cause {
+            ReadError::Pruned(_) => Problem::new(StatusCode::GONE, cause.to_string()).with_reason("pruned"),
+            other => Problem::internal(other),
+        }
     }
 
     /// 500: the node could not read its own records. The cause is logged, never shown to the network.

@@ -51,6 +51,17 @@ impl RefusedCounts {
     }
 }
 
+/// The part of the log whose readings were erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PrunedPart {
+    /// Height of the block up to which readings were erased; it closed an epoch.
+    height: u64,
+    /// Entries up to and with that block.
+    entries: u64,
+    /// Time of that block.
+    time: String,
+}
+
 /// The space where the data directory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Disk {
@@ -101,6 +112,9 @@ pub struct Status {
     accepting: bool,
     /// Disk space.
     disk: Disk,
+    /// What was pruned; absent when everything is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<PrunedPart>,
     /// The program's version.
     version: &'static str,
 }
@@ -132,6 +146,11 @@ fn describe(shared: &Shared) -> Status {
         earned_epoch: Amount::new(figures.estimate_microtokens),
         accepting: !space.full,
         disk: Disk { full: space.full, free_bytes: space.free_bytes, reserve_bytes: space.reserve_bytes },
+        pruned: shared.log.base().map(|base| PrunedPart {
+            height: base.height,
+            entries: base.entries,
+            time: rfc3339(base.time_unix_milliseconds),
+        }),
         version: env!("CARGO_PKG_VERSION"),
     }
 }

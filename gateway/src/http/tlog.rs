@@ -34,6 +34,7 @@ pub async fn checkpoint(State(door): State<Door>) -> Response {
         (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "readings in it were erased by pruning", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn tile(
     State(door): State<Door>,
@@ -91,7 +92,7 @@ fn bytes(shared: &Shared, path: TilePath) -> Result<Vec<u8>, Problem> {
             tile.map_err(Problem::internal)?.ok_or_else(absent)
         }
         TileRow::Entries => {
-            let entries = shared.entries(start, u64::from(path.width)).map_err(Problem::internal)?;
+            let entries = shared.entries(start, u64::from(path.width)).map_err(Problem::unreadable)?;
             tiles::entry_bundle(entries.into_iter().map(|entry| entry.bytes)).map_err(Problem::internal)
         }
     }

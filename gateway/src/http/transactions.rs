@@ -15,7 +15,7 @@ use super::entry::{self, Said};
 use super::instant::rfc3339;
 use super::problem::Problem;
 use crate::limits::{HTTP_BODY_BYTES_MAX, QUERY_ITEMS_DEFAULT};
-use crate::shared::SubmitError;
+use crate::shared::{Shared, SubmitError};
 use crate::stored::EntryIds;
 
 /// A durable entry of the log, decoded.
@@ -46,8 +46,17 @@ fn id_of(text: &str) -> Result<TransactionId, Problem> {
     door::named("transaction id", text)
 }
 
-fn absent(id: &TransactionId) -> Problem {
-    Problem::not_found(format!("no durable entry has the id {id}; one that was just sent takes a moment"))
+/// The ids of erased readings are not kept: whoever asks for one is told that it may be one of them.
+fn absent(shared: &Shared, id: &TransactionId) -> Problem {
+    let sentence = format!("no durable entry has the id {id}; one that was just sent takes a moment");
+    match shared.log.base() {
+        None => Problem::not_found(sentence),
+        Some(base) => Problem::not_found(format!(
+            "{sentence}, and readings of before {} were pruned: their receipts still verify",
+            rfc3339(base.time_unix_milliseconds)
+        ))
+        .with_reason("pruned"),
+    }
 }
 
 /// A durable entry of the log, decoded
@@ -62,7 +71,7 @@ pub async fn transaction(
 ) -> Result<Json<Transaction>, Problem> {
     let id = id_of(&id)?;
     door.query(move |shared| {
-        let entry = shared.transaction(&id).map_err(Problem::internal)?.ok_or_else(|| absent(&id))?;
+        let entry = shared.transaction(&id).map_err(Problem::internal)?.ok_or_else(|| absent(shared, &id))?;
         let corrections = shared.index.corrections_of(entry.index, QUERY_ITEMS_DEFAULT);
         let mut ids = EntryIds::new(shared);
         let corrections = corrections.map_err(Problem::internal)?;
@@ -91,7 +100,9 @@ pub async fn transaction(
 pub async fn receipt(State(door): State<Door>, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     let receipt = door
-        .query(move |shared| shared.receipt(&id).map_err(Problem::internal)?.ok_or_else(|| absent(&id)))
+        .query(move |shared| {
+            shared.receipt(&id).map_err(Problem::internal)?.ok_or_else(|| absent(shared, &id))
+        })
         .await?;
     let mut response = receipt.into_response();
     let headers = response.headers_mut();

@@ -14,9 +14,14 @@ fn id(number: u64) -> TransactionId {
     TransactionId(bytes)
 }
 
+fn of(genesis: u8) -> Of {
+    Of { genesis_hash: [genesis; 32], first_height: 0 }
+}
+
 fn put(index: &Index, height: u64, entries: u32, epoch: u64) {
     let first_index = height * u64::from(entries);
-    let ids: Vec<TransactionId> = (first_index..first_index + u64::from(entries)).map(id).collect();
+    let ids: Vec<_> =
+        (first_index..first_index + u64::from(entries)).map(|index| (id(index), index)).collect();
     let place = BlockPlace {
         height,
         position: Position { segment: 1, offset: height * 100 },
@@ -48,7 +53,7 @@ fn put(index: &Index, height: u64, entries: u32, epoch: u64) {
 #[test]
 fn blocks_ids_readings_and_transfers_are_found() {
     let directory = tempfile::tempdir().unwrap();
-    let index = Index::open(&directory.path().join("index"), [1; 32]).unwrap();
+    let index = Index::open(&directory.path().join("index"), of(1)).unwrap();
     assert_eq!(index.flushed_height().unwrap(), None);
     for height in 0..20 {
         put(&index, height, 4, height / 10);
@@ -75,7 +80,7 @@ fn blocks_ids_readings_and_transfers_are_found() {
 #[test]
 fn a_moment_leads_to_the_first_block_of_it_or_after() {
     let directory = tempfile::tempdir().unwrap();
-    let index = Index::open(&directory.path().join("index"), [1; 32]).unwrap();
+    let index = Index::open(&directory.path().join("index"), of(1)).unwrap();
     assert_eq!((index.height_at(5).unwrap(), index.first_index_at(5).unwrap()), (0, u64::MAX));
     for height in 0..20 {
         put(&index, height, 4, 0);
@@ -91,13 +96,13 @@ fn a_moment_leads_to_the_first_block_of_it_or_after() {
 fn what_was_flushed_is_there_after_a_restart_and_putting_it_again_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index");
-    let index = Index::open(&path, [1; 32]).unwrap();
+    let index = Index::open(&path, of(1)).unwrap();
     for height in 0..6 {
         put(&index, height, 3, 0);
     }
     index.flush(5, &[(DEVICE, [1, 0, 0, 0, 2, 0, 0, 0])]).unwrap();
     drop(index);
-    let index = Index::open(&path, [1; 32]).unwrap();
+    let index = Index::open(&path, of(1)).unwrap();
     assert_eq!(index.flushed_height().unwrap(), Some(5));
     assert_eq!(index.refused().unwrap()[&DEVICE], [1, 0, 0, 0, 2, 0, 0, 0]);
     for height in 2..6 {
@@ -112,7 +117,7 @@ fn what_was_flushed_is_there_after_a_restart_and_putting_it_again_changes_nothin
 fn ids_are_found_after_many_blocks_were_merged_into_runs() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index");
-    let index = Index::open(&path, [1; 32]).unwrap();
+    let index = Index::open(&path, of(1)).unwrap();
     let blocks = 2 * limits::INDEX_RUN_BLOCKS as u64 + 10;
     for height in 0..blocks {
         put(&index, height, 2, 0);
@@ -123,7 +128,7 @@ fn ids_are_found_after_many_blocks_were_merged_into_runs() {
     }
     index.flush(blocks - 1, &[]).unwrap();
     drop(index);
-    let index = Index::open(&path, [1; 32]).unwrap();
+    let index = Index::open(&path, of(1)).unwrap();
     assert_eq!(index.find(&id(1)).unwrap(), [1]);
     assert_eq!(index.find(&id(blocks * 2 - 1)).unwrap(), [blocks * 2 - 1]);
 }
@@ -132,16 +137,16 @@ fn ids_are_found_after_many_blocks_were_merged_into_runs() {
 fn an_index_that_is_foreign_damaged_or_marked_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index");
-    let index = Index::open(&path, [1; 32]).unwrap();
+    let index = Index::open(&path, of(1)).unwrap();
     put(&index, 0, 2, 0);
     index.flush(0, &[]).unwrap();
     drop(index);
-    let foreign = Index::open(&path, [2; 32]).unwrap();
+    let foreign = Index::open(&path, of(2)).unwrap();
     assert_eq!(foreign.flushed_height().unwrap(), None);
     foreign.flush(0, &[]).unwrap();
     foreign.mark_for_rebuild();
     drop(foreign);
-    let marked = Index::open(&path, [2; 32]).unwrap();
+    let marked = Index::open(&path, of(2)).unwrap();
     assert_eq!(marked.flushed_height().unwrap(), None);
     drop(marked);
     for entry in fs::read_dir(&path).unwrap() {
@@ -150,6 +155,6 @@ fn an_index_that_is_foreign_damaged_or_marked_is_made_anew() {
             fs::write(file, b"not sled").unwrap();
         }
     }
-    let damaged = Index::open(&path, [2; 32]).unwrap();
+    let damaged = Index::open(&path, of(2)).unwrap();
     assert_eq!(damaged.flushed_height().unwrap(), None);
 }

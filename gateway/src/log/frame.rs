@@ -1,6 +1,7 @@
 //! The bytes of the block log: segment header, frame header and a block's payload.
 
 use ledger::block::{Block, Seal};
+use ledger::pruned::PrunedBlock;
 
 use super::{FORMAT_VERSION, LogError};
 use crate::limits;
@@ -9,22 +10,52 @@ use crate::limits;
 pub const SEGMENT_HEADER_BYTES: usize = 64;
 /// Bytes of a frame's header.
 pub const FRAME_HEADER_BYTES: usize = 24;
-/// First bytes of a segment.
-const SEGMENT_MAGIC: &[u8; 8] = b"LAMPLOG\n";
-/// First bytes of a frame.
-pub const FRAME_MAGIC: &[u8; 4] = b"LBLK";
+/// What a file is: how it and its frames begin, and how long a frame may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole blocks.
+    Segment,
+    /// What stays of pruned blocks.
+    History,
+}
 
-/// The header of a segment.
-pub fn segment_header(
+impl Kind {
+    /// First bytes of the file.
+    const fn file_magic(self) -> &'static [u8; 8] {
+        match self {
+            Kind::Segment => b"LAMPLOG\n",
+            Kind::History => b"LAMPHIS\n",
+        }
+    }
+
+    /// First bytes of a frame.
+    pub const fn frame_magic(self) -> &'static [u8; 4] {
+        match self {
+            Kind::Segment => b"LBLK",
+            Kind::History => b"LHIS",
+        }
+    }
+
+    const fn payload_bytes_max(self) -> usize {
+        match self {
+            Kind::Segment => limits::FRAME_BYTES_MAX,
+            Kind::History => limits::HISTORY_FRAME_BYTES_MAX,
+        }
+    }
+}
+
+/// The header of a segment, or of a history: then the number is 0 and the height that of its last block.
+pub fn file_header(
+    kind: Kind,
     segment: u32,
-    first_height: u64,
+    height: u64,
     genesis_hash: &[u8; 32],
 ) -> [u8; SEGMENT_HEADER_BYTES] {
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
-    bytes[..8].copy_from_slice(SEGMENT_MAGIC);
+    bytes[..8].copy_from_slice(kind.file_magic());
     bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_be_bytes());
     bytes[12..16].copy_from_slice(&segment.to_be_bytes());
-    bytes[16..24].copy_from_slice(&first_height.to_be_bytes());
+    bytes[16..24].copy_from_slice(&height.to_be_bytes());
     bytes[24..56].copy_from_slice(genesis_hash);
     let checksum = crc32c::crc32c(&bytes[..60]);
     bytes[60..].copy_from_slice(&checksum.to_be_bytes());
@@ -42,9 +73,9 @@ pub enum SegmentHeader {
     Broken,
 }
 
-/// Reads a segment's header.
-pub fn decode_segment_header(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> SegmentHeader {
-    if &bytes[..8] != SEGMENT_MAGIC || crc32c::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
+/// Reads a segment's or a history's header.
+pub fn decode_file_header(kind: Kind, bytes: &[u8; SEGMENT_HEADER_BYTES]) -> SegmentHeader {
+    if &bytes[..8] != kind.file_magic() || crc32c::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
         return SegmentHeader::Broken;
     }
     let version = u32_at(bytes, 8);
@@ -68,12 +99,12 @@ pub struct Header {
 
 impl Header {
     /// Reads a header; `None` when it is damaged.
-    pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES]) -> Option<Header> {
-        if &bytes[..4] != FRAME_MAGIC || crc32c::crc32c(&bytes[..20]) != u32_at(bytes, 20) {
+    pub fn decode(kind: Kind, bytes: &[u8; FRAME_HEADER_BYTES]) -> Option<Header> {
+        if &bytes[..4] != kind.frame_magic() || crc32c::crc32c(&bytes[..20]) != u32_at(bytes, 20) {
             return None;
         }
         let payload_bytes = usize::try_from(u32_at(bytes, 12)).ok()?;
-        (payload_bytes <= limits::FRAME_BYTES_MAX).then(|| Header {
+        (payload_bytes <= kind.payload_bytes_max()).then(|| Header {
             height: u64_at(bytes, 4),
             payload_bytes,
             checksum: u32_at(bytes, 16),
@@ -102,10 +133,23 @@ pub fn encode(height: u64, block: &Block) -> Result<Vec<u8>, LogError> {
         frame.extend_from_slice(&u16::try_from(entry.len()).map_err(|_| too_large())?.to_be_bytes());
         frame.extend_from_slice(entry);
     }
+    close(Kind::Segment, height, frame)
+}
+
+/// The whole frame of what stays of a pruned block.
+pub fn encode_pruned(block: &PrunedBlock) -> Result<Vec<u8>, LogError> {
+    let mut frame = vec![0; FRAME_HEADER_BYTES];
+    frame.extend_from_slice(&block.encode());
+    close(Kind::History, block.seal.height, frame)
+}
+
+/// Fills in the header before a payload.
+fn close(kind: Kind, height: u64, mut frame: Vec<u8>) -> Result<Vec<u8>, LogError> {
     let payload = &frame[FRAME_HEADER_BYTES..];
-    let length = u32::try_from(payload.len()).map_err(|_| too_large())?;
+    let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= kind.payload_bytes_max());
+    let length = length.ok_or(LogError::TooLarge { height, bytes: payload.len() })?;
     let checksum = crc32c::crc32c(payload);
-    frame[..4].copy_from_slice(FRAME_MAGIC);
+    frame[..4].copy_from_slice(kind.frame_magic());
     frame[4..12].copy_from_slice(&height.to_be_bytes());
     frame[12..16].copy_from_slice(&length.to_be_bytes());
     frame[16..20].copy_from_slice(&checksum.to_be_bytes());

@@ -7,7 +7,7 @@ use ledger::block::Block;
 
 use crate::disk::DiskFile;
 
-use super::frame::{self, FRAME_HEADER_BYTES, Header, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::frame::{self, FRAME_HEADER_BYTES, Header, Kind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::{LogError, LogReader, Position};
 
 /// Bytes that are read at once.
@@ -51,7 +51,8 @@ impl Read for FromTo {
 
 impl Blocks {
     pub(super) fn new(reader: LogReader) -> Blocks {
-        Blocks { reader, segments: None, open: None, start: None, next_height: Some(0), ended: false }
+        let first = reader.first_height();
+        Blocks { reader, segments: None, open: None, start: None, next_height: Some(first), ended: false }
     }
 
     pub(super) fn starting_at(reader: LogReader, position: Position) -> Blocks {
@@ -93,7 +94,7 @@ impl Blocks {
         let last = self.segments.as_ref().is_none_or(Vec::is_empty);
         let path = self.reader.path(segment);
         let io = |error| LogError::io(&path, error);
-        let file = self.reader.disk.open(&super::name(segment)).map_err(io)?;
+        let file = self.reader.disk.open(&self.reader.name(segment)).map_err(io)?;
         let bytes = file.length().map_err(io)?;
         let mut header = [0; SEGMENT_HEADER_BYTES];
         let read = file.read_at(&mut header, 0);
@@ -101,7 +102,7 @@ impl Blocks {
         let found = if torn {
             SegmentHeader::Broken
         } else {
-            read.map(|()| frame::decode_segment_header(&header)).map_err(io)?
+            read.map(|()| frame::decode_file_header(Kind::Segment, &header)).map_err(io)?
         };
         match found {
             SegmentHeader::Ours { segment: number, genesis_hash, first_height } => {
@@ -146,7 +147,9 @@ impl Open {
         let io = |error| LogError::io(&self.path, error);
         let mut header = [0; FRAME_HEADER_BYTES];
         self.file.read_exact(&mut header).map_err(io)?;
-        let Some(header) = Header::decode(&header) else { return Ok(Err("the frame's header is damaged")) };
+        let Some(header) = Header::decode(Kind::Segment, &header) else {
+            return Ok(Err("the frame's header is damaged"));
+        };
         if header.payload_bytes as u64 > left - FRAME_HEADER_BYTES as u64 {
             return Ok(Err("the block is incomplete"));
         }
@@ -186,9 +189,9 @@ fn holds_whole_frame(bytes: &[u8]) -> bool {
     bytes
         .windows(FRAME_HEADER_BYTES)
         .enumerate()
-        .filter(|(_, window)| window.starts_with(frame::FRAME_MAGIC))
+        .filter(|(_, window)| window.starts_with(Kind::Segment.frame_magic()))
         .any(|(at, window)| {
-            let header = window.first_chunk().and_then(Header::decode);
+            let header = window.first_chunk().and_then(|bytes| Header::decode(Kind::Segment, bytes));
             header.is_some_and(|header| {
                 let payload =
                     bytes.get(at + FRAME_HEADER_BYTES..).and_then(|rest| rest.get(..header.payload_bytes));

@@ -1,6 +1,7 @@
 //! The log's claims: what was appended is read back, a torn tail is cut, damage is named.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use ledger::block::{Block, Seal};
@@ -31,14 +32,18 @@ fn filled(directory: &Path, blocks: u64) -> Vec<Position> {
 }
 
 fn heights(directory: &Path) -> Result<Vec<u64>, LogError> {
-    LogReader::open(directory, [7; 32]).blocks().map(|block| block.map(|(_, height, _)| height)).collect()
+    LogReader::open(directory, [7; 32])
+        .unwrap()
+        .blocks()
+        .map(|block| block.map(|(_, height, _)| height))
+        .collect()
 }
 
 #[test]
 fn blocks_read_back_by_position_and_in_order() {
     let directory = tempfile::tempdir().unwrap();
     let positions = filled(directory.path(), 5);
-    let reader = LogReader::open(directory.path(), [7; 32]);
+    let reader = LogReader::open(directory.path(), [7; 32]).unwrap();
     for (height, position) in (0..).zip(&positions) {
         assert_eq!(reader.read(*position).unwrap(), block(height));
     }
@@ -51,7 +56,7 @@ fn blocks_read_back_by_position_and_in_order() {
 fn a_tail_torn_at_any_byte_is_cut_back_to_the_last_whole_block() {
     let directory = tempfile::tempdir().unwrap();
     let positions = filled(directory.path(), 3);
-    let file = LogReader::open(directory.path(), [7; 32]).path(1);
+    let file = LogReader::open(directory.path(), [7; 32]).unwrap().path(1);
     let whole = fs::read(&file).unwrap();
     let last = positions[2].offset as usize;
     for length in last..whole.len() {
@@ -77,7 +82,7 @@ fn a_tail_torn_at_any_byte_is_cut_back_to_the_last_whole_block() {
 fn a_last_block_of_which_pages_were_lost_is_cut() {
     let directory = tempfile::tempdir().unwrap();
     let positions = filled(directory.path(), 3);
-    let file = LogReader::open(directory.path(), [7; 32]).path(1);
+    let file = LogReader::open(directory.path(), [7; 32]).unwrap().path(1);
     let mut bytes = fs::read(&file).unwrap();
     bytes[positions[2].offset as usize..].fill(0);
     fs::write(&file, bytes).unwrap();
@@ -92,7 +97,7 @@ fn a_last_block_of_which_pages_were_lost_is_cut() {
 fn one_altered_byte_before_the_last_block_refuses_with_file_and_offset() {
     let directory = tempfile::tempdir().unwrap();
     let positions = filled(directory.path(), 4);
-    let file = LogReader::open(directory.path(), [7; 32]).path(1);
+    let file = LogReader::open(directory.path(), [7; 32]).unwrap().path(1);
     let whole = fs::read(&file).unwrap();
     for at in 0..positions[3].offset as usize {
         let mut bytes = whole.clone();
@@ -112,7 +117,7 @@ fn one_altered_byte_before_the_last_block_refuses_with_file_and_offset() {
 fn an_altered_byte_in_the_last_block_is_seen_by_a_reader() {
     let directory = tempfile::tempdir().unwrap();
     let positions = filled(directory.path(), 2);
-    let file = LogReader::open(directory.path(), [7; 32]).path(1);
+    let file = LogReader::open(directory.path(), [7; 32]).unwrap().path(1);
     let whole = fs::read(&file).unwrap();
     for at in positions[1].offset as usize..whole.len() {
         let mut bytes = whole.clone();
@@ -133,7 +138,7 @@ fn a_log_of_another_genesis_is_foreign() {
 fn a_missing_segment_is_named() {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path(), 1);
-    let reader = LogReader::open(directory.path(), [7; 32]);
+    let reader = LogReader::open(directory.path(), [7; 32]).unwrap();
     fs::rename(reader.path(1), reader.path(2)).unwrap();
     let error = Log::open(directory.path(), [7; 32], 0).unwrap_err();
     assert!(error.to_string().contains("00000001.segment"), "{error}");
@@ -143,7 +148,7 @@ fn a_missing_segment_is_named() {
 fn a_newer_format_is_refused_with_its_version() {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path(), 1);
-    let file = LogReader::open(directory.path(), [7; 32]).path(1);
+    let file = LogReader::open(directory.path(), [7; 32]).unwrap().path(1);
     let mut bytes = fs::read(&file).unwrap();
     bytes[11] = FORMAT_VERSION as u8 + 1;
     let checksum = crc32c::crc32c(&bytes[..60]);
@@ -158,7 +163,7 @@ fn a_newer_format_is_refused_with_its_version() {
 fn a_segment_whose_creation_was_torn_is_made_again() {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path(), 2);
-    let file = LogReader::open(directory.path(), [7; 32]).path(2);
+    let file = LogReader::open(directory.path(), [7; 32]).unwrap().path(2);
     fs::write(&file, b"LAMP").unwrap();
     let (mut log, cut) = Log::open(directory.path(), [7; 32], 0).unwrap();
     assert_eq!(cut.map(|cut| cut.offset), Some(0));

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use devices::TransactionId;
 use ledger::instruction::Instruction;
 use tempfile::TempDir;
 
@@ -197,7 +198,7 @@ fn a_log_that_lost_an_acknowledged_end_refuses() {
     let Err(error) = world.open() else { panic!("acknowledged readings are missing") };
     assert!(matches!(error, StorageError::Log(LogError::Broken { .. })), "{error}");
     assert_eq!(fs::read(&file).unwrap(), torn, "nothing was cut");
-    let reader = crate::log::LogReader::open(&world.path().join("log"), world.genesis().hash());
+    let reader = crate::log::LogReader::open(&world.path().join("log"), world.genesis().hash()).unwrap();
     let last = reader.blocks().filter_map(Result::ok).last().unwrap().0;
     fs::write(&file, &bytes[..last.offset as usize]).unwrap();
     let Err(error) = world.open() else { panic!("acknowledged readings are missing") };

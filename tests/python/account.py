@@ -85,13 +85,21 @@ def refused(reason, key, *instruction):
     DONE.append({"name": instruction[0], "refused": reason})
 
 
+def tolerance(neighbours):
+    """Four numbers for a ratio, one for a difference."""
+    if "difference" in neighbours:
+        return [neighbours["difference"]["level_max"]]
+    names = ["level_min_permille", "level_max_permille", "ends_max_permille", "thirds_max_permille"]
+    return [neighbours["ratio"][name] for name in names]
+
+
 def tariff(node):
     """The next version of the tariff in force, twice as dear."""
     with urllib.request.urlopen(f"{node}/genesis", timeout=20) as answer:
         first = json.load(answer)["tariff"]
     quantities = []
     for quantity in first["quantities"]:
-        neighbours = quantity["neighbours"]
+        texture, neighbours = quantity["texture"], quantity["neighbours"]
         quantities.append([
             quantity["name"],
             quantity["unit"],
@@ -102,13 +110,16 @@ def tariff(node):
             quantity["step_per_minute_max"],
             quantity["interval_seconds"],
             quantity["repeats_max"],
-            neighbours and [neighbours["difference_max"], neighbours["permille_max"]],
+            quantity["plausible_min_permille"],
+            texture and [texture["noise_max_permille"], texture["turns_min_permille"]],
+            neighbours and tolerance(neighbours),
         ])
     return [
         first["version"] + 1,
         first["cell_resolution"],
         int(first["cell_budget_microtokens"]),
         first["neighbour_resolution"],
+        first["neighbour_resolution_min"],
         first["late_after_seconds"],
         first["late_permille"],
         quantities,

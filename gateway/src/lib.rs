@@ -31,6 +31,7 @@ pub mod prune;
 pub mod reads;
 pub mod room;
 pub mod rows;
+pub mod running;
 pub mod senml_json;
 pub mod shared;
 pub mod snapshot;

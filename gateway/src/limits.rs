@@ -114,6 +114,10 @@ pub const CLIENT_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a file that a person names on the command line (a proof, a genesis document, a key).
 pub const NAMED_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// How many times as long as a reckoning of the running epoch took it is not reckoned again for a later block: so it
+/// takes a tenth of the time at most.
+pub const PREVIEW_REST_FACTOR: u32 = 9;
+
 /// Seconds without an accepted reading after which a device counts as silent.
 pub const SILENT_AFTER_SECONDS: u64 = 300;
 

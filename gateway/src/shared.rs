@@ -16,6 +16,7 @@ use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::clock;
 use crate::index::{Index, IndexError};
 use crate::leaves::{Leaves, LeavesError};
 use crate::limits;
@@ -23,6 +24,7 @@ use crate::log::{LogError, LogReader};
 use crate::proofs;
 use crate::room::Space;
 use crate::rows::{Rows, RowsError};
+use crate::running::Running;
 use crate::stored::Entries;
 use crate::telemetry::Telemetry;
 
@@ -176,8 +178,8 @@ pub struct Shared {
     durable: RwLock<Durable>,
     space: RwLock<Space>,
     refused_by_device: Mutex<HashMap<DeviceId, [u64; 8]>>,
-    /// The running epoch as of a height.
-    preview: Mutex<Option<(u64, Arc<Preview>)>>,
+    /// The running epoch, as pages ask for it.
+    running: Running,
     events: broadcast::Sender<Event>,
     intake: mpsc::Sender<Submission>,
 }
@@ -224,7 +226,7 @@ impl Shared {
             durable: RwLock::new(parts.durable),
             space: RwLock::default(),
             refused_by_device: Mutex::new(parts.refused_by_device),
-            preview: Mutex::default(),
+            running: Running::default(),
             events,
             intake: parts.intake,
         }
@@ -240,17 +242,9 @@ impl Shared {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the running epoch comes to so far; reckoned once a block, however many ask. `state` is this node's.
+    /// What the running epoch comes to so far; reckoned at most once a block, however many ask. `state` is this node's.
     pub fn preview(&self, state: &State) -> Arc<Preview> {
-        let mut kept = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*kept {
-            Some((height, preview)) if *height == state.height() => preview.clone(),
-            _ => {
-                let preview = Arc::new(state.preview());
-                *kept = Some((state.height(), preview.clone()));
-                preview
-            }
-        }
+        self.running.preview(state, clock::monotonic)
     }
 
     /// The last signed checkpoint (a C2SP signed note), only ever of what is durable.

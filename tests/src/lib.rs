@@ -11,6 +11,7 @@ pub mod golang;
 pub mod mqtt;
 pub mod node;
 pub mod page;
+pub mod people;
 pub mod program;
 pub mod python;
 pub mod sensor;

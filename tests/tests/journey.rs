@@ -86,8 +86,13 @@ fn every_statement_sums_line_by_line_to_the_transfer_that_paid_it() {
                         .or_else(|| value.as_str()?.parse().ok())
                         .unwrap_or_else(|| microtokens(value))
                 };
-                let due = number("paid_records") * number("price");
-                assert_eq!(number("amount"), due, "records times price: {line}");
+                let base = number("paid_records") * number("price");
+                assert_eq!(number("base"), base, "records times price: {line}");
+                let factors = line["factors"].as_array().expect("a line has factors");
+                let left = factors.iter().fold(base, |amount, factor| {
+                    amount * factor["permille"].as_u64().expect("thousandths") / 1_000
+                });
+                assert_eq!(number("amount"), left, "times every factor: {line}");
             }
             let due: u64 = lines.iter().map(|line| microtokens(&line["amount"])).sum();
             assert_eq!(due, microtokens(&statement["due"]), "lines add up: {statement}");

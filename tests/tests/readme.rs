@@ -1,15 +1,36 @@
-//! Every command that the README shows exists, with the options it shows.
+//! Every command that the README and the pages of the docs show exists, with the options they show.
 
 use e2e::program::{self, Ended};
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
-/// The lines of the README's fenced blocks that call one of our two programs, as words.
+/// The README and every page of the docs: its path and its text.
+fn pages() -> Vec<(PathBuf, String)> {
+    let root = xtask::process::root();
+    let mut files = vec![root.join("README.md")];
+    for room in fs::read_dir(&root).expect("the root can be listed").flatten() {
+        let docs = fs::read_dir(room.path().join("docs")).into_iter().flatten().flatten();
+        files.extend(
+            docs.map(|page| page.path()).filter(|page| page.extension().is_some_and(|end| end == "md")),
+        );
+    }
+    let text = |file: PathBuf| {
+        let text = fs::read_to_string(&file).expect("a page that is listed can be read");
+        (file, text)
+    };
+    files.into_iter().map(text).collect()
+}
+
+/// The lines of all pages' fenced blocks that call one of our two programs, as words.
 fn commands(program: &[&str]) -> Vec<Vec<String>> {
-    let readme = fs::read_to_string(xtask::process::root().join("README.md")).expect("there is a README");
+    pages().iter().flat_map(|(_, page)| commands_of(page, program)).collect()
+}
+
+fn commands_of(page: &str, program: &[&str]) -> Vec<Vec<String>> {
     let mut fenced = false;
     let mut found = Vec::new();
-    for line in readme.lines() {
+    for line in page.lines() {
         if line.trim_start().starts_with("```") {
             fenced = !fenced;
             continue;
@@ -85,16 +106,29 @@ fn every_xtask_command_is_one_with_those_options() {
 
 #[test]
 fn every_command_of_the_contract_is_there_and_shows_an_example() {
-    let contract: [&[&str]; 13] = [
+    let contract: [&[&str]; 26] = [
         &["up"],
         &["key", "new"],
         &["key", "show"],
         &["device", "enrol"],
         &["device", "provision"],
+        &["device", "claim"],
+        &["device", "prove"],
+        &["device", "transfer"],
+        &["device", "accept"],
+        &["device", "rotate"],
+        &["device", "revoke"],
+        &["device", "explain"],
         &["device", "list"],
         &["device", "show"],
         &["fleet"],
         &["send", "transfer"],
+        &["send", "issue"],
+        &["send", "correct"],
+        &["send", "tariff"],
+        &["tariff", "show"],
+        &["tariff", "check"],
+        &["tariff", "dry-run"],
         &["receipt"],
         &["verify"],
         &["audit"],
@@ -115,11 +149,12 @@ fn every_command_of_the_contract_is_there_and_shows_an_example() {
 }
 
 #[test]
-fn every_file_that_the_readme_shows_or_links_is_there() {
-    let root = xtask::process::root();
-    let readme = fs::read_to_string(root.join("README.md")).expect("there is a README");
-    let targets = readme.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-    for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
-        assert!(root.join(target).exists(), "the README links {target}, which is not there");
+fn every_file_that_a_page_shows_or_links_is_there() {
+    for (file, page) in pages() {
+        let directory = file.parent().expect("a file lies in a directory");
+        let targets = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            assert!(directory.join(target).exists(), "{} links {target}, which is not there", file.display());
+        }
     }
 }

@@ -14,6 +14,7 @@ pub mod page;
 pub mod people;
 pub mod program;
 pub mod python;
+pub mod quality;
 pub mod sensor;
 pub mod small_disk;
 pub mod wait;

@@ -144,6 +144,13 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["simulation"]),
     },
     Suite {
+        name: "quality",
+        about: "faults in real and imagined series are caught, honest days are paid",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, &["quality"]),
+    },
+    Suite {
         name: "crash",
         about: "kill -9, fifty times: what was acknowledged is paid once",
         tools: &[],

@@ -24,6 +24,14 @@ use ledger::genesis::Genesis;
 /// Version of the layout and of all files in it; `gateway/docs/formats.md` says what it holds.
 pub const FORMAT_VERSION: u32 = 2;
 
+/// The list of a backup's files; a directory that has one is a backup.
+pub const BACKUP_FILE: &str = "backup.json";
+
+/// What the file `format` holds.
+pub fn format_line() -> String {
+    format!("lamppost data {FORMAT_VERSION}\n")
+}
+
 /// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -66,6 +74,11 @@ pub enum DataDirError {
         /// Its version.
         found: u32,
     },
+    /// It is a backup.
+    #[error(
+        "{0} is a backup, which stays as it is: `lamppost restore {0} --data DIR` makes a data directory of it"
+    )]
+    Backup(PathBuf),
     /// The format file says nothing that can be read.
     #[error("{0} does not say which data format this is; restore it from a backup")]
     Unreadable(PathBuf),
@@ -94,6 +107,17 @@ pub enum DataDirError {
     },
 }
 
+impl DataDirError {
+    /// The refusal of another version than this program's.
+    pub fn of_version(directory: &Path, found: u32) -> DataDirError {
+        let directory = directory.to_owned();
+        match found < FORMAT_VERSION {
+            true => DataDirError::Older { directory, found },
+            false => DataDirError::Newer { directory, found },
+        }
+    }
+}
+
 /// A data directory that this process holds alone, until it is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -114,6 +138,9 @@ impl DataDir {
             _ => DataDirError::Io { file: root.to_owned(), source },
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io)?;
+        if root.join(BACKUP_FILE).exists() {
+            return Err(DataDirError::Backup(root.to_owned()));
+        }
         let format = root.join("format");
         match fs::read_to_string(&format) {
             Ok(found) => check_format(root, &found)?,
@@ -135,7 +162,7 @@ impl DataDir {
                 .map_err(io)?;
         }
         if !format.exists() {
-            directory.replace("format", format!("lamppost data {FORMAT_VERSION}\n").as_bytes())?;
+            directory.replace("format", format_line().as_bytes())?;
         }
         Ok(directory)
     }
@@ -280,11 +307,9 @@ pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
 
 fn check_format(root: &Path, text: &str) -> Result<(), DataDirError> {
     let version = text.strip_prefix("lamppost data ").and_then(|rest| rest.strip_suffix('\n'));
-    let directory = root.to_owned();
     match version.and_then(|version| version.parse().ok()) {
         Some(FORMAT_VERSION) => Ok(()),
-        Some(found @ 0..FORMAT_VERSION) => Err(DataDirError::Older { directory, found }),
-        Some(found) => Err(DataDirError::Newer { directory, found }),
+        Some(found) => Err(DataDirError::of_version(root, found)),
         None => Err(DataDirError::Unreadable(root.join("format"))),
     }
 }

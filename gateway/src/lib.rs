@@ -7,6 +7,7 @@
 
 pub mod admit;
 pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod broker;
 pub mod city;

@@ -107,6 +107,8 @@ const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
 
 /// Epochs that one dry run of a tariff settles anew.
 pub const DRY_RUN_EPOCHS_MAX: u64 = 1_000_000;
+/// Bytes that are copied at once.
+pub const COPY_BYTES: usize = 1024 * 1024;
 /// Seconds that a command waits for a node's answer.
 pub const CLIENT_SECONDS_MAX: u64 = 60;
 /// Bytes of a node's answer that a command reads.

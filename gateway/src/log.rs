@@ -28,7 +28,7 @@ use crate::limits;
 pub use base::Base;
 pub use history::History;
 pub use pruning::{Prepared, Pruning};
-pub use read::LogReader;
+pub use read::{LogReader, Part};
 pub use scan::Blocks;
 
 /// The segment number that stands for the history.

@@ -130,6 +130,13 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["disk"]),
     },
     Suite {
+        name: "upkeep",
+        about: "backup under load, restore, prune, data of another version",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, &["upkeep"]),
+    },
+    Suite {
         name: "proofs",
         about: "balances and the log's growth, proven offline and in the browser's module",
         tools: &[setup::NODE_JS],

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod audit;
+pub mod backup;
 pub mod bench;
 pub mod completion;
 pub mod consistency;
@@ -16,9 +17,11 @@ pub mod fleet;
 pub mod health;
 pub mod key;
 pub mod output;
+pub mod progress;
 pub mod proof;
 pub mod prune;
 pub mod receipt;
+pub mod restore;
 pub mod send;
 pub mod source;
 pub mod tariff;
@@ -50,6 +53,8 @@ enum Command {
     Consistency(consistency::Arguments),
     Verify(verify::Arguments),
     Audit(audit::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Prune(prune::Arguments),
     Fleet(fleet::Arguments),
     Bench(bench::Arguments),
@@ -70,6 +75,8 @@ pub fn main() -> ExitCode {
         Command::Consistency(arguments) => consistency::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::Prune(arguments) => prune::run(&arguments),
         Command::Fleet(arguments) => fleet::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

@@ -7,10 +7,19 @@ use std::sync::Arc;
 use ledger::block::Block;
 
 use super::base::{BASE_FILE, Base, NoBase};
-use super::frame::{self, Kind};
+use super::frame::{self, Kind, SEGMENT_HEADER_BYTES};
 use super::{Blocks, Cut, HISTORY, LogError, Position};
 use crate::disk::{Disk, DiskFile, Files};
 use crate::limits;
+
+/// A file of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name in the log's directory.
+    pub name: String,
+    /// Bytes of it that belong to whole blocks.
+    pub bytes: u64,
+}
 
 /// Reads blocks while another writes.
 #[derive(Debug, Clone)]
@@ -204,6 +213,45 @@ impl LogReader {
             file.set_length(cut.offset).and_then(|()| file.sync()).map_err(io)?;
         }
         self.disk.sync_directory().map_err(io)
+    }
+
+    /// The files that make up the log, and how much of each belongs to whole blocks. While somebody appends, that is a
+    /// log which was whole at some moment during the call.
+    ///
+    /// # Errors
+    /// Damage, or what the disk says.
+    pub fn parts(&self) -> Result<Vec<Part>, LogError> {
+        let segments = self.segments()?;
+        let mut names = Vec::new();
+        if let Some(base) = self.base() {
+            names.extend([BASE_FILE.to_owned(), base.history(), base.leaves(), base.snapshot()]);
+        }
+        names.extend(segments.iter().map(|segment| self.name(*segment)));
+        let mut parts = Vec::with_capacity(names.len());
+        for name in names {
+            let length = self.disk.open(&name).and_then(|file| file.length());
+            let bytes = length.map_err(|error| LogError::io(&self.disk.place(&name), error))?;
+            parts.push(Part { name, bytes });
+        }
+        // Only the last one may end in a part of a block: one that is being written, or that a crash tore.
+        if let (Some(last), Some(part)) = (segments.last(), parts.last_mut()) {
+            let start = Position { segment: *last, offset: SEGMENT_HEADER_BYTES as u64 };
+            part.bytes = self.whole_end(start)?.unwrap_or(start).offset.min(part.bytes);
+        }
+        Ok(parts)
+    }
+
+    /// The end of the last whole block in the segment of `start`.
+    fn whole_end(&self, start: Position) -> Result<Option<Position>, LogError> {
+        let (mut blocks, mut end) = (self.blocks_from(start), None);
+        loop {
+            match blocks.next() {
+                None | Some(Err(LogError::TornTail { .. })) => return Ok(end),
+                Some(Err(error)) => return Err(error),
+                Some(Ok((position, _, _))) if position.segment != start.segment => return Ok(end),
+                Some(Ok(_)) => end = blocks.behind(),
+            }
+        }
     }
 
     /// Takes away what a pruning that was interrupted left: files that belong to no base, or to the one before. The log

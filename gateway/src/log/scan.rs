@@ -20,6 +20,7 @@ pub struct Blocks {
     open: Option<Open>,
     start: Option<Position>,
     next_height: Option<u64>,
+    behind: Option<Position>,
     ended: bool,
 }
 
@@ -52,11 +53,32 @@ impl Read for FromTo {
 impl Blocks {
     pub(super) fn new(reader: LogReader) -> Blocks {
         let first = reader.first_height();
-        Blocks { reader, segments: None, open: None, start: None, next_height: Some(first), ended: false }
+        Blocks {
+            reader,
+            segments: None,
+            open: None,
+            start: None,
+            next_height: Some(first),
+            behind: None,
+            ended: false,
+        }
     }
 
     pub(super) fn starting_at(reader: LogReader, position: Position) -> Blocks {
-        Blocks { reader, segments: None, open: None, start: Some(position), next_height: None, ended: false }
+        Blocks {
+            reader,
+            segments: None,
+            open: None,
+            start: Some(position),
+            next_height: None,
+            behind: None,
+            ended: false,
+        }
+    }
+
+    /// Where the last block that was given ends; `None` before the first one.
+    pub fn behind(&self) -> Option<Position> {
+        self.behind
     }
 
     fn advance(&mut self) -> Result<Option<(Position, u64, Block)>, LogError> {
@@ -77,6 +99,7 @@ impl Blocks {
                 Err(what) => return Err(open.judge(what)?),
             };
             open.offset += (FRAME_HEADER_BYTES + header.payload_bytes) as u64;
+            self.behind = Some(Position { segment: open.segment, offset: open.offset });
             self.next_height = Some(header.height + 1);
             return Ok(Some((position, header.height, block)));
         }

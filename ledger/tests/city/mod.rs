@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of the city")]
 
 pub mod asking;
+pub mod series;
 
 use devices::identity::{DeviceId, SigningKey};
 use devices::instruction::SignedInstruction;
@@ -115,6 +116,10 @@ impl City {
     pub fn enrol(&mut self, device: &SigningKey, owner: Option<AccountId>) {
         let position =
             Some(Position { latitude_microdegrees: 57_100_000, longitude_microdegrees: -2_100_000 });
+        self.enrol_at(device, owner, position);
+    }
+
+    pub fn enrol_at(&mut self, device: &SigningKey, owner: Option<AccountId>, position: Option<Position>) {
         let enrol = Instruction::Enrol { public_key: device.public_key(), owner, position };
         let transaction = self.instruct(&operator(), &enrol);
         let time = self.state.time_unix_milliseconds();

@@ -90,8 +90,12 @@ pub(crate) fn disagreements(
         for (at, neighbour) in neighbours.iter().enumerate() {
             cells.entry(neighbour.cell.parent(resolution)).or_default().push(at);
         }
-        let full = cells.values().filter(|members| members.len() > NEIGHBOURS_MIN);
-        for (member, pairs) in full.flat_map(|members| compared(neighbours, members)) {
+        let waits = |member: &usize| waiting.get(*member).copied().unwrap_or(false);
+        let full: Vec<&Vec<usize>> = cells
+            .values()
+            .filter(|members| members.len() > NEIGHBOURS_MIN && members.iter().any(waits))
+            .collect();
+        for (member, pairs) in full.into_iter().flat_map(|members| compared(neighbours, members)) {
             if pairs.len() < SLOTS_JUDGED_MIN || !waiting.get(member).copied().unwrap_or(false) {
                 continue;
             }

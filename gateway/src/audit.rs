@@ -3,7 +3,9 @@
 //! Every signature is verified, every root, settlement, statement and balance computed anew and compared with the
 //! seals; the first entry that differs is named. Of the node's code only the ledger's is used.
 
+mod kept;
 mod pruned;
+mod stored;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -22,7 +24,9 @@ use ledger::transaction::{Outcome, VerifiedTransaction};
 
 use crate::limits::{AUDIT_WINDOW_ENTRIES, VERIFY_BATCH_MAX};
 
+pub use kept::{Kept, KeptStatement};
 pub use pruned::{PrunedAudit, PrunedAuditError, PrunedFindings};
+pub use stored::{StoredStateDiffers, StoredStates};
 
 /// What differs first.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,9 @@ pub enum AuditError {
     /// Something before the base of a pruned log.
     #[error(transparent)]
     Pruned(#[from] PrunedAuditError),
+    /// A stored state is not what the log gives.
+    #[error(transparent)]
+    Stored(#[from] StoredStateDiffers),
     /// There is no block at all.
     #[error("the log is empty: not even the genesis block is there")]
     Empty,
@@ -110,6 +117,8 @@ pub struct Findings {
     pub root: [u8; 32],
     /// What was found before the base of a pruned log; none of it is in the counts above, except the entries.
     pub pruned: Option<PrunedFindings>,
+    /// Stored states that were compared with what the log gives.
+    pub stored_states: u64,
 }
 
 /// Executes blocks in order.
@@ -121,6 +130,8 @@ pub struct Audit {
     window: Vec<Located>,
     window_entries: usize,
     findings: Findings,
+    stored: Option<StoredStates>,
+    kept: Option<Kept>,
 }
 
 impl Audit {
@@ -140,7 +151,31 @@ impl Audit {
             return Err(AuditError::Signatures { good, needed });
         }
         let (window, window_entries, findings) = (Vec::new(), 0, Findings::default());
-        Ok(Audit { genesis, checkpoint, reached: false, state: None, window, window_entries, findings })
+        Ok(Audit {
+            genesis,
+            checkpoint,
+            reached: false,
+            state: None,
+            window,
+            window_entries,
+            findings,
+            stored: None,
+            kept: None,
+        })
+    }
+
+    /// Also compares the states that a node has stored.
+    #[must_use]
+    pub fn with_stored(mut self, stored: StoredStates) -> Audit {
+        self.stored = Some(stored);
+        self
+    }
+
+    /// Also keeps the statements, for [`Self::finish_with_state`].
+    #[must_use]
+    pub fn keeping_statements(mut self) -> Audit {
+        self.kept = Some(Kept::default());
+        self
     }
 
     /// Begins behind the base of a pruned log, of which everything that stays was found to hold.
@@ -190,15 +225,24 @@ impl Audit {
     ///
     /// # Errors
     /// The first entry that differs, or that the checkpoint does not fit.
-    pub fn finish(mut self) -> Result<Findings, AuditError> {
+    pub fn finish(self) -> Result<Findings, AuditError> {
+        self.finish_with_state().map(|(findings, ..)| findings)
+    }
+
+    /// The same, with the state that the last block led to and the statements that were kept.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_with_state(mut self) -> Result<(Findings, State, Kept), AuditError> {
         self.execute_window()?;
-        let Some(state) = &self.state else { return Err(AuditError::Empty) };
+        let Some(state) = self.state else { return Err(AuditError::Empty) };
         if !self.reached {
             return Err(AuditError::Missing { promised: self.checkpoint.size, found: state.log_size() });
         }
         self.findings.issued_microtokens = state.issued_microtokens();
         self.findings.root = state.root();
-        Ok(self.findings)
+        self.findings.stored_states = self.stored.as_ref().map_or(0, StoredStates::compared);
+        Ok((self.findings, state, self.kept.unwrap_or_default()))
     }
 
     fn execute_window(&mut self) -> Result<(), AuditError> {
@@ -241,6 +285,12 @@ impl Audit {
     }
 
     fn count(&mut self, block: &Block, results: &BlockResults) -> Result<(), AuditError> {
+        if let Some(kept) = &mut self.kept {
+            kept.take(block, results);
+        }
+        if let (Some(stored), Some(state)) = (&mut self.stored, &self.state) {
+            stored.compare(&self.genesis, state)?;
+        }
         let findings = &mut self.findings;
         findings.blocks += 1;
         findings.entries = results.log_size;

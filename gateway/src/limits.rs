@@ -142,5 +142,9 @@ pub const EVENT_STREAMS_MAX: usize = 256;
 /// Seconds between the comments that keep an idle event stream open.
 pub const EVENT_KEEP_ALIVE_SECONDS: u64 = 15;
 
+/// Statements that an audit keeps, the newest, to compare them with what a node says.
+pub const AUDIT_STATEMENTS_MAX: usize = 100_000;
+/// Accounts whose balances an audit asks a node for.
+pub const AUDIT_ACCOUNTS_MAX: usize = 10_000;
 /// Entries whose signatures an audit verifies together, on all cores.
 pub const AUDIT_WINDOW_ENTRIES: usize = 16_384;

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod chance;
 pub mod crash;
 pub mod golang;
+pub mod liar;
 pub mod mqtt;
 pub mod node;
 pub mod page;

@@ -1,6 +1,7 @@
 //! `lamppost audit` recomputes everything from the data directory, and finds one altered byte in any segment.
 
-use e2e::node::Up;
+use e2e::liar::Liar;
+use e2e::node::{Node, Up};
 use e2e::program;
 use e2e::sensor::Sensor;
 use e2e::wait;
@@ -158,6 +159,81 @@ fn a_broken_middle_is_refused_with_file_and_offset() {
     let after = sentence.split(name).nth(1).unwrap_or_default();
     assert!(after.chars().any(|letter| letter.is_ascii_digit()), "it names the offset: {sentence}");
     assert!(sentence.contains("restore") || sentence.contains("backup"), "it says what to do: {sentence}");
+}
+
+/// A node that has paid, and goes on paying while it is audited.
+fn paying() -> Node {
+    let node = Up::new().devices(3).start();
+    wait::until_true("something was paid", wait::LONG, || {
+        let devices = node.json("/api/v1/devices");
+        devices.as_array().is_some_and(|all| all.iter().any(|one| one["earned_total"]["microtokens"] != "0"))
+    });
+    node
+}
+
+fn audit_node(url: &str) -> program::Ended {
+    program::run(&["audit", "--node", url, "--json"])
+}
+
+#[test]
+fn what_a_node_says_is_compared_while_it_goes_on() {
+    let node = paying();
+    let found: serde_json::Value =
+        serde_json::from_str(&audit_node(&node.http).success()).expect("audit --json prints JSON");
+    for what in ["statements", "accounts", "tariffs"] {
+        assert!(found["compared"][what].as_u64().is_some_and(|compared| compared > 0), "{what}: {found}");
+    }
+    assert_eq!(
+        (&found["compared"]["statements_left"], &found["compared"]["accounts_left"]),
+        (&0.into(), &0.into())
+    );
+}
+
+#[test]
+fn a_changed_statement_amount_balance_or_tariff_is_named() {
+    let node = paying();
+    let devices = node.json("/api/v1/devices");
+    let paid = devices.as_array().into_iter().flatten().find(|one| one["earned_total"]["microtokens"] != "0");
+    let paid = paid.expect("a device was paid");
+    let (kid, owner) = (paid["kid"].as_str().expect("a kid"), paid["owner"].as_str().expect("an owner"));
+    let statements = format!("/api/v1/devices/{kid}/statements");
+    let member = |pointer: &'static str, value: &'static str| {
+        move |body: String| {
+            let mut said: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+            *said.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {body}")) = value.into();
+            said.to_string()
+        }
+    };
+    let names = |liar: &Liar, words: &[&str]| {
+        let sentence = audit_node(&liar.http).refusal();
+        for word in words {
+            assert!(sentence.contains(word), "`{sentence}` does not name `{word}`");
+        }
+    };
+    // The newest statement may be younger than the audit's checkpoint, so every one of them is changed.
+    let each = |body: String| {
+        let mut said: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        for statement in said.as_array_mut().expect("statements") {
+            statement["paid"]["microtokens"] = "77".into();
+        }
+        said.to_string()
+    };
+    let liar = Liar::before(&node.http, &statements, each);
+    names(&liar, &[kid, "paid/microtokens is \"77\", the log gives"]);
+    let liar = Liar::before(&node.http, &statements, |body| {
+        body.replace("\"accepted_records\":", "\"accepted_records\":9")
+    });
+    names(&liar, &[kid, "lines/0/accepted_records is 9"]);
+    let liar = Liar::before(&node.http, &statements, |_| "[]".to_owned());
+    names(&liar, &["does not tell of the statement of device", kid]);
+    let account = format!("/api/v1/accounts/{owner}");
+    let liar = Liar::before(&node.http, &account, member("/balance/posted/microtokens", "77"));
+    names(&liar, &[owner, "holds 77 micro-tokens, the log gives"]);
+    let liar = Liar::before(&node.http, &account, member("/credits_posted_microtokens", "77"));
+    names(&liar, &[owner, "that 77 micro-tokens came in"]);
+    let liar =
+        Liar::before(&node.http, "/api/v1/tariffs", member("/0/tariff/quantities/0/price_microtokens", "77"));
+    names(&liar, &["tariff 1", "quantities/0/price_microtokens is \"77\", the log gives"]);
 }
 
 fn remove(path: &Path) {

@@ -1,25 +1,30 @@
 //! `lamppost audit`: recomputes everything from genesis, from a data directory or over a node's tiles.
 
+mod served;
+
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ledger::genesis::Genesis;
+use ledger::state::State;
 use ledger::token::Tokens;
 use serde_json::json;
 
 use super::output;
 use super::source::{self, Source};
-use crate::audit::{Audit, Findings, PrunedAudit};
+use crate::audit::{Audit, Findings, Kept, PrunedAudit, StoredStates};
 use crate::client::Client;
 use crate::clock;
 use crate::http::instant::rfc3339;
 use crate::log::LogReader;
+use served::Compared;
 
 /// Executes the whole log again from genesis and names the first entry that differs
 ///
-/// Every signature is verified, every root, settlement and statement computed anew.
+/// Every signature is verified, every root, settlement and statement computed anew. A data directory's snapshots are
+/// compared with it, and what a node says: its statements, balances and tariffs.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  lamppost audit --data lamppost-data\n  lamppost audit --node http://127.0.0.1:8080 --genesis genesis.json"
@@ -39,9 +44,14 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let began = clock::monotonic();
     let mut progress = Progress::new();
-    let findings = audit(&arguments.log.open()?, &mut progress)?;
+    let source = arguments.log.open()?;
+    let (findings, state, kept) = audit(&source, &mut progress)?;
     progress.clear();
-    report(&findings, began.elapsed(), arguments.json)
+    let compared = match arguments.log.node() {
+        Some(node) => Some(served::compare(&Client::new(node)?, &source, state, &kept)?),
+        None => None,
+    };
+    report(&findings, compared, began.elapsed(), arguments.json)
 }
 
 /// Audits a data directory.
@@ -53,7 +63,7 @@ pub fn audit_directory(
     believed: Option<Genesis>,
     progress: &mut Progress,
 ) -> anyhow::Result<Findings> {
-    audit(&Source::directory(data, believed)?, progress)
+    Ok(audit(&Source::directory(data, believed)?, progress)?.0)
 }
 
 /// Audits what stays before the base of a pruned log.
@@ -68,7 +78,7 @@ fn audit_pruned(log: &LogReader, genesis: &Genesis, base_state: &[u8]) -> anyhow
     Ok(audit)
 }
 
-/// Audits a node by nothing but its tlog-tiles.
+/// Audits a node by its tlog-tiles, and then what it says.
 ///
 /// # Errors
 /// The first thing that differs, or that the node cannot be reached.
@@ -77,11 +87,18 @@ pub fn audit_node(
     believed: Option<Genesis>,
     progress: &mut Progress,
 ) -> anyhow::Result<Findings> {
-    audit(&Source::node(client.clone(), believed)?, progress)
+    let source = Source::node(client.clone(), believed)?;
+    let (findings, state, kept) = audit(&source, progress)?;
+    served::compare(client, &source, state, &kept)?;
+    Ok(findings)
 }
 
-fn audit(source: &Source, progress: &mut Progress) -> anyhow::Result<Findings> {
+fn audit(source: &Source, progress: &mut Progress) -> anyhow::Result<(Findings, State, Kept)> {
     let mut audit = Audit::new(source.genesis.clone(), &source.checkpoint)?;
+    audit = match source.snapshots() {
+        Some(snapshots) => audit.with_stored(StoredStates::of(snapshots)),
+        None => audit.keeping_statements(),
+    };
     if let Some(log) = source.pruned()
         && let Some(state) = log.base_state()?
     {
@@ -92,10 +109,15 @@ fn audit(source: &Source, progress: &mut Progress) -> anyhow::Result<Findings> {
         progress.show(audit.findings(), audit.promised());
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(audit.finish()?)
+    Ok(audit.finish_with_state()?)
 }
 
-fn report(findings: &Findings, elapsed: Duration, as_json: bool) -> anyhow::Result<()> {
+fn report(
+    findings: &Findings,
+    compared: Option<Compared>,
+    elapsed: Duration,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let paid = findings.paid_microtokens;
     if as_json {
         return output::json(&json!({
@@ -117,6 +139,14 @@ fn report(findings: &Findings, elapsed: Duration, as_json: bool) -> anyhow::Resu
                 "paid_microtokens": pruned.paid_microtokens.to_string(),
                 "settled_epochs": pruned.settled_epochs,
                 "time": rfc3339(pruned.time_unix_milliseconds),
+            })),
+            "stored_states": findings.stored_states,
+            "compared": compared.map(|compared| json!({
+                "statements": compared.statements,
+                "statements_left": compared.statements_left,
+                "accounts": compared.accounts,
+                "accounts_left": compared.accounts_left,
+                "tariffs": compared.tariffs,
             })),
             "milliseconds": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         }));
@@ -143,7 +173,22 @@ fn report(findings: &Findings, elapsed: Duration, as_json: bool) -> anyhow::Resu
         findings.settled_epochs,
         Tokens(findings.issued_microtokens),
         hex::encode(findings.root)
-    ))
+    ))?;
+    if findings.stored_states > 0 {
+        output::line(format!("{} stored states are what the log gives", findings.stored_states))?;
+    }
+    let Some(compared) = compared else { return Ok(()) };
+    output::line(format!(
+        "the node says the same of {} statements, {} balances and {} tariffs",
+        compared.statements, compared.accounts, compared.tariffs
+    ))?;
+    if compared.statements_left + compared.accounts_left > 0 {
+        output::line(format!(
+            "not asked for, because they are too many: {} statements, {} balances",
+            compared.statements_left, compared.accounts_left
+        ))?;
+    }
+    Ok(())
 }
 
 /// A line on a terminal that says how far it is; silent elsewhere.

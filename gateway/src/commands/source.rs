@@ -57,6 +57,7 @@ pub struct Source {
     /// The signed checkpoint that says how far it reaches; nothing of it is verified yet.
     pub checkpoint: String,
     place: Place,
+    snapshots: Option<PathBuf>,
 }
 
 enum Place {
@@ -81,7 +82,12 @@ impl Source {
         let checkpoint =
             checkpoint.with_context(|| format!("{} holds no signed checkpoint", data.display()))?;
         let log = LogReader::open(&directory.log(), genesis.hash())?;
-        Ok(Source { genesis, checkpoint, place: Place::Directory(log) })
+        Ok(Source {
+            genesis,
+            checkpoint,
+            place: Place::Directory(log),
+            snapshots: Some(directory.snapshots()),
+        })
     }
 
     /// The log of a node.
@@ -95,7 +101,39 @@ impl Source {
                 .context("the node's genesis document is not usable")?,
         };
         let checkpoint = client.text("/checkpoint")?;
-        Ok(Source { genesis, checkpoint, place: Place::Node(client) })
+        Ok(Source { genesis, checkpoint, place: Place::Node(client), snapshots: None })
+    }
+
+    /// Where a data directory keeps the states that a start believes; a node shows none.
+    pub fn snapshots(&self) -> Option<&Path> {
+        self.snapshots.as_deref()
+    }
+
+    /// The checkpoint that a node has by now; a directory's does not change.
+    ///
+    /// # Errors
+    /// When the node cannot be reached.
+    pub fn present_checkpoint(&self) -> anyhow::Result<Option<String>> {
+        match &self.place {
+            Place::Directory(_) => Ok(None),
+            Place::Node(client) => Ok(Some(client.text("/checkpoint")?)),
+        }
+    }
+
+    /// Hands on the blocks of a node's log behind its first `from` entries, which end a block.
+    ///
+    /// # Errors
+    /// When a block cannot be read, or what `take` says.
+    pub fn each_after(
+        &self,
+        from: u64,
+        size: u64,
+        mut take: impl FnMut(Located) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        match &self.place {
+            Place::Directory(_) => Ok(()),
+            Place::Node(client) => each_of_node(client, from, size, &mut take),
+        }
     }
 
     /// Entries that the checkpoint promises, once enough validators have signed it.
@@ -141,7 +179,7 @@ impl Source {
     ) -> anyhow::Result<()> {
         match &self.place {
             Place::Directory(log) => each_of_directory(log, take),
-            Place::Node(client) => each_of_node(client, size, &mut take),
+            Place::Node(client) => each_of_node(client, 0, size, &mut take),
         }
     }
 }
@@ -162,17 +200,20 @@ fn each_of_directory(
 
 fn each_of_node(
     client: &Client,
+    from: u64,
     size: u64,
     take: &mut dyn FnMut(Located) -> anyhow::Result<ControlFlow<()>>,
 ) -> anyhow::Result<()> {
-    let (mut entries, mut fetched) = (Vec::new(), 0);
+    let (mut entries, mut fetched) = (Vec::new(), from);
     while fetched < size {
-        let width = TILE_WIDTH.min(size - fetched);
-        let bundle =
-            TilePath { row: TileRow::Entries, index: fetched / TILE_WIDTH, width: u16::try_from(width)? };
+        // A bundle is fetched whole, whatever of it is known already.
+        let (tile, known) = (fetched / TILE_WIDTH, fetched % TILE_WIDTH);
+        let width = TILE_WIDTH.min(size - tile * TILE_WIDTH);
+        let bundle = TilePath { row: TileRow::Entries, index: tile, width: u16::try_from(width)? };
         let bytes = client.bytes(&format!("/tile/{bundle}"), "application/octet-stream")?;
         let bundled = unbundle(&bytes).filter(|entries| entries.len() as u64 == width);
-        for entry in bundled.with_context(|| format!("/tile/{bundle} is no bundle of {width} entries"))? {
+        let bundled = bundled.with_context(|| format!("/tile/{bundle} is no bundle of {width} entries"))?;
+        for entry in bundled.into_iter().skip(usize::try_from(known)?) {
             let index = fetched;
             fetched += 1;
             let Ok(seal) = Seal::decode(&entry) else {

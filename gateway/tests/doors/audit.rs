@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use gateway::client::Client;
 use gateway::commands::audit::{Progress, audit_directory, audit_node};
 use gateway::http;
+use ledger::genesis::Genesis;
+use ledger::state::State;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -159,4 +161,20 @@ async fn a_node_is_audited_by_its_tiles_alone() {
     drop(stop);
     serving.await.unwrap();
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_state_that_holds_another_amount_is_named() {
+    let directory = city().await;
+    let data = data(&directory);
+    assert_eq!(audit(&data).unwrap().stored_states, 1, "a node that stops stores its state");
+    let genesis = Genesis::from_json(&fs::read_to_string(data.join("genesis.json")).unwrap()).unwrap();
+    let snapshots = data.join("snapshots");
+    let height = gateway::snapshot::heights(&snapshots).pop().unwrap();
+    // The state of the beginning in the place of the end's: a start would believe it, its checksums are right.
+    let beginning = State::genesis(&genesis).0;
+    gateway::snapshot::write(&snapshots, genesis.hash(), height, &beginning.snapshot()).unwrap();
+    let error = audit(&data).unwrap_err();
+    let named = error.contains(&format!("{height}.snapshot")) && error.contains("micro-tokens in and");
+    assert!(named, "{error}");
 }

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -259,7 +260,9 @@ func checkReceipt(file, vkey string) error {
 	if err := tlog.CheckRecord(path, tree.N, tree.Hash, index, hash); err != nil {
 		return err
 	}
-	return say(map[string]any{"index": index, "size": tree.N, "hash": hash.String()})
+	return say(map[string]any{
+		"index": index, "size": tree.N, "hash": hash.String(), "hash_hex": hex.EncodeToString(hash[:]),
+	})
 }
 
 func say(value map[string]any) error {

@@ -173,6 +173,15 @@ fn path(path: &Path) -> &str {
     path.to_str().expect("a temporary path is text")
 }
 
+/// The entry's hash as the page on proofs has the shell compute it.
+fn shell_hash(receipt: &Path) -> String {
+    let page = xtask::process::root().join("ledger/docs/proofs.md");
+    let page = fs::read_to_string(page).expect("the page is there");
+    let line = page.lines().find(|line| line.starts_with("sed -n 's/^extra ")).expect("the page shows it");
+    let mut shell = Command::new("sh");
+    Ended::of(shell.arg("-c").arg(line.replace("reading.tlog-proof", path(receipt)))).success()
+}
+
 /// What the follower finds: the log's size, whose continuation it is, and each entry's hash.
 fn followed(node: &Node, vkey: &str, state: &Path) -> Value {
     serde_json::from_str(&golang::follow(&["log", &node.http, vkey, path(state)]).success()).expect("JSON")
@@ -210,6 +219,7 @@ fn a_log_client_that_is_not_ours_follows_the_log_and_finds_every_entry() {
         let judged: Value = serde_json::from_str(&judged).expect("JSON");
         let index = judged["index"].as_u64().and_then(|index| usize::try_from(index).ok()).expect("an index");
         assert_eq!(judged["hash"], entries[index]);
+        assert!(shell_hash(&receipt).starts_with(&text(&judged, "hash_hex")), "the shell's hash is the same");
         verify_offline(&receipt, &genesis).success();
     }
 }

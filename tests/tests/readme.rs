@@ -106,7 +106,7 @@ fn every_xtask_command_is_one_with_those_options() {
 
 #[test]
 fn every_command_of_the_contract_is_there_and_shows_an_example() {
-    let contract: [&[&str]; 26] = [
+    let contract: [&[&str]; 30] = [
         &["up"],
         &["key", "new"],
         &["key", "show"],
@@ -130,6 +130,10 @@ fn every_command_of_the_contract_is_there_and_shows_an_example() {
         &["tariff", "check"],
         &["tariff", "dry-run"],
         &["receipt"],
+        &["proof", "account"],
+        &["proof", "device"],
+        &["proof", "tariff"],
+        &["consistency"],
         &["verify"],
         &["audit"],
         &["health"],

@@ -104,7 +104,7 @@ impl View for Window {
             device: self.device_row(&figures, true)?,
             public_key: figures.device.public_key.to_string(),
             readings: readings.iter().rev().filter_map(shapes::reading).collect(),
-            running: preview.statements_of(kid).first().cloned().map(statements::running),
+            running: preview.statements_of(kid).iter().cloned().map(statements::running).collect(),
             statements: seals.statements(statements).map_err(failed)?,
             network,
         }))

@@ -22,7 +22,7 @@ pub struct DevicePage {
     charts: Vec<Chart>,
     readings_shown: u64,
     refused: RefusedTable,
-    running: Option<Sheet>,
+    running: Vec<Sheet>,
     statements: Vec<Sheet>,
 }
 
@@ -58,7 +58,7 @@ impl DevicePage {
             table,
             charts,
             refused,
-            running: answer.running.map(|statement| Sheet { statement }),
+            running: answer.running.into_iter().map(|statement| Sheet { statement }).collect(),
             statements: answer.statements.into_iter().map(|statement| Sheet { statement }).collect(),
         }
     }

@@ -83,9 +83,16 @@ impl Sheet {
     }
 }
 
+/// `completeness 11 of 12`. More than was expected counts as all of it; freshness is counted in thousandths of records,
+/// because a late one counts for a part.
 fn counts(factor: &Factor) -> String {
-    let (numerator, denominator) = (numbers::grouped(factor.numerator), numbers::grouped(factor.denominator));
-    format!("{} {numerator} of {denominator}", names::shown(&factor.name, 24))
+    let held = factor.numerator.min(factor.denominator);
+    let counted = |count: u64| match factor.name.as_str() {
+        "freshness" if count.is_multiple_of(1_000) => numbers::grouped(count / 1_000),
+        "freshness" => numbers::decimal(count.into(), 3),
+        _ => numbers::grouped(count),
+    };
+    format!("{} {} of {}", names::shown(&factor.name, 24), counted(held), counted(factor.denominator))
 }
 
 /// Price times records, times every factor in thousandths, rounded down at each step.
@@ -113,6 +120,16 @@ mod tests {
         assert_eq!(multiplied_out(&line(&[1_000, 917])), 10_087);
         assert_eq!(multiplied_out(&line(&[917, 917])), 9_249);
         assert_eq!(multiplied_out(&line(&[917, 0, 1_000])), 0);
+    }
+
+    #[test]
+    fn counts_are_said_as_records_and_never_beyond_the_whole() {
+        let said = |name: &str, numerator, denominator| {
+            counts(&Factor { name: name.to_owned(), numerator, denominator, ..Factor::default() })
+        };
+        assert_eq!(said("completeness", 3, 2), "completeness 2 of 2");
+        assert_eq!(said("freshness", 6_000, 6_000), "freshness 6 of 6");
+        assert_eq!(said("freshness", 5_500, 6_000), "freshness 5.500 of 6");
     }
 
     #[test]

@@ -97,8 +97,9 @@ pub struct DevicePage {
     pub public_key: String,
     /// The newest readings, newest first.
     pub readings: Vec<Reading>,
-    /// The running epoch's lines as they stand (`seal` is `None`); `None` while nothing was accepted in it.
-    pub running: Option<Statement>,
+    /// The running epoch's statements as they stand (`seal` is `None`), one for each owner; none while nothing was
+    /// accepted in it.
+    pub running: Vec<Statement>,
     /// The newest statements, newest first.
     pub statements: Vec<Statement>,
 }

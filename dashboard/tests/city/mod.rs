@@ -152,7 +152,9 @@ impl View for City {
                 .map(|beat| self.reading(resident, beat))
                 .collect(),
             running: Some(self.statement_of(resident, self.epoch()))
-                .filter(|running| running.due_microtokens > 0),
+                .filter(|running| running.due_microtokens > 0)
+                .into_iter()
+                .collect(),
             statements: self.statements_of(resident).rev().take(statements_max).collect(),
         }))
     }

@@ -153,7 +153,7 @@ fn factors(resident: &Resident, accepted: u64) -> Vec<Factor> {
     let mut factors = vec![
         factor("completeness", accepted, BEATS_PER_EPOCH, "expected intervals without a record"),
         factor("plausibility", plausible, accepted, "1 value out of range"),
-        factor("freshness", accepted, accepted, ""),
+        factor("freshness", accepted * 1_000, accepted * 1_000, ""),
         factor("repetition", accepted, accepted, ""),
     ];
     if let (Habit::CopiedFrom(original), Some(repetition)) = (resident.habit, factors.last_mut()) {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use anyhow::{Context as _, bail, ensure};
 use devices::{DeviceId, TransactionId};
 use ledger::block::{Block, BlockResults};
-use ledger::factor::Factor;
+use ledger::factor::{Factor, FactorName};
 use ledger::replay::Trust;
 use ledger::state::State;
 use ledger::statement::Statement;
@@ -203,7 +203,9 @@ fn push_line(text: &mut String, line: &StatementLine) {
 
 fn push_factor(text: &mut String, factor: &Factor) {
     let share = format!("{}.{:03}", factor.permille / 1_000, factor.permille % 1_000);
-    let counts = format!("{} of {}", factor.numerator, factor.denominator);
+    // Freshness counts thousandths of records, because a late one counts for a part.
+    let unit = if factor.name == FactorName::Freshness { " thousandths of records" } else { "" };
+    let counts = format!("{} of {}{unit}", factor.numerator, factor.denominator);
     step(text, &format!("  × {share} {}: {counts}", factor.name), factor.amount_microtokens);
     if let Some(cut) = factor.cut {
         push(text, &format!("    because {cut}"));

@@ -1,5 +1,6 @@
 //! The index's claims: what was put is found, also after a restart, after merging, and when put twice.
 
+use ledger::statement::CellShare;
 use ledger::transfer::{Transfer, TransferReason};
 
 use super::*;
@@ -90,6 +91,50 @@ fn a_moment_leads_to_the_first_block_of_it_or_after() {
         assert_eq!(index.first_index_at(time).unwrap(), height * 4, "{time}");
     }
     assert_eq!((index.height_at(19_001).unwrap(), index.first_index_at(19_001).unwrap()), (20, u64::MAX));
+}
+
+/// The statement of a device for one payee and epoch.
+fn statement(payee: AccountId, epoch: u64) -> Statement {
+    Statement {
+        kid: DEVICE,
+        epoch,
+        from_unix_milliseconds: epoch * 60_000,
+        to_unix_milliseconds: (epoch + 1) * 60_000,
+        owner: Some(payee),
+        payee,
+        tariff_version: 1,
+        envelopes: 1,
+        lines: Vec::new(),
+        due_microtokens: epoch,
+        cell_share: CellShare {
+            cell: None,
+            budget_microtokens: 1,
+            devices: 1,
+            due_total_microtokens: epoch.into(),
+            withheld_microtokens: 0,
+        },
+        pool_scale: None,
+        paid_microtokens: epoch,
+        height: epoch,
+        seal_index: epoch,
+    }
+}
+
+#[test]
+fn a_device_that_changed_hands_has_a_statement_for_each_owner_of_the_epoch() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = Index::open(&directory.path().join("index"), of(1)).unwrap();
+    let (seller, buyer) = (AccountId::from_bytes([8; 32]), AccountId::from_bytes([9; 32]));
+    let all = [statement(seller, 3), statement(seller, 4), statement(buyer, 4), statement(buyer, 5)];
+    index.put_statements(&all).unwrap();
+    let of_device = |epochs| index.statements_of_device(DEVICE, epochs, 10).unwrap();
+    assert_eq!(of_device(4..5), [all[2].clone(), all[1].clone()]);
+    assert_eq!(of_device(0..u64::MAX).len(), 4);
+    assert_eq!(of_device(5..u64::MAX), [all[3].clone()]);
+    let of_account = |account, epochs| index.statements_of_account(account, epochs, 10).unwrap();
+    assert_eq!(of_account(seller, 0..u64::MAX), [all[1].clone(), all[0].clone()]);
+    assert_eq!(of_account(buyer, 0..5), [all[2].clone()]);
+    assert_eq!(index.statement_count(DEVICE).unwrap(), 4);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::block::{Block, BlockResults, Entry, Seal};
 use crate::execute::BlockBuilder;
 use crate::genesis::Genesis;
-use crate::instruction::InstructionRefusal;
+use crate::instruction::{Instruction, InstructionRefusal};
 use crate::state::State;
 use crate::transaction::{Refused, VerifiedTransaction};
 use devices::instruction::VerifiedInstruction;
@@ -110,18 +110,32 @@ impl State {
     }
 
     /// Executes a block of a log that was accepted already, and compares nothing: for a copy of the state that pays by
-    /// another tariff. Entries that this state refuses are left out.
+    /// another tariff. Entries that this state refuses are left out, and so
+    /// are the changes of the tariff that the log holds.
     ///
     /// # Errors
     /// When the block does not follow the last one.
     pub(crate) fn rehearse(&mut self, block: &Block) -> Result<BlockResults, Divergence> {
         let mut replay = Replay::begin(self, &block.seal)?;
         for entry in &block.entries {
-            if let Ok(transaction) = replay.verify(entry, Trust::OwnLog) {
-                let _refused_here = replay.builder.execute(&transaction);
+            match replay.verify(entry, Trust::OwnLog) {
+                Ok(transaction) if !sets_tariff(&transaction) => {
+                    let _refused_here = replay.builder.execute(&transaction);
+                }
+                _ => {}
             }
         }
         Ok(replay.builder.finish().1)
+    }
+}
+
+/// Whether a transaction would put another price list into the place of the one that is tried.
+fn sets_tariff<B: AsRef<[u8]>>(transaction: &VerifiedTransaction<B>) -> bool {
+    match transaction {
+        VerifiedTransaction::Reading(_) => false,
+        VerifiedTransaction::Instruction(signed) => {
+            matches!(Instruction::decode(signed.payload()), Ok(Instruction::SetTariff { .. }))
+        }
     }
 }
 

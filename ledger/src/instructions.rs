@@ -151,7 +151,12 @@ impl BlockBuilder<'_> {
         let (height, time) = (self.height, self.time_unix_milliseconds);
         let mut new = Device::enrolled(new_key, old.ownership.clone(), old.position, height, time);
         new.replaces = Some(kid);
-        self.device_mut(kid).retire(time, Some(new_key.kid()));
+        let old = self.device_mut(kid);
+        // It is the same sensor: a new key in mid-epoch gives no second helping of what the tariff pays a device, and
+        // the epoch is judged as the one series that it is.
+        new.tally = core::mem::take(&mut old.tally);
+        new.active_from_unix_milliseconds = old.active_from_unix_milliseconds;
+        old.retire(time, Some(new_key.kid()));
         self.admit(new);
         Ok(())
     }

@@ -77,7 +77,8 @@ pub struct Device {
     pub cell: Option<Cell>,
     /// The block that enrolled it.
     pub enrolled_height: u64,
-    /// Time of that block, Unix milliseconds: from then on readings are expected.
+    /// From when on readings are expected, Unix milliseconds: the time of that block, or what it was for the key whose
+    /// place this one took.
     pub active_from_unix_milliseconds: u64,
     /// The kid of the key whose place it took.
     pub replaces: Option<DeviceId>,

@@ -328,7 +328,7 @@ fn a_rotated_key_signs_no_more_but_all_it_signed_still_verifies() {
     let (was, is) = (city.state.device(old.kid()).unwrap(), city.state.device(new.kid()).unwrap());
     assert_eq!((was.replaced_by(), was.active_until_unix_milliseconds()), (Some(new.kid()), Some(time)));
     assert!(was.is_retired() && !was.is_revoked() && !is.is_retired());
-    assert_eq!((is.replaces, is.active_from_unix_milliseconds), (Some(old.kid()), time));
+    assert_eq!((is.replaces, is.active_from_unix_milliseconds), (Some(old.kid()), START));
     assert_eq!((is.owner(), &is.ownership, is.position), (was.owner(), &was.ownership, was.position));
     assert_eq!(reading_refusal(&mut city, &old, 2), Some(Refusal::Revoked));
     assert_eq!(reading_refusal(&mut city, &new, 1), None);
@@ -341,11 +341,34 @@ fn a_rotated_key_signs_no_more_but_all_it_signed_still_verifies() {
     assert_eq!(state, city.state);
     assert_eq!(State::restore(&city.genesis, &state.snapshot()).unwrap(), state);
     city.block(START + EPOCH, &[]);
-    let mut paid: Vec<_> = city.last().statements.iter().map(|statement| statement.kid).collect();
-    paid.sort_unstable();
-    let mut both = [old.kid(), new.kid()];
-    both.sort_unstable();
-    assert_eq!(paid, both, "what the old key sent in the epoch is settled too");
+    let [statement] = city.last().statements.as_slice() else { panic!("one sensor has one statement") };
+    assert_eq!((statement.kid, statement.envelopes), (new.kid(), 2), "what the old key sent is in it too");
+    assert_eq!(statement.lines[0].accepted_records, 3);
+}
+
+#[test]
+fn a_new_key_in_mid_epoch_earns_no_more_than_the_old_one_would_have() {
+    let earned = |keys: &[SigningKey]| {
+        let mut city = city();
+        let mut current = owned();
+        // Ten envelopes of twelve records are twice what the tariff pays for.
+        for turn in 0..10_u32 {
+            let time = START + u64::from(turn) * 1_000;
+            city.one(time, &temperatures(&current, (1, turn), 12)).unwrap();
+            if let Some(next) = keys.get(turn as usize) {
+                city.carry_out_at(time, &owner(), &rotate(&current, next, &owner()));
+                current = next.clone();
+            }
+        }
+        city.block(START + EPOCH, &[]);
+        let paid: u64 = city.last().statements.iter().map(|statement| statement.paid_microtokens).sum();
+        assert_eq!(city.balance(account(&owner())), paid);
+        (paid, city.last().statements[0].lines.clone())
+    };
+    let alone = earned(&[]);
+    assert!(alone.0 > 0 && alone.1[0].paid_records < alone.1[0].accepted_records, "the cap was reached");
+    assert_eq!(earned(&[key(30)]), alone);
+    assert_eq!(earned(&(30..40).map(key).collect::<Vec<_>>()), alone);
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn every_xtask_command_is_one_with_those_options() {
 
 #[test]
 fn every_command_of_the_contract_is_there_and_shows_an_example() {
-    let contract: [&[&str]; 30] = [
+    let contract: [&[&str]; 33] = [
         &["up"],
         &["key", "new"],
         &["key", "show"],
@@ -136,6 +136,9 @@ fn every_command_of_the_contract_is_there_and_shows_an_example() {
         &["consistency"],
         &["verify"],
         &["audit"],
+        &["backup"],
+        &["restore"],
+        &["prune"],
         &["health"],
     ];
     for names in contract {

@@ -9,6 +9,7 @@ pub mod deny;
 pub mod firmware;
 pub mod flash;
 pub mod fuzz;
+pub mod mutants;
 pub mod options;
 pub mod process;
 pub mod qemu;

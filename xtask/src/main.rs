@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{container, crash, firmware, flash, fuzz, qemu, simulate, test, up};
+use xtask::{container, crash, firmware, flash, fuzz, mutants, qemu, simulate, test, up};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -14,6 +14,7 @@ Usage: cargo xtask COMMAND
   crash      kills a node (kill -9) a thousand times and counts what was lost
   simulate   runs seeded cities with faults of every kind
   fuzz       feeds every decoder with what libFuzzer finds
+  mutants    shows that the simulation finds deliberate bugs
   firmware   builds the firmware of the emulated board
   qemu       runs the firmware on an emulated board, enrolled at a node
   flash      builds a real board's firmware and flashes it with its identity
@@ -49,6 +50,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "up" => up::HELP,
         "test" => test::HELP,
         "simulate" => simulate::HELP,
+        "mutants" => mutants::HELP,
         "firmware" => firmware::HELP,
         "qemu" => qemu::HELP,
         "flash" => flash::HELP,
@@ -66,6 +68,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "up" => up::command(arguments).map(|()| true),
         "test" => test::command(arguments),
         "simulate" => simulate::command(arguments).map(|()| true),
+        "mutants" => mutants::command(arguments),
         "firmware" => firmware::command(arguments).map(|()| true),
         "qemu" => qemu::command(arguments).map(|()| true),
         "flash" => flash::command(arguments).map(|()| true),

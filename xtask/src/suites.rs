@@ -158,6 +158,15 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["quality"]),
     },
     Suite {
+        name: "mutants",
+        about: "deliberate bugs in a copy of the sources: the simulation finds each",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| {
+            run.check(own("mutants"));
+        },
+    },
+    Suite {
         name: "crash",
         about: "kill -9, fifty times: what was acknowledged is paid once",
         tools: &[],

@@ -29,9 +29,9 @@ impl Book {
     }
 
     /// An instruction came into the log.
-    pub fn instructed(&mut self, payload: &[u8]) {
-        if let Ok(Instruction::Issue { amount_microtokens, .. }) = Instruction::decode(payload) {
-            self.issued += u128::from(amount_microtokens);
+    pub fn instructed(&mut self, instruction: &Instruction) {
+        if let Instruction::Issue { amount_microtokens, .. } = instruction {
+            self.issued += u128::from(*amount_microtokens);
         }
     }
 

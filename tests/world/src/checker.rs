@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use devices::{Ack, DeviceId, Refusal, Sequence, SignedReading, TransactionId};
 use ledger::block::{Block, BlockResults, Entry};
 use ledger::genesis::Genesis;
+use ledger::instruction::Instruction;
 use ledger::replay::Trust;
 use ledger::state::State;
+use ledger::transaction::Outcome;
 
 use crate::book::Book;
 use crate::epochs::Epochs;
@@ -106,30 +108,36 @@ impl Checker {
     pub fn written(&mut self, block: &Block) -> Result<(), Violation> {
         let results = self.replica.replay(block, Trust::Nothing);
         let results = results.map_err(|error| format!("a replica does not agree: {error}"))?;
-        for (entry, index) in block.entries.iter().zip(results.first_index..) {
-            self.entry(entry, index, block)?;
+        // An epoch that has ended is settled before the transactions of the block that notices it.
+        self.epochs.settled(&self.replica, block, &results)?;
+        for (entry, outcome) in block.entries.iter().zip(&results.outcomes) {
+            self.entry(entry, outcome, block.seal.time_unix_milliseconds)?;
         }
         self.book.post(&results)?;
-        self.epochs.settled(&self.replica, block, &results)?;
+        self.epochs.nothing_waits_for_an_owner(&self.replica)?;
         self.blocks.push(block.clone());
         Ok(())
     }
 
-    fn entry(&mut self, entry: &[u8], index: u64, block: &Block) -> Result<(), Violation> {
-        let id = match Entry::decode(entry) {
-            Some(Entry::Reading(reading)) => {
+    fn entry(&mut self, entry: &[u8], outcome: &Outcome, time: u64) -> Result<(), Violation> {
+        let index = outcome.index();
+        let id = match (Entry::decode(entry), outcome) {
+            (Some(Entry::Reading(reading)), Outcome::Reading { .. }) => {
                 let (kid, sequence) = (reading.kid(), reading.sequence());
                 if !self.readings.insert((kid, sequence)) {
                     return Err(format!("the log holds {kid} {sequence} twice: it is paid twice"));
                 }
-                self.epochs.read(kid, &reading.pack(), block.seal.time_unix_milliseconds);
+                self.epochs.read(kid, &reading.pack(), time);
                 reading.transaction_id(&self.network)
             }
-            Some(Entry::Instruction(instruction)) => {
-                self.book.instructed(instruction.payload());
-                instruction.transaction_id(&self.network)
+            (Some(Entry::Instruction(signed)), Outcome::Instruction { account, .. }) => {
+                let instruction = Instruction::decode(signed.payload());
+                let instruction = instruction.map_err(|_| format!("entry {index} is no instruction"))?;
+                self.book.instructed(&instruction);
+                self.epochs.instructed(*account, &instruction, time);
+                signed.transaction_id(&self.network)
             }
-            _ => return Err(format!("entry {index} is no transaction")),
+            _ => return Err(format!("entry {index} is not what it is said to be")),
         };
         if self.transactions.insert(id, index).is_some() {
             return Err(format!("the log holds transaction {id} twice"));

@@ -137,7 +137,7 @@ impl City {
         let spare = devices.last().map(CityDevice::key).ok_or("a city has devices")?;
         let mut city = City {
             broker: Broker::new(Chance::of(chance.bits())),
-            disk: SimulatedDisk::new(Chance::of(chance.bits())),
+            disk: SimulatedDisk::new(Chance::of(chance.bits()), scenario.disk_reserves),
             checker: Checker::new(&genesis)?,
             chance,
             genesis,

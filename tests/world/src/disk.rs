@@ -19,6 +19,9 @@ use crate::faults::{Fault, Faults};
 /// What a disk writes at once or not at all.
 const SECTOR_BYTES: usize = 512;
 
+/// Where the last block of a small city lies.
+const NEAR_THE_END_BYTES: usize = 400;
+
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
@@ -43,6 +46,8 @@ struct Platter {
     fuse: Option<u32>,
     dead: bool,
     free_bytes: u64,
+    /// Whether space can be taken in advance.
+    reserves: bool,
     sync_milliseconds_max: u64,
     waited_milliseconds: u64,
     sync_fails: bool,
@@ -76,8 +81,8 @@ pub struct Backup {
 const FREE_BYTES: u64 = 1 << 40;
 
 impl SimulatedDisk {
-    /// An empty disk with its own stream of chance.
-    pub fn new(chance: Chance) -> SimulatedDisk {
+    /// An empty disk with its own stream of chance; not every file system can reserve space.
+    pub fn new(chance: Chance, reserves: bool) -> SimulatedDisk {
         SimulatedDisk(Arc::new(Mutex::new(Platter {
             chance,
             files: Vec::new(),
@@ -86,6 +91,7 @@ impl SimulatedDisk {
             fuse: None,
             dead: false,
             free_bytes: FREE_BYTES,
+            reserves,
             sync_milliseconds_max: 0,
             waited_milliseconds: 0,
             sync_fails: false,
@@ -186,7 +192,9 @@ impl SimulatedDisk {
         if length == 0 {
             return false;
         }
-        let (at, bit) = (platter.chance.place(length), platter.chance.below(8));
+        // Often near the end: there damage and a torn write look alike.
+        let first = if platter.chance.happens(300) { length.saturating_sub(NEAR_THE_END_BYTES) } else { 0 };
+        let (at, bit) = (first + platter.chance.place(length - first), platter.chance.below(8));
         platter.files[file].durable[at] ^= 1 << bit;
         platter.files[file].cached = platter.files[file].durable.clone();
         platter.faults.count(Fault::BitRot);
@@ -473,6 +481,9 @@ impl DiskFile for OpenFile {
     fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
         let mut platter = self.disk.platter();
         platter.burn()?;
+        if !platter.reserves {
+            return Ok(());
+        }
         let end = offset + bytes;
         let taken = platter.files[self.file].reserved_to.max(platter.files[self.file].cached.len() as u64);
         let more = end.saturating_sub(taken);

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod eeprom;
 pub mod epochs;
 pub mod faults;
+pub mod owners;
 pub mod process;
 pub mod resident;
 pub mod run;

@@ -31,6 +31,8 @@ pub struct Scenario {
     pub alter: u64,
     /// Whether the broker lives in the node and dies with it.
     pub broker_embedded: bool,
+    /// Whether the node's file system can reserve space.
+    pub disk_reserves: bool,
     /// Blocks between two snapshots of the state.
     pub snapshot_blocks: u64,
     /// Troubles, each with the mean time between two of them.
@@ -100,6 +102,7 @@ impl Scenario {
             delay_most: chance.one_of(&[2_000, 15_000, 60_000]).unwrap_or(2_000),
             alter,
             broker_embedded: chance.happens(500),
+            disk_reserves: chance.happens(500),
             snapshot_blocks: chance.within(3, 60),
             troubles,
         }

@@ -10,6 +10,10 @@ use crate::process::{Ending, Happened, Process, StartError};
 
 /// Starts that are interrupted, permille.
 const INTERRUPTED_STARTS: u64 = 150;
+/// Starts after which the power goes at once, permille.
+const SECOND_DEATHS: u64 = 250;
+/// Effects and disk operations until then, at most.
+const SECOND_OPERATIONS: u64 = 8;
 /// Disk operations of an interrupted start, at most.
 const START_OPERATIONS: u64 = 60;
 
@@ -139,6 +143,11 @@ impl City {
                 self.trace.note(self.now, format_args!("the node starts with {} blocks", blocks.len()));
                 self.checker.recovered(process.state(), &blocks)?;
                 self.process = Some(process);
+                if is_interrupted && self.chance.happens(SECOND_DEATHS) {
+                    // What the dead process wrote and did not sync must be durable before this one builds on it.
+                    self.crash = Crash::PowerLoss;
+                    self.disk.light_fuse(self.chance.below(SECOND_OPERATIONS) as u32);
+                }
                 Ok(())
             }
             Err(StartError::Died) => {

@@ -81,6 +81,13 @@ pub const SUITES: &[Suite] = &[
         steps: decoders,
     },
     Suite {
+        name: MILLION,
+        about: "a million random instructions and envelopes keep every invariant",
+        tools: &[],
+        targets: no_targets,
+        steps: million,
+    },
+    Suite {
         name: "firmware",
         about: "the firmware's core on the host, and every board builds",
         tools: &[],
@@ -271,6 +278,12 @@ fn unit(run: &mut Run) {
     run.tests(cargo(["test", "--workspace", "--no-fail-fast", "--doc"]));
 }
 
+fn million(run: &mut Run) {
+    if build(run) {
+        run.tests(cargo(["test", "--workspace", "--test", MILLION]));
+    }
+}
+
 /// The claims of every decoder on altered inputs; `cargo xtask fuzz` goes on from there.
 fn decoders(run: &mut Run) {
     if build(run) {
@@ -334,6 +347,8 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
+/// The suite and the test file of the same name.
+const MILLION: &str = "million";
 const NODE: &str = "firmware/node/Cargo.toml";
 const STATION: &str = "firmware/station/Cargo.toml";
 
@@ -358,13 +373,17 @@ fn board_toolchain(board: &Path) -> Result<(Toolchain, String), Failure> {
     Ok((toolchain::ensure_target(&target)?, target))
 }
 
-/// Integration tests of the rooms, by file; those of `tests/` are suites of their own.
+/// Integration tests of the rooms, by file or by directory with a `main.rs`; those of `tests/` and the long ones are
+/// suites of their own.
 fn integration_tests() -> Vec<String> {
     let rooms = ["devices", "devices/fleet", "ledger", "gateway", "dashboard", "xtask"];
     let files = rooms.iter().flat_map(|room| entries(&process::root().join(room).join("tests")));
     files
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file()
+        })
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .filter(|name| name != MILLION)
         .collect()
 }
 

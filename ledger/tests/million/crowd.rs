@@ -320,7 +320,7 @@ impl Crowd {
 
     fn amount(&mut self, held: u64, honest: bool) -> u64 {
         match honest {
-            true => 1 + self.chance.below(held / 20 + 1),
+            true => 1 + self.chance.below((held / 20).min(200_000) + 1),
             false => self.chance.number() >> self.chance.place(64),
         }
     }
@@ -355,7 +355,7 @@ impl Crowd {
         let held = u128::from(state.balance_microtokens(person));
         let back = u64::try_from(rewards.min(held)).unwrap_or(0);
         let wish = if back > 0 && self.chance.one_in(2) {
-            correct(entry, person, self.pool, 1 + self.chance.below(back), "counted twice")
+            correct(entry, person, self.pool, 1 + self.chance.below(back / 1_000 + 1), "counted twice")
         } else {
             let amount = self.amount(state.balance_microtokens(self.pool) / 1_000, honest);
             correct(entry, self.pool, person, amount, "was not counted")

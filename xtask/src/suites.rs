@@ -116,6 +116,13 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["journey", "commands"]),
     },
     Suite {
+        name: "economy",
+        about: "whose a device is and what it earns: the same in commands, API and pages",
+        tools: &[],
+        targets: no_targets,
+        steps: |run| end_to_end(run, &["economy"]),
+    },
+    Suite {
         name: "hostile",
         about: "bad input and faults: refused with the reason, nothing paid",
         tools: &[setup::MOSQUITTO],
@@ -373,17 +380,26 @@ fn board_toolchain(board: &Path) -> Result<(Toolchain, String), Failure> {
     Ok((toolchain::ensure_target(&target)?, target))
 }
 
-/// Integration tests of the rooms, by file or by directory with a `main.rs`; those of `tests/` and the long ones are
-/// suites of their own.
+/// Integration tests of the rooms; those of `tests/` and the long ones are suites of their own, and a room's test that
+/// has the name of one of those runs with it.
 fn integration_tests() -> Vec<String> {
     let rooms = ["devices", "devices/fleet", "ledger", "gateway", "dashboard", "xtask"];
-    let files = rooms.iter().flat_map(|room| entries(&process::root().join(room).join("tests")));
-    files
+    let end_to_end = tests_in("tests");
+    rooms
+        .iter()
+        .flat_map(|room| tests_in(room))
+        .filter(|name| name != MILLION && !end_to_end.contains(name))
+        .collect()
+}
+
+/// The names of a room's integration tests: a file each, or a directory with a `main.rs`.
+fn tests_in(room: &str) -> Vec<String> {
+    entries(&process::root().join(room).join("tests"))
+        .into_iter()
         .filter(|path| {
             path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file()
         })
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-        .filter(|name| name != MILLION)
         .collect()
 }
 
@@ -413,4 +429,25 @@ pub fn set_up(chosen: &[&Suite]) -> Result<(), Failure> {
         toolchain::ensure_target(&target)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_test_of_the_whole_belongs_to_a_suite() {
+        // A suite names its files in its steps, so the source is what can be asked.
+        let source = include_str!("suites.rs");
+        for name in tests_in("tests") {
+            let named = source.contains(&format!("\"{name}\"]")) || source.contains(&format!("\"{name}\", "));
+            assert!(named, "tests/tests/{name}.rs belongs to no suite");
+        }
+    }
+
+    #[test]
+    fn tests_in_directories_are_found_too() {
+        assert!(integration_tests().contains(&"doors".to_owned()));
+        assert!(tests_in("ledger").contains(&MILLION.to_owned()));
+    }
 }

@@ -67,6 +67,14 @@ enum Waiter {
     Poster,
 }
 
+/// A bit that turned over, until a start has shown whether it was noticed.
+struct Rot {
+    /// The disk before.
+    backup: Backup,
+    /// The log with the bit turned over, where the bit was in it.
+    segments: Option<Vec<Vec<u8>>>,
+}
+
 /// One seed's world.
 pub struct City {
     chance: Chance,
@@ -94,8 +102,8 @@ pub struct City {
     crash: Crash,
     /// Syncs that had failed when the node started: one more explains that it stops.
     failed_syncs: u64,
-    /// The disk before a bit turned over, until a start has shown whether it was noticed.
-    before_rot: Option<Backup>,
+    /// A bit that turned over before the next start.
+    before_rot: Option<Rot>,
     waiting: BTreeMap<Ticket, Waiter>,
     next_ticket: Ticket,
     next_session: u64,

@@ -14,7 +14,7 @@ use ledger::statement::Statement;
 use ledger::transfer::TransferReason;
 
 use crate::checker::Violation;
-use crate::owners::Owners;
+use crate::owners::{Consequence, Owners};
 
 /// An epoch, a device, and who is paid; nobody yet, when absent.
 type Part = (u64, DeviceId, Option<AccountId>);
@@ -81,20 +81,19 @@ impl Epochs {
     pub fn instructed(&mut self, signer: AccountId, instruction: &Instruction, time_unix_milliseconds: u64) {
         let epoch = self.epoch_at(time_unix_milliseconds);
         let seconds = time_unix_milliseconds / 1_000;
-        let Some(first) = self.owners.instructed(signer, instruction, seconds, epoch) else { return };
-        // What a device sent while it had nobody is its first owner's.
-        let waiting: Vec<Part> = self
-            .sent
-            .keys()
-            .filter(|(_, kid, owner)| *kid == first.kid && owner.is_none())
-            .copied()
-            .collect();
-        for (epoch, kid, nobody) in waiting {
-            if let Some(sent) = self.sent.remove(&(epoch, kid, nobody)) {
-                let sum = self.sent.entry((epoch, kid, Some(first.owner))).or_default();
-                sum.envelopes += sent.envelopes;
-                sum.records += sent.records;
-            }
+        let Some(consequence) = self.owners.instructed(signer, instruction, seconds, epoch) else { return };
+        for (part, sent) in std::mem::take(&mut self.sent) {
+            let (epoch, kid, owner) = part;
+            let part = match consequence {
+                Consequence::FirstOwner(claimed, first) if claimed == kid && owner.is_none() => {
+                    (epoch, kid, Some(first))
+                }
+                Consequence::Replaced(old, new) if old == kid => (epoch, new, owner),
+                _ => part,
+            };
+            let sum = self.sent.entry(part).or_default();
+            sum.envelopes += sent.envelopes;
+            sum.records += sent.records;
         }
     }
 

@@ -22,13 +22,13 @@ pub struct Owners {
     tariffs: BTreeMap<u64, u32>,
 }
 
-/// What an instruction means for what was read already.
+/// What an instruction means for what was read already in the running epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FirstOwner {
-    /// The device that had nobody.
-    pub kid: DeviceId,
-    /// Whose its readings are from now on, those of the running epoch among them.
-    pub owner: AccountId,
+pub enum Consequence {
+    /// What the device sent while it had nobody is this owner's.
+    FirstOwner(DeviceId, AccountId),
+    /// What the first kid sent counts as the second one's: it is the same sensor.
+    Replaced(DeviceId, DeviceId),
 }
 
 impl Owners {
@@ -44,7 +44,7 @@ impl Owners {
         instruction: &Instruction,
         unix_seconds: u64,
         epoch: u64,
-    ) -> Option<FirstOwner> {
+    ) -> Option<Consequence> {
         match instruction {
             Instruction::Enrol { public_key, owner, .. } => {
                 let title = Title { present: *owner, former: Vec::new() };
@@ -52,7 +52,7 @@ impl Owners {
             }
             Instruction::Claim { kid, .. } => {
                 self.titles.entry(*kid).or_default().present = Some(signer);
-                return Some(FirstOwner { kid: *kid, owner: signer });
+                return Some(Consequence::FirstOwner(*kid, signer));
             }
             Instruction::AcceptDevice { kid } => {
                 let title = self.titles.entry(*kid).or_default();
@@ -63,6 +63,7 @@ impl Owners {
             Instruction::RotateKey { kid, new_key, .. } => {
                 let title = self.titles.get(kid).cloned().unwrap_or_default();
                 self.titles.insert(new_key.kid(), title);
+                return Some(Consequence::Replaced(*kid, new_key.kid()));
             }
             Instruction::SetTariff { tariff } => {
                 self.tariffs.insert(epoch + 1, tariff.version);

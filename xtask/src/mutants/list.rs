@@ -75,6 +75,12 @@ pub const MUTANTS: &[Mutant] = &[
         altered: "cut.offset - 1",
     },
     Mutant {
+        name: "acknowledged_end_is_taken_for_torn",
+        path: "gateway/src/log.rs",
+        place: "Err(LogError::TornTail { file, offset, .. }) if «entries < promised_entries» => {",
+        altered: "false",
+    },
+    Mutant {
         name: "checksum_is_not_looked_at",
         path: "gateway/src/log/scan.rs",
         place: "if «!header.covers(&payload)» {",

@@ -165,9 +165,12 @@ impl City {
     /// A start that refuses is right when a bit has turned over, or the disk failed meanwhile; and only then.
     fn start_refused(&mut self, why: &str, failures: u64) -> Result<(), Violation> {
         self.trace.note(self.now, format_args!("the node refuses to start: {why}"));
-        if let Some(backup) = self.before_rot.take() {
+        if let Some(rot) = self.before_rot.take() {
+            if rot.segments.is_some_and(|segments| segments != self.segments()) {
+                return Err(format!("a start refuses a damaged log and has changed it: {why}"));
+            }
             self.faults.count(Fault::RotNoticed);
-            self.disk.restore(backup);
+            self.disk.restore(rot.backup);
         } else if self.disk_failures() == failures {
             return Err(format!("the node refuses to start from what a crash left: {why}"));
         } else {

@@ -1,6 +1,6 @@
 //! What goes wrong at a moment, and the peace at the end.
 
-use super::{City, Moment};
+use super::{City, Moment, Rot};
 use crate::checker::Violation;
 use crate::disk::Crash;
 use crate::faults::Fault;
@@ -107,10 +107,17 @@ impl City {
         self.gone(Crash::Kill);
         let backup = self.disk.back_up();
         let suffix = self.chance.one_of(&[".segment", ".segment", ".segment", ".snapshot", "checkpoint"]);
-        if self.disk.rot(suffix.unwrap_or(".segment")) {
-            self.before_rot = Some(backup);
+        let suffix = suffix.unwrap_or(".segment");
+        if self.disk.rot(suffix) {
+            let segments = (suffix == ".segment").then(|| self.segments());
+            self.before_rot = Some(Rot { backup, segments });
         }
         self.soon(2_000, Moment::Start);
+    }
+
+    /// What the log's files hold.
+    pub(super) fn segments(&self) -> Vec<Vec<u8>> {
+        self.disk.names(".segment").iter().filter_map(|name| self.disk.content(name)).collect()
     }
 
     pub(super) fn heal(&mut self, trouble: Trouble) {

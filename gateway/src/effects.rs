@@ -91,12 +91,14 @@ pub fn step<H: Hands>(
     step(node, state, hands, input)
 }
 
-/// Closes whatever waits into blocks, for a node that stops.
+/// Closes whatever waits into blocks, for a node that stops. What finds no room stays: it was promised to nobody.
 ///
 /// # Errors
 /// As [`step`].
 pub fn flush<H: Hands>(node: &mut Node, state: &mut State, hands: &mut H) -> Result<(), H::Error> {
-    while node.batched() > 0 && hands.has_room()? {
+    // The node is told first how the disk is now: only a node that knows of room makes blocks.
+    step(node, state, hands, Input::Tick)?;
+    while node.batched() > 0 && node.has_room() {
         let now = hands.now_unix_milliseconds();
         let effects = node.flush(state, now);
         carry_out(node, state, hands, effects)?;
@@ -130,3 +132,6 @@ fn carry_out<H: Hands>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,8 @@ const VERIFYING_MAX: usize = 2;
 const VERIFY_MILLISECONDS: u64 = 2;
 /// Bytes that stay free on the disk.
 const RESERVE_BYTES: u64 = 16 * 1024;
+/// Times that a node may ask for room in one turn: some for each block.
+const QUESTIONS_MAX: u64 = 10_000;
 /// Arrivals that wait; more find the door closed.
 const INTAKE_MAX: usize = 512;
 
@@ -103,6 +105,8 @@ struct SimulatedHands {
     /// When each batch's verdicts are there, in order.
     verifying: VecDeque<(u64, Vec<Candidate>)>,
     now: u64,
+    /// How often room was asked for in this turn.
+    asked: u64,
     happened: Vec<Happened>,
 }
 
@@ -138,6 +142,7 @@ impl Process {
             clock: 0,
             verifying: VecDeque::new(),
             now: 0,
+            asked: 0,
             happened: Vec::new(),
         };
         let node = Node::new(&genesis.network);
@@ -223,7 +228,7 @@ impl Process {
     }
 
     fn end_of_turn(&mut self, now: u64, result: Result<(), String>) -> (Vec<Happened>, Ending) {
-        self.last_turn = now;
+        (self.last_turn, self.hands.asked) = (now, 0);
         self.busy_until = now + self.hands.disk.take_waited_milliseconds();
         let ending = match result {
             _ if self.hands.disk.is_dead() => Ending::Died,
@@ -334,6 +339,10 @@ impl Hands for SimulatedHands {
     }
 
     fn has_room(&mut self) -> Result<bool, String> {
+        self.asked += 1;
+        if self.asked > QUESTIONS_MAX {
+            return Err("the node asks for room again and again and does nothing with it".to_owned());
+        }
         if !self.disk.has_free(RESERVE_BYTES) {
             return Ok(false);
         }

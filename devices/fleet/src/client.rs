@@ -7,8 +7,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::limits::{
-    EVENTS_MAX, IN_FLIGHT_MAX, LOAD_STALL_MILLISECONDS_MAX, PACKET_BYTES_MAX, RECONNECT_MILLISECONDS_MAX,
-    RECONNECT_MILLISECONDS_MIN, REQUESTS_MAX,
+    EVENTS_MAX, IN_FLIGHT_MAX, PACKET_BYTES_MAX, RECONNECT_MILLISECONDS_MAX, RECONNECT_MILLISECONDS_MIN,
+    REQUESTS_MAX,
 };
 
 /// Where a broker listens.
@@ -133,39 +133,4 @@ pub enum LoadError {
         /// Publishes handed to the connection.
         sent: u64,
     },
-}
-
-/// Publishes messages (topic, payload) as fast as the broker takes them; returns when it has confirmed every one.
-pub async fn publish_all(
-    broker: &Broker,
-    client_id: &str,
-    messages: impl IntoIterator<Item = (String, Vec<u8>)>,
-) -> Result<u64, LoadError> {
-    let mut link = Link::open(broker, client_id);
-    let (mut sent, mut acknowledged) = (0_u64, 0_u64);
-    let mut messages = messages.into_iter().peekable();
-    let stall = Duration::from_millis(LOAD_STALL_MILLISECONDS_MAX);
-    let mut connected = false;
-    loop {
-        // What the connection may have on the way and in its queue, it always has.
-        while connected && sent - acknowledged < u64::from(IN_FLIGHT_MAX) + REQUESTS_MAX as u64 / 2 {
-            let Some((topic, payload)) = messages.next() else { break };
-            // The bound above leaves room in the queue.
-            if link.client.publish(topic, QoS::AtLeastOnce, false, payload).await.is_err() {
-                return Err(LoadError::Lost("the connection is closed".to_owned()));
-            }
-            sent += 1;
-        }
-        if connected && acknowledged == sent && messages.peek().is_none() {
-            link.close().await;
-            return Ok(sent);
-        }
-        match timeout(stall, link.event()).await {
-            Ok(Some(LinkEvent::Connected)) => connected = true,
-            Ok(Some(LinkEvent::Published)) => acknowledged += 1,
-            Ok(Some(LinkEvent::Lost(why))) => return Err(LoadError::Lost(why)),
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => return Err(LoadError::Stalled { acknowledged, sent }),
-        }
-    }
 }

@@ -1,22 +1,39 @@
-//! Load: envelopes signed beforehand, so that a measurement measures the gateway and not the signing.
+//! Load: envelopes signed beforehand into a file, so that a measurement measures the gateway and not the signing.
+//!
+//! The file is a row of frames: the device's kid (8 bytes), the envelope's length (2, little-endian), the envelope.
+//! Devices take turns, so that none runs far ahead.
+
+pub mod bulk;
+pub mod press;
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
+use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use devices::{Base, Decimal, Record, Sequence, SigningKey, Topic, TopicKind, Value};
-use tokio::task::JoinSet;
+use devices::limits::{PACK_BYTES_MAX, RECORDS_MAX};
+use devices::{Base, Decimal, DeviceId, Record, Sequence, Value};
 
-use crate::client::{self, Broker, LoadError};
-use crate::limits::LOAD_ENVELOPES_EACH_MAX;
+use bulk::{BulkKey, BulkSigner, Unsigned};
+
+/// Envelopes that are signed before they are written, on each core.
+const PIECE: u64 = 16_384;
+/// Bytes read or written at once.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// What to sign.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
     /// The network that the signatures are for.
     pub network: String,
-    /// Seeds of the devices' keys.
-    pub seeds: Vec<[u8; 32]>,
-    /// Envelopes of each device, at most [`LOAD_ENVELOPES_EACH_MAX`].
-    pub envelopes_each: u32,
+    /// What the devices' keys are derived from.
+    pub secret: [u8; 32],
+    /// Devices that take turns.
+    pub devices: u32,
+    /// Envelopes that came before: turn and count go on from there.
+    pub first: u64,
+    /// Envelopes of all devices together.
+    pub envelopes: u64,
     /// Records of each envelope, 1 to 64.
     pub records_each: u32,
     /// The boot number of all of them: higher than any before, Unix seconds for instance.
@@ -29,127 +46,170 @@ pub struct LoadPlan {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// Too many or too few of something.
-    #[error("a load plan has 1 to 64 records an envelope and 1 to 1,000,000 envelopes a device")]
+    #[error(
+        "a load has at least one device, 1 to {RECORDS_MAX} records an envelope and as many counts as 32 bits hold"
+    )]
     Bounds,
+    /// A key is of no use.
+    #[error("a device's key is weak")]
+    Key,
+    /// A header is not what was expected.
+    #[error("the header of an envelope cannot be read")]
+    Header,
     /// An envelope cannot be made.
     #[error(transparent)]
     Seal(#[from] devices::SealError),
+    /// An envelope cannot be written.
+    #[error(transparent)]
+    Encode(#[from] devices::cbor::EncodeError),
     /// The records make no pack.
     #[error(transparent)]
     Pack(#[from] devices::senml::PackError),
+    /// The file.
+    #[error("the load cannot be written: {0}")]
+    File(#[from] io::Error),
 }
 
-/// Signed envelopes of one device, in the order of their counts.
-#[derive(Clone, Debug)]
-pub struct DeviceLoad {
-    /// Where they are to be published.
-    pub topic: String,
-    /// One envelope after another.
-    pub envelopes: Vec<Vec<u8>>,
+/// What was signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Signed {
+    /// Envelopes.
+    pub envelopes: u64,
+    /// Their bytes, without the frames.
+    pub bytes: u64,
 }
 
-/// What was published, and how long the broker took to take it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LoadReport {
-    /// Envelopes that the broker has confirmed (PUBACK).
-    pub published: u64,
-    /// From the first publish to the last PUBACK.
-    pub elapsed: Duration,
-}
-
-/// Signs the plan, on all cores. Counts start at 0.
-pub fn presign(plan: &LoadPlan) -> Result<Vec<DeviceLoad>, PlanError> {
-    let records_bound = 1..=devices::limits::RECORDS_MAX as u32;
-    if !records_bound.contains(&plan.records_each)
-        || !(1..=LOAD_ENVELOPES_EACH_MAX).contains(&plan.envelopes_each)
+/// Signs the plan on all cores into a new file.
+///
+/// # Errors
+/// When the plan cannot be signed or the file not written.
+pub fn write(path: &Path, plan: &LoadPlan) -> Result<Signed, PlanError> {
+    let end = plan.first.checked_add(plan.envelopes).ok_or(PlanError::Bounds)?;
+    let bounds = 1..=RECORDS_MAX as u32;
+    if plan.devices == 0
+        || !bounds.contains(&plan.records_each)
+        || end / u64::from(plan.devices) >= u64::from(u32::MAX)
     {
         return Err(PlanError::Bounds);
     }
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let share = plan.seeds.len().div_ceil(cores).max(1);
-    thread::scope(|scope| {
-        let sign_share = |seeds: &'_ [[u8; 32]]| -> Result<Vec<DeviceLoad>, PlanError> {
-            seeds.iter().map(|seed| sign_device(plan, seed)).collect()
-        };
-        let threads: Vec<_> =
-            plan.seeds.chunks(share).map(|seeds| scope.spawn(move || sign_share(seeds))).collect();
-        let mut loads = Vec::with_capacity(plan.seeds.len());
-        for thread in threads {
-            // A thread that panics has met a broken invariant, which is not to be hidden.
-            loads.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+    let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let keys = keys(&plan.secret, plan.devices)?;
+    let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create_new(path)?);
+    let mut signed = Signed::default();
+    let mut first = plan.first;
+    while first < end {
+        let pieces: Vec<_> = (0..cores).map(|core| (first + core * PIECE).min(end)).collect();
+        let framed = on_all(pieces, |first| sign(plan, &keys, first, (first + PIECE).min(end)))?;
+        for (piece, envelopes) in framed {
+            signed.bytes += piece.len() as u64 - envelopes * FRAME_HEAD_BYTES as u64;
+            signed.envelopes += envelopes;
+            file.write_all(&piece)?;
         }
-        Ok(loads)
+        first = (first + cores * PIECE).min(end);
+    }
+    file.flush()?;
+    Ok(signed)
+}
+
+/// Does the same for each part, at once.
+fn on_all<P: Send, T: Send>(
+    parts: Vec<P>,
+    work: impl Fn(P) -> Result<T, PlanError> + Sync,
+) -> Result<Vec<T>, PlanError> {
+    thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || work(part))).collect();
+        // A thread that panics has met a broken invariant, which is not to be hidden.
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
     })
 }
 
-fn sign_device(plan: &LoadPlan, seed: &[u8; 32]) -> Result<DeviceLoad, PlanError> {
-    let key = SigningKey::from_seed(*seed);
-    let topic = Topic { network: &plan.network, kid: key.kid(), kind: TopicKind::Up }.to_string();
-    let mut envelopes = Vec::with_capacity(plan.envelopes_each as usize);
-    for count in 0..plan.envelopes_each {
-        let base =
-            Base { version: Some(26), name: Some("pm2.5"), time: Some(plan.base_time), unit: Some("ug/m3") };
-        let records: Vec<Record<'_>> = (0..plan.records_each)
-            .map(|number| {
-                let hundredths = i128::from((count.wrapping_mul(7) + number * 13) % 6_000 + 101);
-                // Four digits and two after the point have a place on the wire.
-                let value = Decimal::new(hundredths, -2).unwrap_or(Decimal::ZERO);
-                let offset = (number > 0).then_some(number as i32);
-                Record { time_offset_seconds: offset, ..Record::of(Value::Number(value)) }
-            })
-            .collect();
-        let mut pack = [0; devices::limits::PACK_BYTES_MAX];
-        let pack_bytes = devices::encode_pack(&base, &records, &mut pack)?;
-        let mut envelope = [0; devices::limits::ENVELOPE_BYTES_MAX];
-        let sequence = Sequence { boot: plan.boot, count };
-        let bytes = devices::sign_reading(&key, &plan.network, sequence, &pack[..pack_bytes], &mut envelope)?;
-        envelopes.push(envelope[..bytes].to_vec());
-    }
-    Ok(DeviceLoad { topic, envelopes })
+/// The keys of a load's devices, made on all cores.
+///
+/// # Errors
+/// As [`bulk::keys`].
+pub fn keys(secret: &[u8; 32], devices: u32) -> Result<Vec<BulkKey>, PlanError> {
+    let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let share = u64::from(devices).div_ceil(cores).max(1);
+    let ranges = (0..cores).map(|core| core * share..((core + 1) * share).min(devices.into()));
+    Ok(on_all(ranges.collect(), |range| bulk::keys(secret, range))?.concat())
 }
 
-/// Publishes the loads over `connections` connections as fast as the broker takes them. A device's envelopes go over one
-/// connection in their order, and the devices of a connection take turns, so that no device runs far ahead.
-pub async fn publish(
-    broker: &Broker,
-    loads: Vec<DeviceLoad>,
-    connections: usize,
-) -> Result<LoadReport, LoadError> {
-    let mut shares: Vec<Vec<DeviceLoad>> = Vec::new();
-    shares.resize_with(connections.clamp(1, loads.len().max(1)), Vec::new);
-    let count = shares.len();
-    loads.into_iter().enumerate().for_each(|(number, load)| shares[number % count].push(load));
-    let start = Instant::now();
-    let mut links = JoinSet::new();
-    for (number, share) in shares.into_iter().enumerate() {
-        let broker = broker.clone();
-        links.spawn(async move {
-            client::publish_all(
-                &broker,
-                &format!("lamppost-load-{}-{number}", std::process::id()),
-                in_turns(share),
-            )
-            .await
-        });
+/// Kid and length.
+const FRAME_HEAD_BYTES: usize = 10;
+
+/// Frames of the envelopes in a range, and their number.
+fn sign(plan: &LoadPlan, keys: &[BulkKey], first: u64, end: u64) -> Result<(Vec<u8>, u64), PlanError> {
+    let number = first ^ u64::from(plan.boot) << 32;
+    let mut signer = BulkSigner::of_readings(&plan.network, &plan.secret, number)?;
+    let mut unsigned = Vec::with_capacity(end.saturating_sub(first) as usize);
+    for place in first..end {
+        let devices = u64::from(plan.devices);
+        // Both fit: the bounds were checked.
+        let (device, count) = ((place % devices) as usize, (place / devices) as u32);
+        let cti = Sequence { boot: plan.boot, count }.to_cti();
+        unsigned.push(Unsigned { key: &keys[device], cti, payload: pack(plan, count)? });
     }
-    let mut published = 0;
-    while let Some(result) = links.join_next().await {
-        published += result.map_err(|error| LoadError::Lost(error.to_string()))??;
-    }
-    Ok(LoadReport { published, elapsed: start.elapsed() })
+    let mut framed = Vec::new();
+    signer.sign(&unsigned, |key, envelope| {
+        framed.extend_from_slice(key.kid.as_bytes());
+        framed.extend_from_slice(&(envelope.len() as u16).to_le_bytes());
+        framed.extend_from_slice(envelope);
+    })?;
+    Ok((framed, unsigned.len() as u64))
 }
 
-fn in_turns(share: Vec<DeviceLoad>) -> impl Iterator<Item = (String, Vec<u8>)> {
-    let rounds = share.iter().map(|load| load.envelopes.len()).max().unwrap_or(0);
-    let mut devices: Vec<(String, std::vec::IntoIter<Vec<u8>>)> =
-        share.into_iter().map(|load| (load.topic, load.envelopes.into_iter())).collect();
-    (0..rounds).flat_map(move |_| {
-        let round: Vec<(String, Vec<u8>)> = devices
-            .iter_mut()
-            .filter_map(|(topic, envelopes)| envelopes.next().map(|envelope| (topic.clone(), envelope)))
-            .collect();
-        round
-    })
+fn pack(plan: &LoadPlan, count: u32) -> Result<Vec<u8>, PlanError> {
+    let base =
+        Base { version: Some(26), name: Some("pm2.5"), time: Some(plan.base_time), unit: Some("ug/m3") };
+    let records: Vec<Record<'_>> = (0..plan.records_each)
+        .map(|number| {
+            let hundredths = i128::from((count.wrapping_mul(7) + number * 13) % 6_000 + 101);
+            // Four digits and two after the point have a place on the wire.
+            let value = Decimal::new(hundredths, -2).unwrap_or(Decimal::ZERO);
+            let offset = (number > 0).then_some(number as i32);
+            Record { time_offset_seconds: offset, ..Record::of(Value::Number(value)) }
+        })
+        .collect();
+    let mut pack = [0; PACK_BYTES_MAX];
+    let length = devices::encode_pack(&base, &records, &mut pack)?;
+    Ok(pack[..length].to_vec())
+}
+
+/// A device, and an envelope of its.
+pub type Message = (DeviceId, Vec<u8>);
+
+/// Reads a file of load, a piece at a time.
+#[derive(Debug)]
+pub struct LoadReader(BufReader<File>);
+
+impl LoadReader {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(path: &Path) -> io::Result<LoadReader> {
+        Ok(LoadReader(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?)))
+    }
+
+    /// The next device and its envelope; `None` at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read or ends within a frame.
+    pub fn take(&mut self) -> io::Result<Option<Message>> {
+        let mut head = [0; FRAME_HEAD_BYTES];
+        if io::BufRead::fill_buf(&mut self.0)?.is_empty() {
+            return Ok(None);
+        }
+        self.0.read_exact(&mut head)?;
+        let [a, b, c, d, e, f, g, h, low, high] = head;
+        let mut envelope = vec![0; u16::from_le_bytes([low, high]).into()];
+        self.0.read_exact(&mut envelope)?;
+        Ok(Some((DeviceId([a, b, c, d, e, f, g, h]), envelope)))
+    }
 }
 
 #[cfg(test)]
@@ -158,29 +218,38 @@ mod tests {
     use devices::SignedReading;
 
     #[test]
-    fn every_presigned_envelope_verifies_and_devices_take_turns() {
-        let seeds = vec![[1; 32], [2; 32], [3; 32]];
+    fn every_envelope_of_a_load_verifies_and_devices_take_turns() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("load");
         let plan = LoadPlan {
             network: "devnet".to_owned(),
-            seeds: seeds.clone(),
-            envelopes_each: 4,
+            secret: [3; 32],
+            devices: 3,
+            first: 6,
+            envelopes: 700,
             records_each: 10,
             boot: 9,
             base_time: 1_800_000_000,
         };
-        let loads = presign(&plan).unwrap();
-        for (load, seed) in loads.iter().zip(&seeds) {
-            let key = SigningKey::from_seed(*seed).public_key();
-            for (count, envelope) in load.envelopes.iter().enumerate() {
-                let signed = SignedReading::decode(&envelope[..]).map_err(|(why, _)| why).unwrap();
-                assert_eq!(signed.sequence(), Sequence { boot: 9, count: count as u32 });
-                assert_eq!(signed.pack().record_count(), 10);
-                assert!(signed.verify(&key, "devnet").is_ok());
-            }
+        let signed = write(&path, &plan).unwrap();
+        let keys = keys(&plan.secret, 3).unwrap();
+        let mut reader = LoadReader::open(&path).unwrap();
+        let mut bytes = 0;
+        for place in 6..706_u64 {
+            let (kid, envelope) = reader.take().unwrap().unwrap();
+            bytes += envelope.len() as u64;
+            let key = &keys[(place % 3) as usize];
+            let reading = SignedReading::decode(envelope).map_err(|(why, _)| why).unwrap();
+            assert_eq!((kid, reading.kid()), (key.kid, key.kid));
+            assert_eq!(reading.sequence(), Sequence { boot: 9, count: (place / 3) as u32 });
+            assert_eq!(reading.pack().record_count(), 10);
+            assert!(reading.verify(&key.public_key, "devnet").is_ok());
         }
-        let order: Vec<String> = in_turns(loads.clone()).map(|(topic, _)| topic).collect();
-        assert_eq!(order.len(), 12);
-        assert_eq!(order[..3], order[3..6]);
-        assert!(matches!(presign(&LoadPlan { records_each: 65, ..plan }), Err(PlanError::Bounds)));
+        assert_eq!(signed, Signed { envelopes: 700, bytes });
+        assert!(reader.take().unwrap().is_none());
+        assert!(matches!(
+            write(&directory.path().join("more"), &LoadPlan { records_each: 65, ..plan }),
+            Err(PlanError::Bounds)
+        ));
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use broker::Seen;
 use devices::{SignedReading, SigningKey};
 use fleet::client::Broker;
-use fleet::load::{LoadPlan, presign, publish};
+use fleet::load::press::{self, Order};
+use fleet::load::{self, LoadPlan};
 use fleet::{FleetConfig, FleetReport, seeds};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -134,20 +135,29 @@ async fn recordings_arrive_as_they_were_taken_and_end_the_run() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn load_that_was_signed_beforehand_arrives_completely() {
     let (listener, broker) = listener().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("load");
     let plan = LoadPlan {
         network: "devnet".to_owned(),
-        seeds: seeds(&[6; 32], 20),
-        envelopes_each: 50,
+        secret: [6; 32],
+        devices: 20,
+        first: 0,
+        envelopes: 1_000,
         records_each: 1,
         boot: 1,
         base_time: 1_800_000_000,
     };
-    let seen = broker::serve(listener, &plan.seeds);
-    let report = publish(&broker, presign(&plan).unwrap(), 3).await.unwrap();
-    assert_eq!((report.published, seen.arrived().len()), (1_000, 1_000));
+    load::write(&file, &plan).unwrap();
+    let keys = load::keys(&plan.secret, plan.devices).unwrap();
+    let seen = broker::serve_keys(listener, keys.iter().map(|key| (key.kid, key.public_key)).collect());
+    let network = plan.network;
+    let order = Order { broker, network, connections: 3, per_second: None, within: None, watched: &[] };
+    let publish = |skip| press::publish(&file, &order, skip).unwrap().published;
+    let published = tokio::task::block_in_place(|| [publish(900), publish(0)]);
+    assert_eq!((published, seen.arrived().len()), ([100, 1_000], 1_000));
 }
 
 #[tokio::test]

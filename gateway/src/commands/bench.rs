@@ -1,24 +1,40 @@
 //! `lamppost bench`: what this machine does, each figure beside its ceiling, measured in the same run.
+//!
+//! What is measured is a process of its own (`bench node`, `up`, `audit`), and so is what loads it: its memory and its
+//! CPU are its own. Load is signed into a file beforehand.
 
 mod audit;
+mod ceiling;
+mod child;
 mod ingest;
 mod load;
 mod measure;
 mod mqtt;
+mod node;
 mod store;
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use serde_json::{Value, json};
+use fleet::load::LoadPlan;
+use serde_json::{Map, Value, json};
 
 use super::output;
+use crate::clock;
+use crate::storage::NETWORK_DEFAULT;
+
+/// What the devices' keys of all measurements are derived from.
+const SECRET: [u8; 32] = [42; 32];
+/// Envelopes signed beforehand for each second of load and each core: more than a core verifies.
+const ENVELOPES_PER_SECOND_AND_CORE: u64 = 75_000;
+/// Seconds that a ceiling is measured for, with each verifier.
+const CEILING_SECONDS: f64 = 2.0;
 
 /// Measures this machine: each figure stands beside its ceiling from the same run
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  lamppost bench ingest --seconds 5 --devices 10000\n  lamppost bench mqtt --records 10 --json"
+    after_help = "Example:\n  lamppost bench ingest --seconds 5 --devices 10000\n  lamppost bench mqtt --records 10 --json\n\nA measurement takes all cores: let nothing else run beside it."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -30,7 +46,7 @@ enum What {
     /// Signed envelopes in process: verified, applied, durable and acknowledged; ceiling: signatures alone
     #[command(after_help = "Example:\n  lamppost bench ingest --seconds 5 --devices 10000")]
     Ingest(Settings),
-    /// The same through the embedded MQTT broker, QoS 1, from another process; ceiling: a subscriber that counts
+    /// The same through an MQTT broker, QoS 1, from another process; ceiling: a subscriber that only counts
     #[command(after_help = "Example:\n  lamppost bench mqtt --seconds 5 --devices 1000 --records 10")]
     Mqtt(Settings),
     /// Blocks through the log, one durable write each; ceiling: a bare file
@@ -39,18 +55,21 @@ enum What {
     /// Everything recomputed from genesis; ceiling: signatures alone
     #[command(after_help = "Example:\n  lamppost bench audit --seconds 5")]
     Audit(Settings),
-    /// Publishes signed envelopes when told; started by `bench mqtt`
-    #[command(hide = true, after_help = "Example:\n  lamppost bench load")]
+    /// The node that is measured; started by the others
+    #[command(hide = true, after_help = "Example:\n  lamppost bench node --data DIR --devices 10000")]
+    Node(node::Arguments),
+    /// Publishes signed envelopes; started by the others
+    #[command(hide = true, after_help = "Example:\n  lamppost bench load --file FILE --broker URL")]
     Load(load::Arguments),
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct Settings {
-    /// Seconds of load, roughly: as many envelopes are signed beforehand as these seconds need
-    #[arg(long, value_name = "S", default_value_t = 5)]
+    /// Seconds of load
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
-    /// Devices that send
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    /// Devices that take turns
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     devices: u32,
     /// Records of an envelope, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
@@ -66,15 +85,13 @@ struct Settings {
 /// One measured figure beside its ceiling.
 struct Figure {
     /// What was measured.
-    name: &'static str,
-    /// Its unit, a second.
+    name: String,
+    /// Its unit.
     unit: &'static str,
     /// The figure.
-    per_second: f64,
-    /// What the ceiling is.
-    ceiling: &'static str,
-    /// The ceiling.
-    ceiling_per_second: f64,
+    value: f64,
+    /// What the ceiling is, and the ceiling.
+    ceiling: Option<(String, f64)>,
     /// Further figures, in order: name, value, unit.
     details: Vec<(&'static str, f64, &'static str)>,
 }
@@ -85,44 +102,58 @@ struct Figure {
 /// When the measurement cannot be made.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (settings, figure) = match arguments.what {
+        What::Node(arguments) => return node::run(&arguments),
         What::Load(arguments) => return load::run(&arguments),
         What::Ingest(settings) => (settings.clone(), ingest::measure(&settings)?),
         What::Mqtt(settings) => (settings.clone(), mqtt::measure(&settings)?),
         What::Store(settings) => (settings.clone(), store::measure(&settings)?),
         What::Audit(settings) => (settings.clone(), audit::measure(&settings)?),
     };
-    if settings.json { output::json(&as_json(&settings, &figure)) } else { print(&figure) }
+    if settings.json { output::json(&figure.as_json(&settings)) } else { figure.print() }
 }
 
-fn as_json(settings: &Settings, figure: &Figure) -> Value {
-    let details: serde_json::Map<String, Value> = figure
-        .details
-        .iter()
-        .map(|(name, value, unit)| (name.replace(' ', "_"), json!({"value": value, "unit": unit})))
-        .collect();
-    json!({
-        "figure": figure.name,
-        "unit": figure.unit,
-        "per_second": figure.per_second,
-        "ceiling": figure.ceiling,
-        "ceiling_per_second": figure.ceiling_per_second,
-        "ratio": figure.per_second / figure.ceiling_per_second,
-        "devices": settings.devices,
-        "records": settings.records,
-        "cores": std::thread::available_parallelism().map_or(1, usize::from),
-        "details": details,
-    })
+impl Figure {
+    fn ratio(&self) -> Option<f64> {
+        self.ceiling.as_ref().map(|(_, ceiling)| self.value / ceiling)
+    }
+
+    fn as_json(&self, settings: &Settings) -> Value {
+        let details: Map<String, Value> = self
+            .details
+            .iter()
+            .map(|(name, value, unit)| (name.replace(' ', "_"), json!({"value": value, "unit": unit})))
+            .collect();
+        json!({
+            "figure": self.name,
+            "unit": self.unit,
+            "value": self.value,
+            "ceiling": self.ceiling.as_ref().map(|(name, _)| name),
+            "ceiling_value": self.ceiling.as_ref().map(|(_, value)| value),
+            "ratio": self.ratio(),
+            "devices": settings.devices,
+            "records": settings.records,
+            "cores": std::thread::available_parallelism().map_or(1, usize::from),
+            "details": details,
+        })
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        let row = |name: &str, value: f64, unit: &str| {
+            let decimals = if value.abs() < 10.0 { 2 } else { 0 };
+            output::line(format!("{name:<56} {value:>12.decimals$} {unit}"))
+        };
+        row(&self.name, self.value, self.unit)?;
+        if let Some((name, value)) = &self.ceiling {
+            row(&format!("ceiling: {name}"), *value, self.unit)?;
+            row("ratio", self.value / value, "")?;
+        }
+        self.details.iter().try_for_each(|(name, value, unit)| row(name, *value, unit))
+    }
 }
 
-fn print(figure: &Figure) -> anyhow::Result<()> {
-    let row = |name: &str, value: f64, unit: &str| {
-        let decimals = if value < 10.0 { 2 } else { 0 };
-        output::line(format!("{name:<56} {value:>12.decimals$} {unit}"))
-    };
-    row(figure.name, figure.per_second, figure.unit)?;
-    row(&format!("ceiling: {}", figure.ceiling), figure.ceiling_per_second, figure.unit)?;
-    row("ratio", figure.per_second / figure.ceiling_per_second, "")?;
-    figure.details.iter().try_for_each(|(name, value, unit)| row(name, *value, unit))
+/// One line of what is going on, on stderr.
+fn say(line: &str) {
+    eprintln!("bench: {line}");
 }
 
 /// A directory that is removed with all that is in it, on the disk that is to be measured.
@@ -134,10 +165,60 @@ impl Scratch {
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Scratch(path))
     }
+
+    /// Where a measured node keeps everything.
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _stays_behind = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file of signed envelopes.
+struct Load {
+    path: PathBuf,
+    envelopes: u64,
+    bytes: u64,
+}
+
+impl Load {
+    /// Signs more envelopes than so many seconds of load can need.
+    fn sign(settings: &Settings, scratch: &Scratch, seconds: f64) -> anyhow::Result<Load> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let envelopes = (seconds * (ENVELOPES_PER_SECOND_AND_CORE * cores) as f64) as u64;
+        Load::sign_envelopes(settings, scratch, 0, envelopes.max(u64::from(settings.devices)))
+    }
+
+    /// Signs so many envelopes behind the `first` ones of the same second's boot.
+    fn sign_envelopes(
+        settings: &Settings,
+        scratch: &Scratch,
+        first: u64,
+        envelopes: u64,
+    ) -> anyhow::Result<Load> {
+        say(&format!("signing {envelopes} envelopes"));
+        let path = scratch.0.join(format!("load-{first}"));
+        let now = u32::try_from(clock::now_unix_milliseconds() / 1_000)?;
+        let plan = LoadPlan {
+            network: NETWORK_DEFAULT.to_owned(),
+            secret: SECRET,
+            devices: settings.devices,
+            first,
+            envelopes,
+            records_each: settings.records,
+            boot: now,
+            base_time: now,
+        };
+        let signed = fleet::load::write(&path, &plan)?;
+        Ok(Load { path, envelopes: signed.envelopes, bytes: signed.bytes })
+    }
+
+    /// Bytes of an envelope.
+    fn bytes_each(&self) -> f64 {
+        self.bytes as f64 / self.envelopes.max(1) as f64
     }
 }

@@ -61,11 +61,12 @@ impl Seen {
 
 /// Serves on the listener until the test's runtime ends.
 pub fn serve(listener: TcpListener, seeds: &[[u8; 32]]) -> Seen {
-    let keys: BTreeMap<_, _> = seeds
-        .iter()
-        .map(|seed| SigningKey::from_seed(*seed))
-        .map(|key| (key.kid(), key.public_key()))
-        .collect();
+    let keys = seeds.iter().map(|seed| SigningKey::from_seed(*seed));
+    serve_keys(listener, keys.map(|key| (key.kid(), key.public_key())).collect())
+}
+
+/// The same for devices whose public keys are known.
+pub fn serve_keys(listener: TcpListener, keys: BTreeMap<DeviceId, PublicKey>) -> Seen {
     let seen = Seen::default();
     let (keys, shared) = (Arc::new(keys), seen.clone());
     tokio::spawn(async move {

@@ -1,45 +1,78 @@
-//! `lamppost bench load`: the loader, a process of its own, so that signing and sending do not count as the node's work.
-//!
-//! It signs, prints `signed N BYTES`, and then publishes everything to the broker of each line it reads from stdin,
-//! printing `published N SECONDS` after each.
+//! `lamppost bench load`: the loader, a process of its own, so that sending does not count as the node's work.
 
-use std::io::{BufRead as _, stdin};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use fleet::client::Broker;
-use fleet::load;
+use fleet::load::LoadReader;
+use fleet::load::press::{self, Order};
+use serde_json::json;
 
-use super::{Settings, ingest};
 use crate::commands::output;
 use crate::mqtt::BrokerUrl;
-
-/// MQTT connections of the loader.
-const CONNECTIONS: usize = 8;
+use crate::storage::NETWORK_DEFAULT;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    #[command(flatten)]
-    settings: Settings,
+    /// File of signed envelopes
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// Broker
+    #[arg(long, value_name = "URL")]
+    broker: BrokerUrl,
+    /// Envelopes of the file that were published before
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: u64,
+    /// Seconds after which it ends, if the file has not ended before
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+    /// Envelopes a second; as many as the broker takes when absent
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+    /// MQTT connections
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    connections: usize,
+    /// Devices whose acks are listened for: the first ones of the file
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    watched: usize,
 }
 
-/// Signs, waits, publishes.
+/// Publishes and prints what came of it.
 ///
 /// # Errors
-/// When the load cannot be signed or published.
+/// When the broker is lost.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let seeds = fleet::seeds(&[42; 32], arguments.settings.devices as usize);
-    let loads = ingest::sign(&arguments.settings, &seeds)?;
-    let envelopes: usize = loads.iter().map(|load| load.envelopes.len()).sum();
-    let bytes: usize = loads.iter().flat_map(|load| &load.envelopes).map(Vec::len).sum();
-    output::line(format!("signed {envelopes} {bytes}"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    for line in stdin().lock().lines() {
-        let url: BrokerUrl = line?.trim().parse()?;
-        let broker = Broker { host: url.host, port: url.port };
-        let report = runtime
-            .block_on(load::publish(&broker, loads.clone(), CONNECTIONS))
-            .context("the load broke off")?;
-        output::line(format!("published {} {}", report.published, report.elapsed.as_secs_f64()))?;
+    let mut reader = LoadReader::open(&arguments.file)?;
+    let mut watched = Vec::new();
+    while watched.len() < arguments.watched
+        && let Some((kid, _)) = reader.take()?
+        && !watched.contains(&kid)
+    {
+        watched.push(kid);
     }
-    Ok(())
+    let order = Order {
+        broker: Broker { host: arguments.broker.host.clone(), port: arguments.broker.port },
+        network: NETWORK_DEFAULT.to_owned(),
+        connections: arguments.connections,
+        per_second: arguments.rate,
+        within: arguments.seconds.map(Duration::from_secs_f64),
+        watched: &watched,
+    };
+    let report = press::publish(&arguments.file, &order, arguments.skip).context("the load broke off")?;
+    let samples: Vec<[f64; 2]> =
+        report.latencies.iter().map(|(sent, took)| [sent.as_secs_f64(), took.as_secs_f64() * 1e3]).collect();
+    let settled: Vec<_> = report
+        .settled
+        .iter()
+        .map(|(kid, sequence)| (kid.to_string(), sequence.boot, sequence.count))
+        .collect();
+    let answer = json!({
+        "published": report.published,
+        "seconds": report.elapsed.as_secs_f64(),
+        "samples": samples,
+        "unsettled": report.unsettled,
+        "settled": settled,
+    });
+    output::line(answer.to_string())
 }

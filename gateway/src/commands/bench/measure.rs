@@ -1,34 +1,73 @@
 //! What a process used, from /proc, and percentiles.
 
 use std::fs;
-use std::time::Duration;
+use std::path::Path;
 
 /// Clock ticks a second in /proc, fixed at 100 on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// CPU seconds that this process has used, user and system.
-pub fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name in parentheses may hold spaces; fields 14 and 15 of proc(5) are the 12th and 13th after it.
-    let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
-    let ticks: f64 = after.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-    ticks / TICKS_PER_SECOND
+/// What a process has used.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    /// CPU seconds, user and system.
+    pub cpu_seconds: f64,
+    /// Bytes of memory in RAM now.
+    pub rss_bytes: f64,
+    /// Most bytes that ever were.
+    pub peak_rss_bytes: f64,
+    /// Bytes that it sent to the disk.
+    pub written_bytes: f64,
 }
 
-/// Most memory that this process ever had in RAM, in megabytes.
-pub fn peak_rss_megabytes() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok()).unwrap_or(0.0) / 1_024.0
+impl Usage {
+    /// Of a running process; all zero for one that is gone.
+    pub fn of(process: u32) -> Usage {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{process}/{name}")).unwrap_or_default();
+        let (stat, status, io) = (read("stat"), read("status"), read("io"));
+        // The name in parentheses may hold spaces; fields 14 and 15 of proc(5) are the 12th and 13th after it.
+        let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
+        let ticks = after.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+        let field = |text: &str, name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        Usage {
+            cpu_seconds: ticks.sum::<f64>() / TICKS_PER_SECOND,
+            rss_bytes: field(&status, "VmRSS:") * 1_024.0,
+            peak_rss_bytes: field(&status, "VmHWM:") * 1_024.0,
+            written_bytes: field(&io, "write_bytes:"),
+        }
+    }
+
+    /// Lets the peak of a process's memory begin anew (proc(5), clear_refs).
+    pub fn forget_peak(process: u32) {
+        // Where the system does not let us, the peak is that of the whole life.
+        let _refused = fs::write(format!("/proc/{process}/clear_refs"), "5");
+    }
+
+    /// This, or the one before where the process was gone already.
+    pub fn or(self, before: Usage) -> Usage {
+        if self.cpu_seconds > 0.0 { self } else { before }
+    }
 }
 
-/// The value below which `permille` of a thousand lie, in milliseconds.
-pub fn percentile_milliseconds(durations: &mut [Duration], permille: usize) -> f64 {
-    durations.sort_unstable();
-    let place = durations.len().saturating_mul(permille) / 1_000;
-    durations
-        .get(place.min(durations.len().saturating_sub(1)))
-        .map_or(0.0, |duration| duration.as_secs_f64() * 1_000.0)
+/// Bytes of all files under `directory`.
+pub fn directory_bytes(directory: &Path) -> f64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => directory_bytes(&entry.path()),
+            Ok(found) => found.len() as f64,
+            Err(_) => 0.0,
+        })
+        .sum()
+}
+
+/// The value below which `permille` of a thousand lie.
+pub fn percentile(values: &mut [f64], permille: usize) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let place = values.len().saturating_mul(permille) / 1_000;
+    values.get(place.min(values.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -37,15 +76,16 @@ mod tests {
 
     #[test]
     fn this_process_uses_time_and_memory() {
-        assert!(peak_rss_megabytes() > 1.0);
-        assert!(cpu_seconds() >= 0.0);
+        let usage = Usage::of(std::process::id());
+        assert!(usage.peak_rss_bytes > 1e6 && usage.rss_bytes > 1e6, "{usage:?}");
+        assert_eq!(Usage::of(0), Usage::default());
     }
 
     #[test]
     fn percentiles_are_of_the_sorted_values() {
-        let mut durations: Vec<Duration> = (1..=100).rev().map(Duration::from_millis).collect();
-        assert_eq!(percentile_milliseconds(&mut durations, 500) as u64, 51);
-        assert_eq!(percentile_milliseconds(&mut durations, 990) as u64, 100);
-        assert_eq!(percentile_milliseconds(&mut [], 500), 0.0);
+        let mut values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!(percentile(&mut values, 500), 51.0);
+        assert_eq!(percentile(&mut values, 990), 100.0);
+        assert_eq!(percentile(&mut [], 500), 0.0);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ledger::block::{Block, Seal};
 
-use super::measure::{cpu_seconds, peak_rss_megabytes, percentile_milliseconds};
+use super::measure::{Usage, percentile};
 use super::{Figure, Scratch, Settings};
 use crate::clock;
 use crate::log::Log;
@@ -38,7 +38,8 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
 
     let (mut log, _) = Log::open(&scratch.0.join("log"), [0; 32], 0)?;
     let (mut height, mut latencies) = (0_u64, Vec::new());
-    let cpu_before = cpu_seconds();
+    let process = std::process::id();
+    let before = Usage::of(process);
     let began = clock::monotonic();
     while began.elapsed() < span {
         let seal = Seal {
@@ -52,26 +53,26 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
             settled_epochs: None,
         };
         let block = Block { entries: entries.clone(), seal };
-        let before = clock::monotonic();
+        let asked = clock::monotonic();
         log.append(&block)?;
-        latencies.push(before.elapsed());
+        latencies.push(asked.elapsed().as_secs_f64() * 1e3);
         height += 1;
     }
     let elapsed = began.elapsed().as_secs_f64();
+    let after = Usage::of(process);
     let transactions = (height * TRANSACTIONS as u64) as f64;
     Ok(Figure {
-        name: "store: blocks of 1024 x 200 bytes, one fdatasync each",
+        name: "store: blocks of 1024 x 200 bytes, one fdatasync each".to_owned(),
         unit: "transactions/s",
-        per_second: transactions / elapsed,
-        ceiling: "the same bytes, append and fdatasync",
-        ceiling_per_second,
+        value: transactions / elapsed,
+        ceiling: Some(("the same bytes, append and fdatasync".to_owned(), ceiling_per_second)),
         details: vec![
             ("written", height as f64 * bytes as f64 / elapsed / 1e6, "MB/s"),
-            ("block p50", percentile_milliseconds(&mut latencies, 500), "ms"),
-            ("block p99", percentile_milliseconds(&mut latencies, 990), "ms"),
-            ("CPU", (cpu_seconds() - cpu_before) / transactions * 1e6, "µs/transaction"),
+            ("block p50", percentile(&mut latencies, 500), "ms"),
+            ("block p99", percentile(&mut latencies, 990), "ms"),
+            ("CPU", (after.cpu_seconds - before.cpu_seconds) / transactions * 1e6, "µs/transaction"),
             ("log bytes", log.written_bytes() as f64 / (height as f64 * bytes as f64), "x transaction bytes"),
-            ("peak RSS", peak_rss_megabytes(), "MB"),
+            ("peak RSS", after.peak_rss_bytes / 1e6, "MB"),
         ],
     })
 }

@@ -1,4 +1,5 @@
 //! Who a device is: its Ed25519 key, the key's thumbprint, and the kid that names it.
+use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
 
@@ -120,8 +121,21 @@ impl fmt::Debug for Thumbprint {
 /// assert_eq!(kid.to_string(), "be5de2f4bcdc383a");
 /// # Ok::<(), devices::KeyError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeviceId(pub [u8; 8]);
+
+/// The order of the bytes, compared as one number: a registry looks a device up for every envelope.
+impl Ord for DeviceId {
+    fn cmp(&self, other: &DeviceId) -> Ordering {
+        u64::from_be_bytes(self.0).cmp(&u64::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for DeviceId {
+    fn partial_cmp(&self, other: &DeviceId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl DeviceId {
     /// The kid's bytes as they stand in the header.

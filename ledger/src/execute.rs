@@ -94,19 +94,19 @@ impl<'s> BlockBuilder<'s> {
     /// Transactions taken so far.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.outcomes.len()
     }
 
     /// Whether no transaction was taken yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.outcomes.is_empty()
     }
 
     /// Whether a transaction of this many bytes still fits.
     #[must_use]
     pub fn has_room(&self, transaction_bytes: usize) -> bool {
-        self.entries.len() < BLOCK_TRANSACTIONS_MAX
+        self.outcomes.len() < BLOCK_TRANSACTIONS_MAX
             && transaction_bytes <= ENTRY_BYTES_MAX
             && self.entry_bytes.saturating_add(transaction_bytes) <= BLOCK_BYTES_MAX
     }
@@ -119,6 +119,29 @@ impl<'s> BlockBuilder<'s> {
     /// # Panics
     /// When [`Self::has_room`] says no: the caller closes the block first.
     pub fn execute<B: AsRef<[u8]>>(
+        &mut self,
+        transaction: &VerifiedTransaction<B>,
+    ) -> Result<Outcome, Refused> {
+        let outcome = self.apply(transaction)?;
+        self.entries.push(transaction.bytes().to_vec());
+        Ok(outcome)
+    }
+
+    /// As [`Self::execute`], for a caller that gives its bytes away: they become the block's entry as they are.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    ///
+    /// # Panics
+    /// When [`Self::has_room`] says no.
+    pub fn include(&mut self, transaction: VerifiedTransaction<Vec<u8>>) -> Result<Outcome, Refused> {
+        let outcome = self.apply(&transaction)?;
+        self.entries.push(transaction.into_bytes());
+        Ok(outcome)
+    }
+
+    /// Executes without keeping the entry: a replay has the block already.
+    pub(crate) fn apply<B: AsRef<[u8]>>(
         &mut self,
         transaction: &VerifiedTransaction<B>,
     ) -> Result<Outcome, Refused> {
@@ -137,7 +160,6 @@ impl<'s> BlockBuilder<'s> {
         self.state.log.append(leaf);
         self.leaf_hashes.push(leaf);
         self.entry_bytes = self.entry_bytes.saturating_add(bytes.len());
-        self.entries.push(bytes.to_vec());
         encoded_into(&mut self.scratch, |writer| outcome.write(writer));
         self.results.append(leaf_hash(&self.scratch));
         self.outcomes.push(outcome);
@@ -173,7 +195,7 @@ impl<'s> BlockBuilder<'s> {
         let seal = Seal {
             height: self.height,
             time_unix_milliseconds: self.time_unix_milliseconds,
-            entries: u32::try_from(self.entries.len()).expect("a block holds few thousand transactions"),
+            entries: u32::try_from(self.outcomes.len()).expect("a block holds few thousand transactions"),
             refused: self.refused,
             results_root: self.results.root(),
             log_root: self.state.log.root(),

@@ -120,7 +120,7 @@ impl State {
         for entry in &block.entries {
             match replay.verify(entry, Trust::OwnLog) {
                 Ok(transaction) if !sets_tariff(&transaction) => {
-                    let _refused_here = replay.builder.execute(&transaction);
+                    let _refused_here = replay.builder.apply(&transaction);
                 }
                 _ => {}
             }
@@ -203,7 +203,7 @@ impl<'s> Replay<'s> {
         if !self.builder.has_room(transaction.bytes().len()) {
             return Err(self.differs(Difference::TooLarge));
         }
-        match self.builder.execute(transaction) {
+        match self.builder.apply(transaction) {
             Ok(_) => Ok(()),
             Err(refused) => Err(self.differs(Difference::Refused(refused))),
         }

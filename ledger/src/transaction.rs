@@ -39,6 +39,15 @@ impl<B: AsRef<[u8]>> VerifiedTransaction<B> {
             Self::Instruction(instruction) => instruction.envelope(),
         }
     }
+
+    /// The same, given away.
+    #[must_use]
+    pub fn into_bytes(self) -> B {
+        match self {
+            Self::Reading(reading) => reading.into_inner(),
+            Self::Instruction(instruction) => instruction.into_inner(),
+        }
+    }
 }
 
 /// Why a transaction was not executed.

@@ -46,7 +46,7 @@ impl Batch {
 
     /// Takes what fits into one block, oldest first.
     pub fn take(&mut self) -> Vec<Verified> {
-        let mut taken = Vec::new();
+        let mut taken = Vec::with_capacity(self.waiting.len().min(limits::BLOCK_TRANSACTIONS_MAX));
         let mut bytes = 0;
         while taken.len() < limits::BLOCK_TRANSACTIONS_MAX
             && let Some((_, next)) = self.waiting.front()

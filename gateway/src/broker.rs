@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::limits;
-use crate::mqtt::Outbound;
+use crate::outbox::{self, Outbound};
 use crate::shared::Submission;
 use crate::telemetry::Telemetry;
 
@@ -81,7 +81,7 @@ pub async fn start(
     listener: TcpListener,
     network: &str,
     intake: mpsc::Sender<Submission>,
-    outbound: mpsc::Receiver<Outbound>,
+    outbound: outbox::Receiver,
     telemetry: Arc<Telemetry>,
 ) -> Result<(), BrokerError> {
     let start = |error: io::Error| BrokerError::Start(error.to_string());
@@ -102,7 +102,8 @@ pub async fn start(
     }
     let gate = front::Gate::new(intake.clone(), telemetry.clone());
     spawn("mqtt-read", move || read(receiver, &intake, &telemetry)).map_err(start)?;
-    spawn("mqtt-write", move || write(sender, outbound)).map_err(start)?;
+    let name = network.to_owned();
+    spawn("mqtt-write", move || write(sender, outbound, &name)).map_err(start)?;
     tokio::spawn(front::serve(listener, front::Backends { v4, v5 }, gate, rules::Rules::new(network)));
     Ok(())
 }
@@ -139,17 +140,17 @@ fn read(mut link: LinkRx, intake: &mpsc::Sender<Submission>, telemetry: &Telemet
 }
 
 /// Publishes acks and refusals, many at a time: the broker's router is woken once for a burst.
-fn write(mut link: LinkTx, mut outbound: mpsc::Receiver<Outbound>) {
+fn write(mut link: LinkTx, mut outbound: outbox::Receiver, network: &str) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
     runtime.block_on(async {
         let mut burst = Vec::new();
         while outbound.recv_many(&mut burst, 256).await > 0 {
             let last = burst.pop();
             for message in burst.drain(..) {
-                link.buffer().push_back(packet(message));
+                link.buffer().push_back(packet(network, &message));
             }
             if let Some(message) = last
-                && link.send(packet(message)).await.is_err()
+                && link.send(packet(network, &message)).await.is_err()
             {
                 return;
             }
@@ -157,8 +158,9 @@ fn write(mut link: LinkTx, mut outbound: mpsc::Receiver<Outbound>) {
     });
 }
 
-fn packet(message: Outbound) -> Packet {
-    Packet::Publish(Publish::new(message.topic.into_bytes(), message.payload, message.retain), None)
+fn packet(network: &str, message: &Outbound) -> Packet {
+    let (topic, payload) = (message.topic(network).into_bytes(), message.payload());
+    Packet::Publish(Publish::new(topic, payload, message.is_retained()), None)
 }
 
 fn config(network: &str, v4: SocketAddr, v5: SocketAddr) -> rumqttd::Config {

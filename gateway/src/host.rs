@@ -17,8 +17,8 @@ use crate::clock;
 use crate::effects;
 use crate::leaves::Leaves;
 use crate::limits;
-use crate::mqtt::Outbound;
 use crate::node::{Input, Node};
+use crate::outbox::{self, outbox};
 use crate::room::Room;
 use crate::shared::{Parts, Shared, Submission, SubmitError, Submitted};
 use crate::snapshot;
@@ -35,7 +35,7 @@ pub struct Ends {
     /// For those who bring envelopes in bulk.
     pub intake: mpsc::Sender<Submission>,
     /// Acks and refusal notices, for the broker.
-    pub outbound: mpsc::Receiver<Outbound>,
+    pub outbound: outbox::Receiver,
     /// Dropped or sent to stop the node; what arrived before is still handled.
     pub stop: oneshot::Sender<()>,
     /// Ends when the node has stopped and everything is on disk.
@@ -84,8 +84,8 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         disk_reserve_bytes,
     } = opened;
     let (intake, intake_end) = mpsc::channel(limits::INTAKE_MAX);
-    let (outbound, outbound_end) = mpsc::channel(limits::OUTBOUND_MAX);
-    let node = Node::new(&genesis.network);
+    let (outbound, outbound_end) = outbox();
+    let node = Node::default();
     let verifier = Verifier::start(&genesis.network)?;
     telemetry.queue_bound(Queue::Intake, limits::INTAKE_MAX);
     telemetry.queue_bound(Queue::Outbound, limits::OUTBOUND_MAX);
@@ -194,7 +194,7 @@ impl Host {
             self.step(Input::Verified(verdicts))?;
         }
         let shared = self.hands.shared.clone();
-        effects::flush(&mut self.node, &mut shared.state_mut(), &mut self.hands)?;
+        effects::flush(&mut self.node, &*shared, &mut self.hands)?;
         self.snapshot();
         self.hands.log.give_back_room();
         Ok(())
@@ -202,8 +202,7 @@ impl Host {
 
     fn step(&mut self, input: Input) -> Result<(), StorageError> {
         let shared = self.hands.shared.clone();
-        // Held until the block is on the disk: whoever reads sees only what is durable.
-        effects::step(&mut self.node, &mut shared.state_mut(), &mut self.hands, input)?;
+        effects::step(&mut self.node, &*shared, &mut self.hands, input)?;
         let written = self.replayed_bytes + self.hands.log.written_bytes() - self.log_bytes_at_snapshot;
         let blocks = shared.durable().height.saturating_sub(self.snapshot_height);
         if written >= self.snapshot_interval.log_bytes || blocks >= self.snapshot_interval.blocks {
@@ -237,7 +236,7 @@ impl Host {
     fn show_queues(&self) {
         let telemetry = &self.hands.shared.telemetry;
         telemetry.queue_depth(Queue::Intake, self.intake.len());
-        telemetry.queue_depth(Queue::Outbound, limits::OUTBOUND_MAX - self.hands.outbound.capacity());
+        telemetry.queue_depth(Queue::Outbound, self.hands.outbound.len());
         telemetry.queue_depth(Queue::Batch, self.node.batched());
         telemetry
             .queue_depth(Queue::Verify, self.hands.verifier.under_way() as usize * limits::VERIFY_BATCH_MAX);

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod log;
 pub mod mqtt;
 pub mod node;
+pub mod outbox;
 pub mod proofs;
 pub mod prune;
 pub mod reads;

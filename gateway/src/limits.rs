@@ -11,8 +11,9 @@ pub const VERIFY_BATCHES_PER_WORKER: usize = 2;
 /// Worker threads of the verifier at most.
 pub const VERIFY_WORKERS_MAX: usize = 64;
 
-/// Transactions that close a block.
-pub const BLOCK_TRANSACTIONS_MAX: usize = ledger::limits::BLOCK_TRANSACTIONS_MAX;
+/// Transactions that close a block: fewer than the ledger allows, because whoever reads the state waits while a block is
+/// executed.
+pub const BLOCK_TRANSACTIONS_MAX: usize = 2_048;
 /// Bytes of transactions that close a block.
 pub const BLOCK_BYTES_MAX: usize = ledger::limits::BLOCK_BYTES_MAX;
 /// A verified transaction waits for its block no longer than this.
@@ -20,7 +21,7 @@ pub const BLOCK_AGE_MAX_MILLISECONDS: u64 = 10;
 /// Verified transactions that wait for a block.
 pub const BATCH_MAX: usize = 4 * BLOCK_TRANSACTIONS_MAX;
 
-/// Outgoing MQTT messages (acks and refusals) that wait for the broker.
+/// Devices whose newest ack waits for the broker, and refusals that do.
 pub const OUTBOUND_MAX: usize = 65_536;
 /// Refusal notices a device gets in a second at most; the rest is counted, not sent.
 pub const REFUSED_NOTICES_PER_DEVICE_SECOND_MAX: u32 = 32;
@@ -96,10 +97,13 @@ pub const RECONNECT_MILLISECONDS_MIN: u64 = 250;
 pub const RECONNECT_MILLISECONDS_MAX: u64 = 30_000;
 /// QoS 1 messages from an external broker that are not yet acknowledged to it.
 pub const EXTERNAL_INFLIGHT_MAX: u16 = 1_024;
+/// Acks and refusals that are handed to an external broker's link at once.
+pub const EXTERNAL_BURST_MAX: usize = 16;
 
 const _: () = assert!(VERIFY_BATCH_MAX <= INTAKE_MAX);
 const _: () = assert!(VERIFY_BATCH_MAX <= BATCH_MAX);
-const _: () = assert!(BLOCK_TRANSACTIONS_MAX <= BATCH_MAX);
+const _: () = assert!(BLOCK_TRANSACTIONS_MAX <= ledger::limits::BLOCK_TRANSACTIONS_MAX);
+const _: () = assert!(BLOCK_TRANSACTIONS_MAX + VERIFY_BATCH_MAX <= BATCH_MAX);
 const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX > devices::limits::ENVELOPE_BYTES_MAX);
 const _: () = assert!((FRAME_BYTES_MAX as u64) < SEGMENT_BYTES_MAX);
 const _: () = assert!((FRAME_BYTES_MAX as u64) < LOG_RESERVE_BYTES);

@@ -9,19 +9,9 @@ use rumqttc::{AsyncClient, ConnectReturnCode, Event, EventLoop, MqttOptions, Pac
 use tokio::sync::mpsc;
 
 use crate::limits;
+use crate::outbox;
 use crate::shared::Submission;
 use crate::telemetry::Telemetry;
-
-/// One message from the gateway to a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outbound {
-    /// The topic in full.
-    pub topic: String,
-    /// The message.
-    pub payload: Vec<u8>,
-    /// Whether the broker keeps it for later subscribers.
-    pub retain: bool,
-}
 
 /// The address of an external broker, from `mqtt://[user:password@]host[:port]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +73,7 @@ pub fn start(
     network: &str,
     client_id: &str,
     intake: mpsc::Sender<Submission>,
-    outbound: mpsc::Receiver<Outbound>,
+    outbound: outbox::Receiver,
     telemetry: Arc<Telemetry>,
 ) {
     let mut options = MqttOptions::new(client_id, &url.host, url.port);
@@ -101,7 +91,7 @@ pub fn start(
     let filter = TopicFilter { network, kind: TopicKind::Up }.to_string();
     let link = Link { url: url.to_string(), filter, client: client.clone(), intake, telemetry };
     tokio::spawn(link.run(connection));
-    tokio::spawn(publish(client, outbound));
+    tokio::spawn(publish(client, outbound, network.to_owned()));
 }
 
 struct Link {
@@ -162,10 +152,15 @@ fn cut(payload: &[u8]) -> Vec<u8> {
     payload[..payload.len().min(limits::MQTT_PAYLOAD_BYTES_MAX)].to_vec()
 }
 
-async fn publish(client: AsyncClient, mut outbound: mpsc::Receiver<Outbound>) {
-    while let Some(message) = outbound.recv().await {
-        if client.publish(message.topic, QoS::AtLeastOnce, message.retain, message.payload).await.is_err() {
-            return;
+/// Few at a time: what waits in the outbox meanwhile gives way to newer acks.
+async fn publish(client: AsyncClient, mut outbound: outbox::Receiver, network: String) {
+    let mut burst = Vec::new();
+    while outbound.recv_many(&mut burst, limits::EXTERNAL_BURST_MAX).await > 0 {
+        for message in burst.drain(..) {
+            let (topic, payload) = (message.topic(&network), message.payload());
+            if client.publish(topic, QoS::AtLeastOnce, message.is_retained(), payload).await.is_err() {
+                return;
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The node as a pure machine: `step(state, now, input)` gives effects. It knows no clock, file, socket or thread; the
-//! host carries its effects out, and a simulation can do so just as well.
+//! The node as a pure machine: `step(state, now, input)` gives effects and only looks at the state, `make_block` changes
+//! it. It knows no clock, file, socket or thread; the host carries its effects out, and a simulation can do so just as well.
 
 mod acks;
 
 use std::mem;
 
-use devices::{DeviceId, Refusal, Sequence, Topic, TopicKind};
+use devices::{Ack, DeviceId, Refusal, RefusedNotice, Sequence};
 use ledger::block::{Block, BlockResults};
 use ledger::state::State;
 use ledger::transaction::{Outcome, Refused, VerifiedTransaction};
@@ -13,8 +13,6 @@ use ledger::transaction::{Outcome, Refused, VerifiedTransaction};
 use crate::admit::{self, Arrival, Candidate, Ticket, Turned};
 use crate::batch::Batch;
 use crate::consensus::solo::{self, Proposal};
-use crate::limits;
-use crate::mqtt::Outbound;
 use crate::shared::{Event, SubmitError, Submitted};
 use crate::verify::{Verdict, Verified};
 
@@ -32,8 +30,6 @@ pub enum Input {
     /// Whether the disk has room for another block. Without it none is made, not even an epoch's end: what is executed
     /// must be written.
     Room(bool),
-    /// The block of the last [`Effect::Commit`] is on the disk.
-    Durable,
 }
 
 /// What the node wants done, in order.
@@ -41,10 +37,10 @@ pub enum Input {
 pub enum Effect {
     /// Verify these and come back with [`Input::Verified`].
     Verify(Vec<Candidate>),
-    /// Write this block and come back with [`Input::Durable`], before anything else is given to the node.
-    Commit(Box<(Block, BlockResults)>),
-    /// Publish a message.
-    Publish(Outbound),
+    /// Tell devices what is settled, one ack each.
+    Acknowledge(Vec<(DeviceId, Ack)>),
+    /// Tell a device what was refused.
+    Notify(DeviceId, RefusedNotice),
     /// Answer somebody who waits.
     Answer(Ticket, Result<Submitted, SubmitError>),
     /// Count a refused reading.
@@ -67,18 +63,19 @@ pub enum Effect {
 }
 
 /// The node's own state: what is between arrival and block.
+#[derive(Default)]
 pub struct Node {
-    network: String,
     batch: Batch,
     settled: Settled,
     notices: Notices,
     /// Readings refused since the last block; its seal will say so.
     refused: [u64; 8],
     pending: Option<Pending>,
-    has_room: bool,
+    is_full: bool,
 }
 
 /// A block that was executed and is being written.
+#[derive(Default)]
 struct Pending {
     log_size: u64,
     accepted: Vec<(DeviceId, Sequence)>,
@@ -89,22 +86,9 @@ struct Pending {
 }
 
 impl Node {
-    /// A node of this network with nothing under way.
-    pub fn new(network: &str) -> Node {
-        Node {
-            network: network.to_owned(),
-            batch: Batch::default(),
-            settled: Settled::default(),
-            notices: Notices::default(),
-            refused: [0; 8],
-            pending: None,
-            has_room: true,
-        }
-    }
-
     /// Whether the disk has room for another block, as the node was last told; at first it has.
     pub fn has_room(&self) -> bool {
-        self.has_room
+        !self.is_full
     }
 
     /// Verified transactions that wait for a block.
@@ -115,44 +99,33 @@ impl Node {
     /// When the node wants a [`Input::Tick`], Unix milliseconds: a block is due or an epoch ends. Never while there is no
     /// room for a block.
     pub fn wake_at(&self, state: &State) -> u64 {
-        if !self.has_room {
+        if self.is_full {
             return u64::MAX;
         }
         let settlement = state.next_settlement_unix_milliseconds();
         self.batch.due_at().map_or(settlement, |due| due.min(settlement))
     }
 
-    /// Takes one input at `now` (Unix milliseconds) and gives what is to be done.
+    /// Takes one input at `now` (Unix milliseconds) and gives what is to be done. Afterwards a block may be due.
     ///
     /// # Panics
-    /// When an input comes between a commit and its [`Input::Durable`]: an ack could overtake its write.
-    pub fn step(&mut self, state: &mut State, now: u64, input: Input) -> Vec<Effect> {
+    /// When an input comes between a block and its [`Node::durable`]: an ack could overtake its write.
+    pub fn step(&mut self, state: &State, now: u64, input: Input) -> Vec<Effect> {
+        assert!(self.pending.is_none(), "nothing may happen between a block's execution and its write");
         let mut effects = Vec::new();
         match input {
-            Input::Durable => self.durable(state, &mut effects),
-            Input::Room(has_room) => self.has_room = has_room,
-            _ if self.pending.is_some() => {
-                panic!("nothing may happen between a block's execution and its write")
-            }
             Input::Received(arrivals) => self.receive(state, now, arrivals, &mut effects),
-            Input::Verified(verdicts) => self.take_verdicts(state, now, verdicts, &mut effects),
+            Input::Verified(verdicts) => self.take_verdicts(now, verdicts, &mut effects),
+            Input::Room(has_room) => self.is_full = !has_room,
             Input::Tick => {}
-        }
-        let epoch_over = now >= state.next_settlement_unix_milliseconds();
-        if self.pending.is_none() && self.has_room && (epoch_over || self.batch.is_due(now)) {
-            self.make_block(state, now, &mut effects);
         }
         effects
     }
 
-    /// Closes whatever waits into a block, for a node that stops. Without room it stays as it is: nobody was told that it
-    /// is accepted.
-    pub fn flush(&mut self, state: &mut State, now: u64) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if !self.batch.is_empty() && self.has_room {
-            self.make_block(state, now, &mut effects);
-        }
-        effects
+    /// Whether a block is to be made now.
+    pub fn is_due(&self, state: &State, now: u64) -> bool {
+        let epoch_over = now >= state.next_settlement_unix_milliseconds();
+        !self.is_full && (epoch_over || self.batch.is_due(now))
     }
 
     fn receive(&mut self, state: &State, now: u64, arrivals: Vec<Arrival>, effects: &mut Vec<Effect>) {
@@ -168,21 +141,13 @@ impl Node {
         }
     }
 
-    fn take_verdicts(&mut self, state: &State, now: u64, verdicts: Vec<Verdict>, effects: &mut Vec<Effect>) {
-        let mut settled = Vec::new();
+    fn take_verdicts(&mut self, now: u64, verdicts: Vec<Verdict>, effects: &mut Vec<Effect>) {
         for verdict in verdicts {
             match verdict {
-                Ok(verified) => match precheck(state, now, &verified) {
-                    Ok(()) => self.batch.push(now, verified),
-                    Err(turned) => {
-                        settled.extend(self.settle(state, &turned));
-                        self.turn(now, &turned, effects);
-                    }
-                },
+                Ok(verified) => self.batch.push(now, verified),
                 Err(turned) => self.turn(now, &turned, effects),
             }
         }
-        self.acknowledge(state, settled, state.log_size(), effects);
     }
 
     /// What a verified but refused reading settles: a replay was settled before, a wrong time never gets better.
@@ -226,108 +191,124 @@ impl Node {
             effects.push(Effect::Withheld);
             return;
         }
-        let notice = devices::RefusedNotice { sequence: sequence.unwrap_or_default(), reason };
-        let mut payload = [0; devices::limits::REFUSED_NOTICE_BYTES_MAX];
-        if let Ok(bytes) = notice.encode(&mut payload) {
-            effects.push(self.message(kid, TopicKind::Refused, &payload[..bytes], false));
-        }
+        let notice = RefusedNotice { sequence: sequence.unwrap_or_default(), reason };
+        effects.push(Effect::Notify(kid, notice));
     }
 
-    fn make_block(&mut self, state: &mut State, now: u64, effects: &mut Vec<Effect>) {
-        let (mut tickets, mut transactions) = (Vec::new(), Vec::new());
-        for Verified { transaction, ticket } in self.batch.take() {
-            tickets.push(ticket);
-            transactions.push(transaction);
+    /// Executes what waits, as far as it fits into one block, and gives the block: it has to be written, and then
+    /// [`Node::durable`] to be asked. `None` when all that waited is refused and no epoch has ended: a flood of replays
+    /// makes no blocks.
+    ///
+    /// # Panics
+    /// When the block before is not durable yet.
+    pub fn make_block(
+        &mut self,
+        state: &mut State,
+        now: u64,
+        effects: &mut Vec<Effect>,
+    ) -> Option<(Block, BlockResults)> {
+        assert!(self.pending.is_none(), "one block is written after the other");
+        let waiting = self.batch.take();
+        let epoch_over = now >= state.next_settlement_unix_milliseconds();
+        if !epoch_over && waiting.iter().all(|verified| precheck(state, now, verified).is_err()) {
+            self.refuse_all(state, now, &waiting, effects);
+            return None;
         }
-        let proposal = Proposal { time_unix_milliseconds: now, transactions };
+        let proposal = Proposal { time_unix_milliseconds: now, transactions: waiting };
         let decided = solo::decide(proposal, state.time_unix_milliseconds()).into_proposal();
         let mut builder = state.begin(decided.time_unix_milliseconds);
         for (reason, count) in Refusal::ALL.into_iter().zip(mem::take(&mut self.refused)) {
             (0..count).for_each(|_| builder.refuse(reason));
         }
-        let mut outcomes = Vec::with_capacity(decided.transactions.len());
-        for transaction in &decided.transactions {
-            outcomes.push(builder.execute(transaction));
-        }
         let height = builder.state().height() + 1;
-        let (block, results) = builder.finish();
-        let mut pending = Pending {
-            log_size: results.log_size,
-            accepted: Vec::with_capacity(results.outcomes.len()),
-            replayed: Vec::new(),
-            answers: Vec::new(),
-            events: block_events(&block, &results),
-        };
-        for ((transaction, outcome), ticket) in decided.transactions.iter().zip(outcomes).zip(tickets) {
-            match outcome {
+        let mut pending = Pending::with_capacity(decided.transactions.len());
+        let mut refused = Vec::new();
+        for Verified { transaction, ticket } in decided.transactions {
+            let named = named(&transaction);
+            match builder.include(transaction) {
                 Ok(outcome) => {
-                    if let Outcome::Reading { kid, sequence, .. } = outcome {
-                        pending.accepted.push((kid, sequence));
-                    }
+                    pending.accepted.extend(named);
                     let submitted = Submitted { id: outcome.id(), index: outcome.index(), height };
                     pending.answers.extend(ticket.map(|ticket| (ticket, Ok(submitted))));
                 }
-                Err(refused) => {
-                    let turned = turned(transaction, refused, ticket);
-                    pending.replayed.extend(self.settle(state, &turned));
-                    self.report(now, &turned, effects);
-                    pending.answers.extend(ticket.map(|ticket| (ticket, Err(submit_error(refused)))));
-                }
+                Err(why) => refused.push(turned(named, why, ticket)),
             }
         }
-        effects.push(Effect::Commit(Box::new((block, results))));
+        let (block, results) = builder.finish();
+        for turned in refused {
+            pending.replayed.extend(self.settle(state, &turned));
+            self.report(now, &turned, effects);
+            let answer = |ticket| (ticket, Err(submit_error(turned.refused)));
+            pending.answers.extend(turned.ticket.map(answer));
+        }
+        pending.log_size = results.log_size;
+        pending.events = block_events(&block, &results);
         self.pending = Some(pending);
+        Some((block, results))
+    }
+
+    /// What follows from refusals that make no block: they are settled by what is durable already.
+    fn refuse_all(&mut self, state: &State, now: u64, waiting: &[Verified], effects: &mut Vec<Effect>) {
+        let mut settled = Vec::new();
+        for verified in waiting {
+            let Err(refusal) = precheck(state, now, verified) else { continue };
+            let turned = turned(named(&verified.transaction), Refused::Reading(refusal), verified.ticket);
+            settled.extend(self.settle(state, &turned));
+            self.turn(now, &turned, effects);
+        }
+        effects.extend(self.acknowledge(state, settled, state.log_size()));
     }
 
     /// Acks, answers and events of the block that is now on the disk, and not a moment earlier: a device forgets what
     /// was acknowledged.
-    fn durable(&mut self, state: &State, effects: &mut Vec<Effect>) {
-        let Some(pending) = self.pending.take() else { return };
+    pub fn durable(&mut self, state: &State) -> Vec<Effect> {
+        let Some(pending) = self.pending.take() else { return Vec::new() };
         for (kid, sequence) in &pending.accepted {
             self.settled.accept(*kid, *sequence);
         }
         let settled = pending.accepted.iter().map(|(kid, _)| *kid).chain(pending.replayed).collect();
-        self.acknowledge(state, settled, pending.log_size, effects);
-        effects.extend(pending.answers.into_iter().map(|(ticket, answer)| Effect::Answer(ticket, answer)));
-        effects.extend(pending.events.into_iter().map(Effect::Tell));
+        let acks = self.acknowledge(state, settled, pending.log_size);
+        let answers = pending.answers.into_iter().map(|(ticket, answer)| Effect::Answer(ticket, answer));
+        acks.into_iter().chain(answers).chain(pending.events.into_iter().map(Effect::Tell)).collect()
     }
 
     /// One ack a device, however many of its readings were settled.
-    fn acknowledge(&self, state: &State, mut kids: Vec<DeviceId>, log_size: u64, effects: &mut Vec<Effect>) {
+    fn acknowledge(&self, state: &State, mut kids: Vec<DeviceId>, log_size: u64) -> Option<Effect> {
         kids.sort_unstable();
         kids.dedup();
-        for kid in kids {
-            let Some(window) = state.device(kid).map(|device| self.settled.window(kid, device.window)) else {
-                continue;
-            };
-            let Some(highest) = window.highest() else { continue };
-            let ack = devices::Ack { highest, window: window.bits(), log_size };
-            let mut payload = [0; devices::limits::ACK_BYTES_MAX];
-            if let Ok(bytes) = ack.encode(&mut payload) {
-                effects.push(self.message(kid, TopicKind::Ack, &payload[..bytes], true));
-            }
-        }
-    }
-
-    fn message(&self, kid: DeviceId, kind: TopicKind, payload: &[u8], retain: bool) -> Effect {
-        let topic = Topic { network: &self.network, kid, kind }.to_string();
-        Effect::Publish(Outbound { topic, payload: payload.to_vec(), retain })
+        let ack = |kid: DeviceId| {
+            let window = self.settled.window(kid, state.device(kid)?.window);
+            Some((kid, Ack { highest: window.highest()?, window: window.bits(), log_size }))
+        };
+        let acks: Vec<_> = kids.into_iter().filter_map(ack).collect();
+        (!acks.is_empty()).then_some(Effect::Acknowledge(acks))
     }
 }
 
-/// What a verified reading is refused for at once, so that a flood of replays makes no blocks.
-fn precheck(state: &State, now: u64, verified: &Verified) -> Result<(), Box<Turned>> {
-    let VerifiedTransaction::Reading(reading) = &verified.transaction else { return Ok(()) };
-    state.check(now, reading).map_err(|refusal| {
-        Box::new(turned(&verified.transaction, Refused::Reading(refusal), verified.ticket))
-    })
+impl Pending {
+    fn with_capacity(transactions: usize) -> Pending {
+        Pending { accepted: Vec::with_capacity(transactions), ..Pending::default() }
+    }
 }
 
-fn turned(transaction: &VerifiedTransaction<Vec<u8>>, refused: Refused, ticket: Option<Ticket>) -> Turned {
-    let (kid, sequence) = match transaction {
-        VerifiedTransaction::Reading(reading) => (Some(reading.kid()), Some(reading.sequence())),
-        VerifiedTransaction::Instruction(_) => (None, None),
-    };
+/// What a verified reading is refused for without a block.
+fn precheck(state: &State, now: u64, verified: &Verified) -> Result<(), Refusal> {
+    match &verified.transaction {
+        VerifiedTransaction::Reading(reading) => state.check(now, reading),
+        VerifiedTransaction::Instruction(_) => Ok(()),
+    }
+}
+
+/// The device and its number, where it is a reading.
+fn named(transaction: &VerifiedTransaction<Vec<u8>>) -> Option<(DeviceId, Sequence)> {
+    match transaction {
+        VerifiedTransaction::Reading(reading) => Some((reading.kid(), reading.sequence())),
+        VerifiedTransaction::Instruction(_) => None,
+    }
+}
+
+fn turned(named: Option<(DeviceId, Sequence)>, refused: Refused, ticket: Option<Ticket>) -> Turned {
+    let (kid, sequence) = named.unzip();
     Turned { kid, sequence, known: kid.is_some(), refused, ticket }
 }
 
@@ -366,8 +347,6 @@ fn block_events(block: &Block, results: &BlockResults) -> Vec<Event> {
     }
     events
 }
-
-const _: () = assert!(limits::BLOCK_TRANSACTIONS_MAX <= ledger::limits::BLOCK_TRANSACTIONS_MAX);
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 //! Everything answered here is durable: the state's lock is held from a block's execution until its write is on disk.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use devices::{DeviceId, Refusal, Sequence, TransactionId};
@@ -17,6 +17,7 @@ use ledger::transfer::TransferRecord;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::clock;
+use crate::effects::Kept;
 use crate::index::{Index, IndexError};
 use crate::leaves::{Leaves, LeavesError};
 use crate::limits;
@@ -208,6 +209,16 @@ pub struct Parts {
     pub refused_by_device: HashMap<DeviceId, [u64; 8]>,
     /// Where submissions go.
     pub intake: mpsc::Sender<Submission>,
+}
+
+impl Kept for Shared {
+    fn read(&self) -> impl Deref<Target = State> {
+        self.state()
+    }
+
+    fn write(&self) -> impl DerefMut<Target = State> {
+        self.state_mut()
+    }
 }
 
 impl Shared {

@@ -2,12 +2,17 @@
 
 use std::process::{Command, Output};
 
+use devices::{Ack, DeviceId, Sequence};
+
 use super::*;
+use crate::outbox::Message;
+
+const DEVICE: DeviceId = DeviceId([0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
 
 struct World {
     port: String,
     arrivals: mpsc::Receiver<Submission>,
-    outbound: mpsc::Sender<Outbound>,
+    outbound: outbox::Sender,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -18,7 +23,7 @@ fn world() -> Option<World> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (intake, arrivals) = mpsc::channel(limits::INTAKE_MAX);
-    let (outbound, messages) = mpsc::channel(100);
+    let (outbound, messages) = outbox::outbox();
     let port = runtime.block_on(async {
         let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -32,6 +37,14 @@ impl World {
     fn client(&self, program: &str, version: &str, arguments: &[&str]) -> Output {
         let common = ["-h", "127.0.0.1", "-p", &self.port, "-V", version, "-q", "1"];
         Command::new(program).args(common).args(arguments).output().unwrap()
+    }
+
+    /// The gateway acknowledges something; gives what a subscriber prints of it.
+    fn acknowledge(&self) -> Vec<u8> {
+        let ack = Ack { highest: Sequence { boot: 1, count: 65 }, window: 1, log_size: 66 };
+        assert_eq!(self.outbound.acknowledge(&[(DEVICE, ack)]), 0);
+        let payload = Outbound { kid: DEVICE, message: Message::Ack(ack) }.payload();
+        [&payload[..], b"\n"].concat()
     }
 
     fn arrival(&mut self) -> Submission {
@@ -57,11 +70,10 @@ fn both_versions_of_mqtt_come_in_by_one_port() {
 fn an_ack_waits_for_a_device_that_comes_later() {
     let Some(world) = world() else { return };
     let topic = "lamppost/1/devnet/dev/0011223344556677/ack".to_owned();
-    let message = Outbound { topic: topic.clone(), payload: b"ack".to_vec(), retain: true };
-    world.runtime.block_on(world.outbound.send(message)).unwrap();
+    let printed = world.acknowledge();
     for version in ["mqttv311", "mqttv5"] {
         let arguments = ["-t", &topic, "-C", "1", "-W", "10"];
-        assert_eq!(world.client("mosquitto_sub", version, &arguments).stdout, b"ack\n");
+        assert_eq!(world.client("mosquitto_sub", version, &arguments).stdout, printed);
     }
 }
 
@@ -70,8 +82,7 @@ fn nobody_forges_an_ack_or_clears_one_or_pushes_the_gateway_off() {
     let Some(mut world) = world() else { return };
     let device = "lamppost/1/devnet/dev/0011223344556677";
     let (up, ack) = (format!("{device}/up"), format!("{device}/ack"));
-    let message = Outbound { topic: ack.clone(), payload: b"true".to_vec(), retain: true };
-    world.runtime.block_on(world.outbound.send(message)).unwrap();
+    let printed = world.acknowledge();
     for version in ["mqttv311", "mqttv5"] {
         for forbidden in [
             &["-t", &ack, "-m", "forged"][..],
@@ -83,7 +94,7 @@ fn nobody_forges_an_ack_or_clears_one_or_pushes_the_gateway_off() {
             assert!(!world.client("mosquitto_pub", version, forbidden).status.success(), "{forbidden:?}");
         }
         let subscribed = world.client("mosquitto_sub", version, &["-t", &ack, "-C", "1", "-W", "10"]);
-        assert_eq!(subscribed.stdout, b"true\n");
+        assert_eq!(subscribed.stdout, printed);
         let with_will = ["-t", &up, "-m", version, "--will-topic", &up, "--will-payload", "farewell"];
         assert!(world.client("mosquitto_pub", version, &with_will).status.success());
         assert_eq!(world.arrival().bytes, version.as_bytes());

@@ -1,14 +1,14 @@
 //! A network of one validator: what it proposes is decided at once.
 
-use ledger::transaction::VerifiedTransaction;
+use crate::verify::Verified;
 
 /// A block that is proposed: its time and its transactions, not executed yet.
 #[derive(Debug)]
 pub struct Proposal {
     /// Unix milliseconds.
     pub time_unix_milliseconds: u64,
-    /// In order.
-    pub transactions: Vec<VerifiedTransaction<Vec<u8>>>,
+    /// In order, each beside who waits for its answer.
+    pub transactions: Vec<Verified>,
 }
 
 /// A proposal that became the next block: it may be executed.

@@ -1,5 +1,7 @@
 //! The order of effects and what becomes of them, with hands that only count.
 
+use std::cell::RefCell;
+
 use super::*;
 use crate::verify::Verified;
 use devices::{SignedInstruction, SigningKey};
@@ -35,11 +37,13 @@ impl Hands for Counting {
         Ok(Position { segment: 1, offset: 0 })
     }
 
-    fn derive(&mut self, _: &State, _: Position, _: &Block, _: &BlockResults) -> Result<(), Self::Error> {
+    fn derive(&mut self, _: &State, _: Position, _: Block, _: BlockResults) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    fn publish(&mut self, _: Outbound) {}
+    fn acknowledge(&mut self, _: Vec<(DeviceId, Ack)>) {}
+
+    fn notify(&mut self, _: DeviceId, _: RefusedNotice) {}
 
     fn answer(&mut self, _: Ticket, _: Result<Submitted, SubmitError>) {}
 
@@ -52,10 +56,20 @@ impl Hands for Counting {
     fn tell(&mut self, _: Event) {}
 }
 
-fn state() -> State {
+impl Kept for RefCell<State> {
+    fn read(&self) -> impl Deref<Target = State> {
+        self.borrow()
+    }
+
+    fn write(&self) -> impl DerefMut<Target = State> {
+        self.borrow_mut()
+    }
+}
+
+fn state() -> RefCell<State> {
     let key = |seed| SigningKey::from_seed([seed; 32]).public_key();
     let genesis = Genesis::devnet("devnet", "lamppost/devnet", key(1), key(2), key(3), 60, NOW).unwrap();
-    State::genesis(&genesis).0
+    RefCell::new(State::genesis(&genesis).0)
 }
 
 fn verified() -> Verified {
@@ -71,24 +85,24 @@ fn verified() -> Verified {
 }
 
 /// A node that was full when its last transaction came.
-fn waiting() -> (Node, State, Counting) {
-    let (mut node, mut state, mut hands) = (Node::new("devnet"), state(), Counting::default());
-    let Ok(()) = step(&mut node, &mut state, &mut hands, Input::Verified(vec![Ok(verified())]));
+fn waiting() -> (Node, RefCell<State>, Counting) {
+    let (mut node, state, mut hands) = (Node::default(), state(), Counting::default());
+    let Ok(()) = step(&mut node, &state, &mut hands, Input::Verified(vec![Ok(verified())]));
     assert_eq!((node.batched(), hands.written), (1, 0));
     (node, state, hands)
 }
 
 #[test]
 fn a_node_that_stops_writes_what_waited_for_room_once_there_is_some() {
-    let (mut node, mut state, mut hands) = waiting();
+    let (mut node, state, mut hands) = waiting();
     hands.has_room = true;
-    let Ok(()) = flush(&mut node, &mut state, &mut hands);
+    let Ok(()) = flush(&mut node, &state, &mut hands);
     assert_eq!((node.batched(), hands.written), (0, 1));
 }
 
 #[test]
 fn a_node_that_stops_without_room_ends_all_the_same() {
-    let (mut node, mut state, mut hands) = waiting();
-    let Ok(()) = flush(&mut node, &mut state, &mut hands);
+    let (mut node, state, mut hands) = waiting();
+    let Ok(()) = flush(&mut node, &state, &mut hands);
     assert_eq!((node.batched(), hands.written), (1, 0));
 }

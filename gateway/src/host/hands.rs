@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use devices::{DeviceId, Refusal, Sequence, SigningKey};
+use devices::{Ack, DeviceId, Refusal, RefusedNotice, Sequence, SigningKey};
 use ledger::block::{Block, BlockResults};
 use ledger::merkle::Hash;
 use ledger::state::State;
 use ledger::transaction::Outcome;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::as_gauge;
 use crate::admit::{Candidate, Ticket};
@@ -16,7 +16,7 @@ use crate::clock;
 use crate::data_dir::DataDir;
 use crate::effects;
 use crate::log::{Log, Position};
-use crate::mqtt::Outbound;
+use crate::outbox;
 use crate::room::Room;
 use crate::shared::{Durable, Event, Shared, SubmitError, Submitted};
 use crate::storage::{self, StorageError};
@@ -31,7 +31,7 @@ pub(super) struct Hands {
     pub(super) late: Late,
     pub(super) validator: SigningKey,
     pub(super) verifier: Verifier,
-    pub(super) outbound: mpsc::Sender<Outbound>,
+    pub(super) outbound: outbox::Sender,
     pub(super) waiting: HashMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
 }
 
@@ -76,13 +76,14 @@ impl effects::Hands for Hands {
         &mut self,
         state: &State,
         position: Position,
-        block: &Block,
-        results: &BlockResults,
+        block: Block,
+        results: BlockResults,
     ) -> Result<(), StorageError> {
         if !self.append_rows(results.first_index, &results.leaf_hashes)? {
             self.late.rows = Some((results.first_index, results.leaf_hashes.clone()));
         }
-        if let Err(error) = storage::put(&self.shared.index, &self.shared.genesis, position, block, results) {
+        if let Err(error) = storage::put(&self.shared.index, &self.shared.genesis, position, &block, &results)
+        {
             tracing::error!(%error, "the index could not be written");
             self.shared.telemetry.index_errors.inc();
             self.shared.index.mark_for_rebuild();
@@ -93,19 +94,20 @@ impl effects::Hands for Hands {
         let durable = Durable { height, log_size, time_unix_milliseconds: results.time_unix_milliseconds };
         self.shared.publish(durable, checkpoint);
         self.shared.leaves.follow(state, &block.seal);
-        self.count(state, results);
+        self.count(state, &results);
         Ok(())
     }
 
-    /// Never waits: a broker that does not take acks must not stop intake. A dropped ack is published again when the
-    /// device repeats what it is missing.
-    fn publish(&mut self, message: Outbound) {
-        let is_ack = message.retain;
-        let telemetry = &self.shared.telemetry;
-        match self.outbound.try_send(message) {
-            Ok(()) if is_ack => drop(telemetry.acks.inc()),
-            Ok(()) => {}
-            Err(_) => drop(telemetry.outbound_dropped.inc()),
+    /// Never waits: a broker that does not take acks must not stop intake.
+    fn acknowledge(&mut self, acks: Vec<(DeviceId, Ack)>) {
+        let dropped = self.outbound.acknowledge(&acks) as u64;
+        self.shared.telemetry.acks.inc_by(acks.len() as u64 - dropped);
+        self.shared.telemetry.outbound_dropped.inc_by(dropped);
+    }
+
+    fn notify(&mut self, kid: DeviceId, notice: RefusedNotice) {
+        if !self.outbound.notify(kid, notice) {
+            self.shared.telemetry.outbound_dropped.inc();
         }
     }
 

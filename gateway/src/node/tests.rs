@@ -1,11 +1,12 @@
 //! The node's claims, driven by hand: no clock, no thread, no disk.
 
-use devices::{Ack, Base, Decimal, Record, SigningKey, Value};
+use devices::{Base, Decimal, Record, SigningKey, Value};
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 
 use super::*;
+use crate::limits;
 use crate::verify;
 
 const NETWORK: &str = "devnet";
@@ -37,7 +38,7 @@ impl World {
         );
         let (state, block, _) = State::genesis(&genesis.unwrap());
         World {
-            node: Node::new(NETWORK),
+            node: Node::default(),
             state,
             now: NOW,
             operator: key(2),
@@ -48,17 +49,26 @@ impl World {
     }
 
     fn input(&mut self, input: Input) {
-        let effects = self.node.step(&mut self.state, self.now, input);
+        let effects = self.node.step(&self.state, self.now, input);
+        self.carry_out(effects);
+        while self.node.is_due(&self.state, self.now) {
+            let mut effects = Vec::new();
+            let made = self.node.make_block(&mut self.state, self.now, &mut effects);
+            self.carry_out(effects);
+            let Some((block, _)) = made else { continue };
+            assert!(!self.has_ack_beyond_the_log(), "nothing is acknowledged before it is written");
+            self.written.push(block);
+            let effects = self.node.durable(&self.state);
+            self.carry_out(effects);
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Verify(candidates) => {
                     let verdicts = verify::verify(NETWORK, candidates);
                     self.input(Input::Verified(verdicts));
-                }
-                Effect::Commit(commit) => {
-                    assert!(!self.has_ack_beyond_the_log(), "nothing is acknowledged before it is written");
-                    self.written.push(commit.0);
-                    self.input(Input::Durable);
                 }
                 other => self.seen.push(other),
             }
@@ -102,15 +112,12 @@ impl World {
         key
     }
 
-    fn acks(&self) -> Vec<(String, Ack)> {
-        let ack = |effect: &Effect| match effect {
-            Effect::Publish(message) if message.topic.ends_with("/ack") => {
-                assert!(message.retain);
-                Some((message.topic.clone(), Ack::decode(&message.payload).unwrap()))
-            }
-            _ => None,
+    fn acks(&self) -> Vec<(DeviceId, Ack)> {
+        let acks = |effect: &Effect| match effect {
+            Effect::Acknowledge(acks) => acks.clone(),
+            _ => Vec::new(),
         };
-        self.seen.iter().filter_map(ack).collect()
+        self.seen.iter().flat_map(acks).collect()
     }
 
     fn refusals(&self) -> Vec<Refusal> {
@@ -121,11 +128,9 @@ impl World {
         self.seen.iter().filter_map(reason).collect()
     }
 
-    fn notices(&self) -> Vec<devices::RefusedNotice> {
+    fn notices(&self) -> Vec<RefusedNotice> {
         let notice = |effect: &Effect| match effect {
-            Effect::Publish(message) if message.topic.ends_with("/refused") => {
-                Some(devices::RefusedNotice::decode(&message.payload).unwrap())
-            }
+            Effect::Notify(_, notice) => Some(*notice),
             _ => None,
         };
         self.seen.iter().filter_map(notice).collect()
@@ -239,6 +244,7 @@ fn a_wrong_time_is_refused_for_good_and_so_settled() {
     world.seen.clear();
     world.arrive(reading(&key, NETWORK, 1, 2, Some(seconds + 400)), key.kid());
     world.arrive(reading(&key, NETWORK, 1, 3, Some(seconds - 31 * 86_400)), key.kid());
+    world.wait();
     assert_eq!(world.refusals(), [Refusal::InFuture, Refusal::TooOld]);
     let (_, last) = world.acks().pop().unwrap();
     assert_eq!((last.highest.count, last.window), (3, 0b111));
@@ -380,7 +386,6 @@ fn without_room_on_the_disk_no_block_is_made_and_with_room_again_nothing_is_miss
     world.input(Input::Tick);
     assert_eq!((world.written.len(), world.acks().len()), (blocks, acks), "not even an epoch's end");
     assert_eq!(world.node.wake_at(&world.state), u64::MAX, "nothing is due");
-    assert!(world.node.flush(&mut world.state, world.now).is_empty());
     world.input(Input::Room(true));
     assert_eq!(world.written.last().unwrap().entries.len(), 1);
     assert!(world.written.last().unwrap().seal.settled_epochs.is_some());

@@ -261,7 +261,7 @@ impl City {
             }
         }
         match &self.process {
-            Some(process) => self.checker.agrees(process.state()),
+            Some(process) => self.checker.agrees(&process.state()),
             None => Ok(()),
         }
     }

@@ -1,16 +1,18 @@
 //! The node as it runs in the simulation: its own `step`, its own state, its own log, its own verification and its own
 //! order of effects, with simulated hands. It can die between any two effects, and starts from what the disk holds.
 
+use std::cell::{Ref, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use devices::{DeviceId, Refusal, Sequence, SigningKey, Topic, TopicKind};
+use devices::{Ack, DeviceId, Refusal, RefusedNotice, Sequence, SigningKey, TopicKind};
 use gateway::admit::{Arrival, Candidate, Ticket};
-use gateway::effects::{self, Hands};
+use gateway::effects::{self, Hands, Kept};
 use gateway::log::{Log, Position};
-use gateway::mqtt::Outbound;
 use gateway::node::{Input, Node};
+use gateway::outbox::{Message, Outbound};
 use gateway::shared::{Event, SubmitError, Submitted};
 use gateway::{limits, storage, verify};
 use ledger::block::{Block, BlockResults};
@@ -88,13 +90,26 @@ pub enum Ending {
 /// A running node.
 pub struct Process {
     node: Node,
-    state: State,
+    state: SimulatedState,
     hands: SimulatedHands,
     intake: VecDeque<Arrival>,
     /// Nothing is done before, because the disk took its time.
     busy_until: u64,
     last_turn: u64,
     snapshot_height: u64,
+}
+
+/// One thread has no readers beside it: what it reads and writes at once it would deadlock on.
+struct SimulatedState(RefCell<State>);
+
+impl Kept for SimulatedState {
+    fn read(&self) -> impl Deref<Target = State> {
+        self.0.borrow()
+    }
+
+    fn write(&self) -> impl DerefMut<Target = State> {
+        self.0.borrow_mut()
+    }
 }
 
 struct SimulatedHands {
@@ -145,14 +160,14 @@ impl Process {
             asked: 0,
             happened: Vec::new(),
         };
-        let node = Node::new(&genesis.network);
-        let intake = VecDeque::new();
+        let (node, intake) = (Node::default(), VecDeque::new());
+        let state = SimulatedState(RefCell::new(state));
         Ok(Process { node, state, hands, intake, busy_until: 0, last_turn: 0, snapshot_height })
     }
 
     /// The state after the last block.
-    pub fn state(&self) -> &State {
-        &self.state
+    pub fn state(&self) -> Ref<'_, State> {
+        self.state.0.borrow()
     }
 
     /// The log, for reading.
@@ -174,7 +189,7 @@ impl Process {
         let verdicts = self.hands.verifying.front().map_or(u64::MAX, |(at, _)| *at);
         let arrivals = if self.may_receive() { now } else { u64::MAX };
         // As the host's timer: at least a millisecond, at most a minute, because a clock may be set.
-        let due = now + self.node.wake_at(&self.state).saturating_sub(unix_milliseconds).min(60_000);
+        let due = now + self.node.wake_at(&self.state()).saturating_sub(unix_milliseconds).min(60_000);
         let mut tick = due.max(self.last_turn + 1);
         if !self.node.has_room() {
             tick = tick.min(self.last_turn + limits::DISK_LOOK.as_millis() as u64);
@@ -195,7 +210,7 @@ impl Process {
     pub fn turn(&mut self, now: u64, unix_milliseconds: u64) -> (Vec<Happened>, Ending) {
         let input = if self.hands.verifying.front().is_some_and(|(at, _)| *at <= now) {
             let candidates = self.hands.verifying.pop_front().map(|(_, candidates)| candidates);
-            Input::Verified(verify::verify(self.state.network(), candidates.unwrap_or_default()))
+            Input::Verified(verify::verify(self.state().network(), candidates.unwrap_or_default()))
         } else if self.may_receive() {
             let count = self.intake.len().min(RECEIVED_AT_ONCE);
             Input::Received(self.intake.drain(..count).collect())
@@ -203,7 +218,7 @@ impl Process {
             Input::Tick
         };
         (self.hands.clock, self.hands.now) = (unix_milliseconds, now);
-        let result = effects::step(&mut self.node, &mut self.state, &mut self.hands, input);
+        let result = effects::step(&mut self.node, &self.state, &mut self.hands, input);
         self.end_of_turn(now, result.map_err(|error| error.to_string()))
     }
 
@@ -214,11 +229,11 @@ impl Process {
         while result.is_ok()
             && let Some((_, candidates)) = self.hands.verifying.pop_front()
         {
-            let verdicts = verify::verify(self.state.network(), candidates);
+            let verdicts = verify::verify(self.state().network(), candidates);
             let input = Input::Verified(verdicts);
-            result = effects::step(&mut self.node, &mut self.state, &mut self.hands, input);
+            result = effects::step(&mut self.node, &self.state, &mut self.hands, input);
         }
-        let result = result.and_then(|()| effects::flush(&mut self.node, &mut self.state, &mut self.hands));
+        let result = result.and_then(|()| effects::flush(&mut self.node, &self.state, &mut self.hands));
         let stopped = self.end_of_turn(now, result.map_err(|error| error.to_string()));
         if stopped.1 == Ending::Running {
             self.snapshot();
@@ -240,17 +255,17 @@ impl Process {
 
     /// Takes a snapshot when the last one is so many blocks old. `false` when the process died meanwhile.
     pub fn snapshot_after(&mut self, blocks: u64) -> bool {
-        if self.state.height() >= self.snapshot_height + blocks {
+        if self.state().height() >= self.snapshot_height + blocks {
             self.snapshot();
         }
         !self.hands.disk.is_dead()
     }
 
     fn snapshot(&mut self) {
-        let height = self.state.height();
+        let height = self.state().height();
         self.snapshot_height = height;
         // A snapshot that cannot be written is no misfortune: the next one comes.
-        let _none_taken = self.hands.disk.replace(&snapshot_name(height), &self.state.snapshot(), true);
+        let _none_taken = self.hands.disk.replace(&snapshot_name(height), &self.state().snapshot(), true);
     }
 }
 
@@ -364,25 +379,20 @@ impl Hands for SimulatedHands {
         Ok(position)
     }
 
-    fn derive(
-        &mut self,
-        state: &State,
-        _: Position,
-        _: &Block,
-        results: &BlockResults,
-    ) -> Result<(), String> {
+    fn derive(&mut self, state: &State, _: Position, _: Block, results: BlockResults) -> Result<(), String> {
         let checkpoint =
             storage::sign(&state.checkpoint(), &self.validator).map_err(|error| error.to_string())?;
         keep_checkpoint(&self.disk, &checkpoint)?;
-        self.happened.push(Happened::Derived(Box::new(results.clone())));
+        self.happened.push(Happened::Derived(Box::new(results)));
         Ok(())
     }
 
-    fn publish(&mut self, message: Outbound) {
-        let Some(Topic { kid, kind, .. }) = Topic::parse(&message.topic) else { return };
-        if self.disk.burn() {
-            self.happened.push(Happened::Published { kid, kind, payload: message.payload });
-        }
+    fn acknowledge(&mut self, acks: Vec<(DeviceId, Ack)>) {
+        acks.into_iter().for_each(|(kid, ack)| self.publish(Outbound { kid, message: Message::Ack(ack) }));
+    }
+
+    fn notify(&mut self, kid: DeviceId, notice: RefusedNotice) {
+        self.publish(Outbound { kid, message: Message::Refused(notice) });
     }
 
     fn answer(&mut self, ticket: Ticket, answer: Result<Submitted, SubmitError>) {
@@ -402,4 +412,13 @@ impl Hands for SimulatedHands {
     fn instruction_refused(&mut self) {}
 
     fn tell(&mut self, _: Event) {}
+}
+
+impl SimulatedHands {
+    fn publish(&mut self, message: Outbound) {
+        if self.disk.burn() {
+            let (kid, kind, payload) = (message.kid, message.kind(), message.payload());
+            self.happened.push(Happened::Published { kid, kind, payload });
+        }
+    }
 }

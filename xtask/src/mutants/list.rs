@@ -13,41 +13,39 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "bad_signature_is_acknowledged",
         path: "gateway/src/node.rs",
-        place: "                Err(turned) => «self.turn(now, &turned, effects)»,\n            }\n        }\n        self.acknowledge",
-        altered: "if let (Some(kid), Some(sequence)) = (turned.kid, turned.sequence) { \
+        place: "Input::Verified(verdicts) => «self.take_verdicts(now, verdicts, &mut effects)»,",
+        altered: "{ for turned in verdicts.iter().filter_map(|verdict| verdict.as_ref().err()) { \
+                  let (Some(kid), Some(sequence)) = (turned.kid, turned.sequence) else { continue }; \
                   let window = state.device(kid).map(|device| device.window).unwrap_or_default(); \
-                  settled.extend(self.settled.refuse_for_good(kid, sequence, window).then_some(kid)); } \
-                  self.turn(now, &turned, effects)",
+                  let settled = self.settled.refuse_for_good(kid, sequence, window).then_some(kid); \
+                  effects.extend(self.acknowledge(state, settled.into_iter().collect(), state.log_size())); } \
+                  self.take_verdicts(now, verdicts, &mut effects) }",
     },
     Mutant {
         name: "acks_with_the_proposal",
         path: "gateway/src/node.rs",
-        place: "«effects.push(Effect::Commit(Box::new((block, results))));»",
+        place: "«self.pending = Some(pending);»",
         altered: "let kids = pending.accepted.iter().map(|(kid, _)| *kid).collect(); \
-                  self.acknowledge(state, kids, pending.log_size, effects); \
-                  effects.push(Effect::Commit(Box::new((block, results))));",
+                  effects.extend(self.acknowledge(state, kids, pending.log_size)); \
+                  self.pending = Some(pending);",
     },
     Mutant {
         name: "acks_before_the_write",
         path: "gateway/src/effects.rs",
-        place: "«let position = hands.write(&block)?;
-                hands.derive(state, position, &block, &results)?;
-                // Acks, answers and events: only now, because a device forgets what is acknowledged.
-                step(node, state, hands, Input::Durable)?;»",
-        altered: "step(node, state, hands, Input::Durable)?; \
-                  let position = hands.write(&block)?; \
-                  hands.derive(state, position, &block, &results)?;",
+        place: "«let position = hands.write(&block)?;»\n    drop(changing);",
+        altered: "let acks = node.durable(&changing); carry_out(hands, acks); \
+                  let position = hands.write(&block)?;",
     },
     Mutant {
         name: "refused_is_answered_as_durable",
         path: "gateway/src/node.rs",
-        place: "pending.answers.extend(ticket.map(|ticket| (ticket, «Err(submit_error(refused))»)));",
-        altered: "Ok(Submitted { id: transaction.id(), index: 0, height })",
+        place: "let answer = |ticket| (ticket, «Err(submit_error(turned.refused))»);",
+        altered: "Ok(Submitted { id: devices::TransactionId([0; 32]), index: 0, height })",
     },
     Mutant {
         name: "full_disk_is_ignored",
         path: "gateway/src/node.rs",
-        place: "self.pending.is_none() && «self.has_room» && (epoch_over",
+        place: "«!self.is_full» && (epoch_over",
         altered: "true",
     },
     Mutant {

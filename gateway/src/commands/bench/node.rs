@@ -25,7 +25,8 @@ use crate::host::{self, Ends};
 use crate::http;
 use crate::keys;
 use crate::limits;
-use crate::mqtt::{self, BrokerUrl, Outbound};
+use crate::mqtt::{self, BrokerUrl};
+use crate::outbox;
 use crate::shared::{Shared, Submission, SubmitError};
 use crate::storage::{self, NETWORK_DEFAULT, StorageError, Wanted};
 use crate::telemetry::{self, LogFormat, Telemetry};
@@ -147,7 +148,7 @@ impl Node {
     async fn count_only(arguments: &Arguments) -> anyhow::Result<Node> {
         let telemetry = Arc::new(Telemetry::new());
         let (intake, mut arrivals) = mpsc::channel::<Submission>(limits::INTAKE_MAX);
-        let (keep_open, outbound) = mpsc::channel(1);
+        let (keep_open, outbound) = outbox::outbox();
         let mqtt = connect(arguments, intake.clone(), outbound, telemetry.clone()).await?;
         let counter = telemetry.clone();
         tokio::spawn(async move {
@@ -212,7 +213,7 @@ impl Node {
 async fn connect(
     arguments: &Arguments,
     intake: mpsc::Sender<Submission>,
-    mut outbound: mpsc::Receiver<Outbound>,
+    mut outbound: outbox::Receiver,
     telemetry: Arc<Telemetry>,
 ) -> anyhow::Result<SocketAddr> {
     if let Some(url) = &arguments.broker {

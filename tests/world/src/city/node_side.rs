@@ -141,7 +141,7 @@ impl City {
                     process.log().reader().blocks().map(|block| block.map(|(_, _, block)| block)).collect();
                 let blocks = blocks.map_err(|error| format!("the log cannot be read again: {error}"))?;
                 self.trace.note(self.now, format_args!("the node starts with {} blocks", blocks.len()));
-                self.checker.recovered(process.state(), &blocks)?;
+                self.checker.recovered(&process.state(), &blocks)?;
                 self.process = Some(process);
                 if is_interrupted && self.chance.happens(SECOND_DEATHS) {
                     // What the dead process wrote and did not sync must be durable before this one builds on it.

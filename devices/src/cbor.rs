@@ -163,7 +163,7 @@ impl<'a> Writer<'a> {
 
     /// An integer from 0.
     pub fn unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
-        self.scalar(&value)
+        self.head(0, value)
     }
 
     /// Any integer that CBOR's major types 0 and 1 hold.
@@ -188,12 +188,12 @@ impl<'a> Writer<'a> {
 
     /// `false` or `true`.
     pub fn boolean(&mut self, value: bool) -> Result<(), EncodeError> {
-        self.scalar(&value)
+        self.raw(&[if value { TRUE } else { FALSE }])
     }
 
     /// `null`.
     pub fn null(&mut self) -> Result<(), EncodeError> {
-        self.scalar(&())
+        self.raw(&[NULL])
     }
 
     /// Bytes that are already encoded.
@@ -211,6 +211,10 @@ impl<'a> Writer<'a> {
     }
 
     pub(crate) fn head(&mut self, major: u8, argument: u64) -> Result<(), EncodeError> {
+        if argument < 24 {
+            // Most heads are one byte, which is not worth a copy of unknown length.
+            return self.raw(&[major << 5 | argument as u8]);
+        }
         let (bytes, length) = head(major, argument);
         self.raw(&bytes[..length])
     }

@@ -1,8 +1,12 @@
 //! Double entry: every transfer is posted to two accounts, and all accounts together hold the supply.
 
 use crate::account::{Account, AccountId};
+use crate::sharded::{Sharded, shard_of};
+use crate::statement::Statement;
 use crate::transfer::{Transfer, TransferReason};
+use crate::workers::{Workers, in_parts};
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use devices::identity::{DeviceId, PublicKey};
 
 /// Why nothing was posted.
@@ -33,7 +37,7 @@ pub enum PostingError {
 pub struct Book {
     supply: AccountId,
     pool: AccountId,
-    accounts: BTreeMap<AccountId, Account>,
+    accounts: Sharded<AccountId, Account>,
     /// Who signs under which first eight bytes; follows from the accounts' keys.
     kids: BTreeMap<DeviceId, AccountId>,
     debits_posted: u128,
@@ -45,7 +49,7 @@ pub struct Book {
 impl Book {
     /// An empty book whose tokens come from `supply` and whose rewards come from `pool`.
     pub(crate) fn new(supply: AccountId, pool: AccountId) -> Self {
-        let (accounts, kids) = (BTreeMap::new(), BTreeMap::new());
+        let (accounts, kids) = (Sharded::new(), BTreeMap::new());
         Self { supply, pool, accounts, kids, debits_posted: 0, credits_posted: 0, held: 0 }
     }
 
@@ -54,7 +58,7 @@ impl Book {
     pub(crate) fn from_accounts(
         supply: AccountId,
         pool: AccountId,
-        accounts: BTreeMap<AccountId, Account>,
+        accounts: Sharded<AccountId, Account>,
     ) -> Option<Self> {
         let mut book = Self::new(supply, pool);
         for (id, key) in accounts.iter().filter_map(|(id, account)| Some((*id, account.key.as_ref()?))) {
@@ -91,6 +95,11 @@ impl Book {
         self.accounts.iter().map(|(id, account)| (*id, account))
     }
 
+    /// The same, as they are shelved.
+    pub(crate) fn shards(&self) -> &Sharded<AccountId, Account> {
+        &self.accounts
+    }
+
     /// Which account signs under these eight bytes.
     #[must_use]
     pub fn account_of_kid(&self, kid: DeviceId) -> Option<AccountId> {
@@ -116,7 +125,7 @@ impl Book {
 
     /// Notes the key and the counter of an instruction that is being executed.
     pub(crate) fn sign_in(&mut self, id: AccountId, key: PublicKey, counter: u64) {
-        let account = self.accounts.entry(id).or_default();
+        let account = self.accounts.or_default(id);
         account.counter = counter;
         account.key = Some(key);
         self.kids.insert(id.kid(), id);
@@ -167,10 +176,10 @@ impl Book {
             TransferReason::Correct { .. } => (0, amount),
             TransferReason::Genesis | TransferReason::Issue | TransferReason::Transfer { .. } => return,
         };
-        let giver = self.accounts.entry(transfer.debit).or_default();
+        let giver = self.accounts.or_default(transfer.debit);
         let left = giver.rewards_microtokens.checked_sub(lost);
         giver.rewards_microtokens = left.expect("a correction takes back at most what was paid");
-        let taker = self.accounts.entry(transfer.credit).or_default();
+        let taker = self.accounts.or_default(transfer.credit);
         let sum = taker.rewards_microtokens.checked_add(gained);
         taker.rewards_microtokens = sum.expect("2^64 transfers of 2^64 are out of reach");
     }
@@ -180,9 +189,9 @@ impl Book {
         self.check(transfer)?;
         let amount = u128::from(transfer.amount_microtokens);
         let add = |sum: u128| sum.checked_add(amount).expect("2^64 transfers of 2^64 are out of reach");
-        let giver = self.accounts.entry(transfer.debit).or_default();
+        let giver = self.accounts.or_default(transfer.debit);
         giver.debits_posted = add(giver.debits_posted);
-        let taker = self.accounts.entry(transfer.credit).or_default();
+        let taker = self.accounts.or_default(transfer.credit);
         taker.credits_posted = add(taker.credits_posted);
         self.debits_posted = add(self.debits_posted);
         self.credits_posted = add(self.credits_posted);
@@ -192,6 +201,48 @@ impl Book {
         }
         self.note_rewards(transfer);
         Ok(())
+    }
+
+    /// Posts every reward of an epoch, as [`Self::post`] would post a transfer from the pool for each statement that pays.
+    ///
+    /// # Panics
+    /// When the pool does not hold them all, or a payee cannot be paid: the shares are such that it does and they can.
+    pub(crate) fn pay_rewards(&mut self, statements: &[Statement], workers: &dyn Workers) {
+        let payees = || statements.iter().filter(|statement| statement.paid_microtokens > 0);
+        let total = payees().map(|it| u128::from(it.paid_microtokens)).fold(0, u128::saturating_add);
+        if total == 0 {
+            return;
+        }
+        let (pool, supply) = (self.pool, self.supply);
+        assert!(u128::from(self.balance(pool)) >= total, "the shares never exceed the pool");
+        let add = |sum: u128, amount: u128| {
+            sum.checked_add(amount).expect("2^64 transfers of 2^64 are out of reach")
+        };
+        let giver = self.accounts.or_default(pool);
+        giver.debits_posted = add(giver.debits_posted, total);
+        let mut begins = 0_usize;
+        let mut parts = Vec::new();
+        for part in self.accounts.parts_mut(workers) {
+            let ends = begins.saturating_add(part.len());
+            parts.push((begins..ends, part));
+            begins = ends;
+        }
+        // Each part passes over all payees, and pays those whose accounts are its own.
+        in_parts(workers, parts, |(shards, part)| {
+            for statement in payees() {
+                let (payee, amount) = (statement.payee, u128::from(statement.paid_microtokens));
+                assert!(payee != pool && payee != supply, "rewards are paid to holders");
+                let shard = shard_of(&payee).checked_sub(shards.start);
+                if let Some(shard) = shard.and_then(|shard| part.get_mut(shard)) {
+                    let taker = shard.entry(payee).or_default();
+                    taker.credits_posted = add(taker.credits_posted, amount);
+                    taker.rewards_microtokens = add(taker.rewards_microtokens, amount);
+                }
+            }
+        });
+        self.accounts.count_again();
+        self.debits_posted = add(self.debits_posted, total);
+        self.credits_posted = add(self.credits_posted, total);
     }
 
     /// Crashes unless debits equal credits and the balances' sum is the supply. Constant work: the running sums.

@@ -7,7 +7,9 @@ use crate::limits::{
     SHINGLE_VALUES,
 };
 use crate::series::Intake;
+use crate::workers::{Workers, in_parts, ranges};
 use alloc::vec::Vec;
+use core::ops::Range;
 use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
 
@@ -157,52 +159,85 @@ struct Claim {
     hash: u32,
     /// Envelopes accepted since, negated to sort: the epoch before counts as the longest ago.
     recency: core::cmp::Reverse<u64>,
-    sender: usize,
+    sender: u32,
 }
 
-/// For each sender whose series is to a quarter another's, or its own of the epoch before: whose. `order` is the next
-/// envelope's. Senders stand in the order of their kids.
-pub(crate) fn originals(senders: &[Sender<'_>], order: u32) -> Vec<Option<DeviceId>> {
+/// How long ago a hash of the epoch before counts: longer than any envelope of this one.
+const BEFORE: u64 = u64::MAX;
+
+/// A hash that a sender has from another one, or from itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Taken {
+    by: u32,
+    from: u32,
+}
+
+/// The senders whose series is to a quarter another's, or their own of the epoch before, by place, and whose. `order` is
+/// the next envelope's. Senders stand in the order of their kids.
+pub(crate) fn originals(senders: &[Sender<'_>], order: u32, workers: &dyn Workers) -> Vec<(usize, DeviceId)> {
+    let hashes = 1_usize << HASH_RANGE_BITS;
+    // Hashes are spread evenly, so each part has a range of them.
+    let parts = in_parts(workers, ranges(workers, hashes, 1), |range| taken(senders, order, &range));
+    let mut taken: Vec<Taken> = parts.into_iter().flatten().collect();
+    taken.sort_unstable();
+    let original = |taken: &[Taken]| {
+        let by = usize::try_from(taken.first()?.by).ok()?;
+        Some((by, senders.get(original_of(senders.get(by)?, taken)?)?.kid))
+    };
+    taken.chunk_by(|one, next| one.by == next.by).filter_map(original).collect()
+}
+
+/// Leading bits of a hash that say which part it belongs to.
+const HASH_RANGE_BITS: u32 = 16;
+
+/// What was taken of the hashes whose leading bits lie in a range.
+fn taken(senders: &[Sender<'_>], order: u32, range: &Range<usize>) -> Vec<Taken> {
     let mut claims: Vec<Claim> = Vec::new();
-    for (sender, Sender { shingles, .. }) in senders.iter().enumerate() {
-        let claim = |hash, age| Claim { hash, recency: core::cmp::Reverse(age), sender };
+    let is_here = |hash: u32| {
+        let leading = hash.checked_shr(u32::BITS.saturating_sub(HASH_RANGE_BITS)).unwrap_or(0);
+        usize::try_from(leading).is_ok_and(|leading| range.contains(&leading))
+    };
+    for (sender, Sender { shingles, .. }) in (0_u32..).zip(senders) {
         // The counter may wrap within an epoch: only how long ago an envelope came is compared.
         let age = |sample: &Sample| u64::from(order.wrapping_sub(sample.order));
-        claims.extend(shingles.samples.iter().map(|sample| claim(sample.hash, age(sample))));
-        claims.extend(shingles.before.iter().map(|hash| claim(*hash, u64::MAX)));
+        let samples = shingles.samples.iter().map(|sample| (sample.hash, age(sample)));
+        let all = samples.chain(shingles.before.iter().map(|hash| (*hash, BEFORE)));
+        let claim = |(hash, age)| Claim { hash, recency: core::cmp::Reverse(age), sender };
+        claims.extend(all.filter(|(hash, _)| is_here(*hash)).map(claim));
     }
     claims.sort_unstable();
-    // What follows the first of a hash is a copy of it.
-    claims.dedup_by_key(|claim| claim.hash);
-    senders.iter().enumerate().map(|(at, sender)| original_of(at, sender, senders, &claims)).collect()
+    claims.chunk_by(|one, next| one.hash == next.hash).flat_map(taken_of_one_hash).collect()
 }
 
-fn original_of(at: usize, sender: &Sender<'_>, senders: &[Sender<'_>], first: &[Claim]) -> Option<DeviceId> {
-    let samples = &sender.shingles.samples;
-    if samples.len() < SAMPLES_MIN {
+/// Who has a hash from whom: what follows its first claim is a copy of it, and what a sender itself had in the epoch
+/// before is a replay.
+fn taken_of_one_hash(claims: &[Claim]) -> impl Iterator<Item = Taken> {
+    let split = claims.partition_point(|claim| claim.recency.0 == BEFORE);
+    let (before, samples) = claims.split_at_checked(split).unwrap_or_default();
+    let first = claims.first().map(|claim| claim.sender);
+    samples.iter().filter_map(move |claim| {
+        let own = before.binary_search_by_key(&claim.sender, |claim| claim.sender).is_ok();
+        let from = if own { claim.sender } else { first.filter(|first| *first != claim.sender)? };
+        Some(Taken { by: claim.sender, from })
+    })
+}
+
+/// The sender whom most of what one has `taken`, sorted, is from, if it explains enough of its series.
+fn original_of(sender: &Sender<'_>, taken: &[Taken]) -> Option<usize> {
+    let samples = sender.shingles.samples.len();
+    if samples < SAMPLES_MIN {
         return None;
     }
-    let mut taken: Vec<usize> = samples
-        .iter()
-        .filter_map(|sample| {
-            if sender.shingles.before.binary_search(&sample.hash).is_ok() {
-                return Some(at);
-            }
-            let place = first.binary_search_by_key(&sample.hash, |claim| claim.hash).ok()?;
-            first.get(place).map(|claim| claim.sender).filter(|original| *original != at)
-        })
-        .collect();
-    taken.sort_unstable();
     // One hash in common is chance among many devices; two with the same device are not.
     let by_original =
-        taken.chunk_by(|one, next| one == next).filter(|one| one.len() >= SAMPLES_OF_ORIGINAL_MIN);
+        taken.chunk_by(|one, next| one.from == next.from).filter(|one| one.len() >= SAMPLES_OF_ORIGINAL_MIN);
     let (mut explained, mut most) = (0_usize, (0_usize, None));
     for group in by_original {
         explained = explained.saturating_add(group.len());
         if group.len() > most.0 {
-            most = (group.len(), group.first().copied());
+            most = (group.len(), group.first().map(|taken| taken.from));
         }
     }
-    let copied = explained.saturating_mul(COPIED_ONE_IN) >= samples.len();
-    most.1.filter(|_| copied).and_then(|original| senders.get(original)).map(|original| original.kid)
+    let copied = explained.saturating_mul(COPIED_ONE_IN) >= samples;
+    most.1.filter(|_| copied).and_then(|original| usize::try_from(original).ok())
 }

@@ -11,7 +11,8 @@ use crate::settlement::Settlement;
 use crate::state::{State, check_reading};
 use crate::statement::Statement;
 use crate::transaction::{Outcome, Refused, RefusedCounts, VerifiedTransaction};
-use crate::transfer::{Transfer, TransferReason, TransferRecord};
+use crate::transfer::{Transfer, TransferRecord};
+use crate::workers::{Sequential, Workers};
 use alloc::vec::Vec;
 use devices::instruction::VerifiedInstruction;
 use devices::reading::VerifiedReading;
@@ -27,21 +28,22 @@ pub struct BlockBuilder<'s> {
     entries: Vec<Vec<u8>>,
     entry_bytes: usize,
     refused: RefusedCounts,
-    settled_epochs: Option<(u64, u64)>,
-    results: Frontier,
+    pub(crate) settled_epochs: Option<(u64, u64)>,
+    pub(crate) results: Frontier,
     outcomes: Vec<Outcome>,
-    transfers: Vec<TransferRecord>,
-    statements: Vec<Statement>,
-    settlement: Option<Settlement>,
+    pub(crate) transfers: Vec<TransferRecord>,
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) settlement: Option<Settlement>,
     leaf_hashes: Vec<Hash>,
-    scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) workers: &'s dyn Workers,
 }
 
 impl<'s> BlockBuilder<'s> {
-    pub(crate) fn begin(state: &'s mut State, time_unix_milliseconds: u64) -> Self {
+    pub(crate) fn begin(state: &'s mut State, time_unix_milliseconds: u64, workers: &'s dyn Workers) -> Self {
         let height = state.height.checked_add(1).expect("2^64 blocks are out of reach");
         let time = time_unix_milliseconds.max(state.time_unix_milliseconds);
-        let mut builder = Self::new(state, height, time);
+        let mut builder = Self::new(state, height, time, workers);
         let epoch = builder.state.constants.epoch_at(time);
         if epoch > builder.state.epoch {
             builder.settle(epoch);
@@ -52,14 +54,14 @@ impl<'s> BlockBuilder<'s> {
     /// Block 0, which posts what the genesis document gives.
     pub(crate) fn of_genesis(state: &'s mut State, transfers: Vec<Transfer>) -> Self {
         let time = state.time_unix_milliseconds;
-        let mut builder = Self::new(state, 0, time);
+        let mut builder = Self::new(state, 0, time, &Sequential);
         for transfer in transfers {
             builder.post(transfer, 0).expect("a validated genesis can be posted");
         }
         builder
     }
 
-    fn new(state: &'s mut State, height: u64, time_unix_milliseconds: u64) -> Self {
+    fn new(state: &'s mut State, height: u64, time_unix_milliseconds: u64, workers: &'s dyn Workers) -> Self {
         Self {
             first_index: state.log.size(),
             state,
@@ -76,6 +78,7 @@ impl<'s> BlockBuilder<'s> {
             settlement: None,
             leaf_hashes: Vec::new(),
             scratch: Vec::new(),
+            workers,
         }
     }
 
@@ -199,7 +202,7 @@ impl<'s> BlockBuilder<'s> {
             refused: self.refused,
             results_root: self.results.root(),
             log_root: self.state.log.root(),
-            state_root: closes_epoch.then(|| self.state.state_root()),
+            state_root: closes_epoch.then(|| self.state.state_root_with(self.workers)),
             settled_epochs: self.settled_epochs,
         };
         let leaf = leaf_hash(&seal.encode());
@@ -219,28 +222,6 @@ impl<'s> BlockBuilder<'s> {
         (Block { entries: self.entries, seal }, results)
     }
 
-    /// Settlement is proven by the seal, whose index is known only now; then the results' root can be taken.
-    fn place_settlement(&mut self, seal_index: u64) {
-        for record in &mut self.transfers {
-            let by_seal =
-                matches!(record.transfer.reason, TransferReason::Reward { .. } | TransferReason::Genesis);
-            if by_seal {
-                record.entry_index = seal_index;
-            }
-            encoded_into(&mut self.scratch, |writer| record.write(writer));
-            self.results.append(leaf_hash(&self.scratch));
-        }
-        for statement in &mut self.statements {
-            statement.seal_index = seal_index;
-            encoded_into(&mut self.scratch, |writer| statement.write(writer));
-            self.results.append(leaf_hash(&self.scratch));
-        }
-        if let Some(settlement) = &self.settlement {
-            encoded_into(&mut self.scratch, |writer| settlement.write(writer));
-            self.results.append(leaf_hash(&self.scratch));
-        }
-    }
-
     /// The block's height, time and counts become the state's.
     fn take_over(&mut self) {
         self.state.height = self.height;
@@ -248,30 +229,6 @@ impl<'s> BlockBuilder<'s> {
         for (total, count) in self.state.totals.refused.iter_mut().zip(self.refused) {
             *total = total.saturating_add(count);
         }
-    }
-
-    /// Closes the running epoch and all empty ones up to `epoch`, which the block belongs to.
-    fn settle(&mut self, epoch: u64) {
-        let last_epoch = epoch.saturating_sub(1);
-        let (statements, settlement) = self.state.settle(self.height, epoch);
-        for statement in statements {
-            if statement.paid_microtokens > 0 {
-                let transfer = Transfer {
-                    debit: self.state.constants.pool,
-                    credit: statement.payee,
-                    amount_microtokens: statement.paid_microtokens,
-                    reason: TransferReason::Reward { kid: statement.kid, epoch: statement.epoch },
-                };
-                self.post(transfer, 0).expect("the shares never exceed the pool");
-            }
-            self.statements.push(statement);
-        }
-        let pool_after = self.state.balance_microtokens(self.state.constants.pool);
-        assert_eq!(pool_after, settlement.remainder_microtokens, "what is not paid stays in the pool");
-        self.settlement = Some(settlement);
-        self.settled_epochs = Some((self.state.epoch, last_epoch));
-        self.state.epoch = epoch;
-        self.state.tariffs.begin_epoch(epoch);
     }
 
     pub(crate) fn post(&mut self, transfer: Transfer, entry_index: u64) -> Result<(), InstructionRefusal> {

@@ -7,6 +7,7 @@ use crate::ownership::Ownership;
 use crate::registry::{Device, Position};
 use crate::tariff::Tariff;
 use crate::transfer::{Transfer, TransferReason};
+use alloc::boxed::Box;
 use devices::identity::{DeviceId, PublicKey};
 use devices::possession::Possession;
 
@@ -227,7 +228,7 @@ impl BlockBuilder<'_> {
     }
 
     fn known(&self, kid: DeviceId) -> Result<&Device, InstructionRefusal> {
-        self.state.devices.get(&kid).ok_or(InstructionRefusal::UnknownDevice)
+        self.state.device(kid).ok_or(InstructionRefusal::UnknownDevice)
     }
 
     fn device_mut(&mut self, kid: DeviceId) -> &mut Device {
@@ -244,7 +245,7 @@ impl BlockBuilder<'_> {
         if let Some(owner) = device.owner() {
             self.state.owned.entry(owner).or_default().insert(kid);
         }
-        self.state.devices.insert(kid, device);
+        self.state.devices.insert(kid, Box::new(device));
     }
 
     /// Makes `owner` the owner of a device from this block's second on.

@@ -80,6 +80,25 @@ impl Frontier {
         self.size = self.size.checked_add(1).expect("a log of 2^64 entries is out of reach");
     }
 
+    /// Adds the root of a complete subtree over the next `2^level` entries.
+    ///
+    /// # Panics
+    /// When the tree does not end where such a subtree begins.
+    pub(crate) fn append_subtree(&mut self, level: u32, root: Hash) {
+        let complete = self.size.trailing_zeros();
+        assert!(level <= complete || self.size == 0, "a subtree begins at a multiple of its size");
+        let mut node = root;
+        let above = self.size.checked_shr(level).unwrap_or(0);
+        for _ in 0..above.trailing_ones() {
+            if let Some(left) = self.peaks.pop() {
+                node = node_hash(&left, &node);
+            }
+        }
+        self.peaks.push(node);
+        let entries = 1_u64.checked_shl(level).and_then(|entries| self.size.checked_add(entries));
+        self.size = entries.expect("a log of 2^64 entries is out of reach");
+    }
+
     /// The tree's root (RFC 6962 section 2.1).
     #[must_use]
     pub fn root(&self) -> Hash {

@@ -7,13 +7,15 @@ use crate::factor::{Comparison, Disagreement};
 use crate::limits::{NEIGHBOURS_MIN, SLOT_RECORDS_MIN, SLOTS, SLOTS_JUDGED_MIN};
 use crate::series::{read_signed, write_signed};
 use crate::tariff::NeighbourTolerance;
-use alloc::collections::BTreeMap;
+use crate::workers::{Workers, in_parts, slices};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use devices::cbor::{Reader, Writer};
 
 /// Nano-units of a micro-unit.
 const NANOS_OF_A_MICRO: i128 = 1_000;
+/// Cells below which hands are not worth sharing the work.
+const PART_MIN: usize = 64;
 
 /// Sums and counts of the plausible records in each sixth of the epoch, in micro-units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,9 @@ impl Slots {
 /// A device with a position, and its means of the quantity in question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbour<'t> {
+    /// Which series it is, for whoever asks.
+    pub(crate) which: usize,
+    /// Its cell of the finest resolution.
     pub(crate) cell: Cell,
     pub(crate) slots: &'t Slots,
 }
@@ -77,48 +82,69 @@ struct Pair {
 }
 
 /// Compares every device with the others of its cell, the finest one of these `resolutions` in which there are enough
-/// of them. Where there are never enough nothing is said.
+/// of them, and gives those that disagree. Where there are never enough nothing is said.
 pub(crate) fn disagreements(
+    mut neighbours: Vec<Neighbour<'_>>,
+    tolerance: NeighbourTolerance,
+    resolutions: RangeInclusive<u8>,
+    workers: &dyn Workers,
+) -> Vec<(usize, Disagreement)> {
+    // Who has no mean is compared with nobody, and nobody with it.
+    neighbours.retain(|neighbour| (0..SLOTS).any(|slot| neighbour.slots.mean(slot).is_some()));
+    // A cell's index begins with those of the cells that it lies in: sorted once, the members of each follow one another.
+    neighbours.sort_unstable_by_key(|neighbour| (neighbour.cell, neighbour.which));
+    let coarsest = *resolutions.start();
+    let cells: Vec<&[Neighbour<'_>]> = neighbours.chunk_by(of_one_cell(coarsest)).collect();
+    let parts = slices(workers, &cells, PART_MIN);
+    let found = in_parts(workers, parts, |cells: &[&[Neighbour<'_>]]| -> Vec<(usize, Disagreement)> {
+        cells.iter().flat_map(|members| judged(members, tolerance, resolutions.clone())).collect()
+    });
+    found.into_iter().flatten().collect()
+}
+
+fn of_one_cell<'t>(resolution: u8) -> impl Fn(&Neighbour<'t>, &Neighbour<'t>) -> bool {
+    move |one, next| one.cell.parent(resolution) == next.cell.parent(resolution)
+}
+
+/// The members of a cell of the coarsest resolution that disagree.
+fn judged(
     neighbours: &[Neighbour<'_>],
     tolerance: NeighbourTolerance,
     resolutions: RangeInclusive<u8>,
-) -> Vec<Option<Disagreement>> {
-    let mut found = alloc::vec![None; neighbours.len()];
+) -> Vec<(usize, Disagreement)> {
+    let mut found = Vec::new();
     let mut waiting: Vec<bool> = alloc::vec![true; neighbours.len()];
     for resolution in resolutions.rev() {
-        let mut cells: BTreeMap<Cell, Vec<usize>> = BTreeMap::new();
-        for (at, neighbour) in neighbours.iter().enumerate() {
-            cells.entry(neighbour.cell.parent(resolution)).or_default().push(at);
-        }
-        let waits = |member: &usize| waiting.get(*member).copied().unwrap_or(false);
-        let full: Vec<&Vec<usize>> = cells
-            .values()
-            .filter(|members| members.len() > NEIGHBOURS_MIN && members.iter().any(waits))
-            .collect();
-        for (member, pairs) in full.into_iter().flat_map(|members| compared(neighbours, members)) {
-            if pairs.len() < SLOTS_JUDGED_MIN || !waiting.get(member).copied().unwrap_or(false) {
+        let mut waits = waiting.as_mut_slice();
+        for members in neighbours.chunk_by(of_one_cell(resolution)) {
+            let (here, after) = waits.split_at_mut_checked(members.len()).unwrap_or_default();
+            waits = after;
+            if members.len() <= NEIGHBOURS_MIN || !here.contains(&true) {
                 continue;
             }
-            if let (Some(found), Some(waiting)) = (found.get_mut(member), waiting.get_mut(member)) {
-                (*found, *waiting) = (judge(&pairs, tolerance), false);
+            for ((member, waits), pairs) in members.iter().zip(here).zip(compared(members)) {
+                if *waits && pairs.len() >= SLOTS_JUDGED_MIN {
+                    *waits = false;
+                    found.extend(judge(&pairs, tolerance).map(|disagreement| (member.which, disagreement)));
+                }
             }
         }
     }
     found
 }
 
-/// Each member of a cell with the slots in which both it and at least three others have a mean.
-fn compared(neighbours: &[Neighbour<'_>], members: &[usize]) -> Vec<(usize, Vec<Pair>)> {
-    let mut pairs: Vec<(usize, Vec<Pair>)> = members.iter().map(|member| (*member, Vec::new())).collect();
+/// For each member of a cell the slots in which both it and at least three others have a mean.
+fn compared(members: &[Neighbour<'_>]) -> Vec<Vec<Pair>> {
+    let mut pairs: Vec<Vec<Pair>> = alloc::vec![Vec::new(); members.len()];
     for slot in 0..SLOTS {
-        let mean = |(at, member): (usize, &usize)| Some((neighbours.get(*member)?.slots.mean(slot)?, at));
+        let mean = |(at, member): (usize, &Neighbour<'_>)| Some((member.slots.mean(slot)?, at));
         let mut means: Vec<(i128, usize)> = members.iter().enumerate().filter_map(mean).collect();
         if means.len() <= NEIGHBOURS_MIN {
             continue;
         }
         means.sort_unstable();
         for (rank, (own, at)) in means.iter().enumerate() {
-            if let (Some(reference), Some((_, pairs))) = (median_without(&means, rank), pairs.get_mut(*at)) {
+            if let (Some(reference), Some(pairs)) = (median_without(&means, rank), pairs.get_mut(*at)) {
                 pairs.push(Pair { slot, own: *own, reference });
             }
         }

@@ -4,6 +4,7 @@ use crate::account::AccountId;
 use crate::settlement::Settlement;
 use crate::state::State;
 use crate::statement::Statement;
+use crate::workers::Sequential;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use devices::identity::DeviceId;
@@ -63,7 +64,7 @@ impl State {
     #[must_use]
     pub fn preview_at(&self, ends_unix_milliseconds: u64) -> Preview {
         let (statements, settlement) =
-            self.settlement_at(ends_unix_milliseconds, self.height(), self.epoch());
+            self.settlement_at(ends_unix_milliseconds, self.height(), self.epoch(), &Sequential);
         let mut pending: BTreeMap<AccountId, u64> = BTreeMap::new();
         for statement in &statements {
             let sum = pending.entry(statement.payee).or_default();

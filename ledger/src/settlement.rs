@@ -1,20 +1,18 @@
 //! An epoch's end: every device's statements, and what all of them come to.
 
-use crate::cell::Cell;
-use crate::copies::{Sender, originals};
 use crate::encoding::{Read, Written, array_of, encoded, read_wide, write_wide};
-use crate::factor::Disagreement;
-use crate::neighbours::{Neighbour, disagreements};
+use crate::judging::Judgements;
 use crate::quality::{Findings, Judgement};
 use crate::registry::Device;
-use crate::reward::{share_of, statement_lines};
-use crate::series::Series;
+use crate::reward::statement_lines;
+use crate::sharded::Shard;
+use crate::shares::share;
 use crate::state::State;
-use crate::statement::{CellShare, PoolScale, Statement};
+use crate::statement::{CellShare, Statement};
 use crate::tally::Part;
-use crate::tariff::{Quantity, Tariff};
-use alloc::collections::BTreeMap;
-use alloc::vec;
+use crate::tariff::Tariff;
+use crate::workers::{Workers, in_parts, ranges};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
@@ -90,99 +88,64 @@ impl Settlement {
 /// Statements before the block that closes the epoch has a seal, in the order of kids, and what they come to.
 pub(crate) type Settled = (Vec<Statement>, Settlement);
 
+/// Devices below which hands are not worth sharing the work.
+const PART_MIN: usize = 1_024;
+
 impl State {
     /// Writes the running epoch's statements and what they come to, and ends the tallies. Nothing is posted here: the
     /// block does that, and places the seal's index into the statements. `next_epoch` is the block's.
     ///
     /// # Panics
     /// When the shares come to more than the pool.
-    pub(crate) fn settle(&mut self, height: u64, next_epoch: u64) -> Settled {
+    pub(crate) fn settle(&mut self, height: u64, next_epoch: u64, workers: &dyn Workers) -> Settled {
         let ends = self.constants.epoch_begins(self.epoch.saturating_add(1));
-        let settled = self.settlement_at(ends, height, next_epoch.saturating_sub(1));
+        let settled = self.settlement_at(ends, height, next_epoch.saturating_sub(1), workers);
         let (statements, settlement) = &settled;
-        for statement in statements {
-            if let Some(device) = self.devices.get_mut(&statement.kid) {
-                device.earned_microtokens =
-                    device.earned_microtokens.saturating_add(statement.paid_microtokens);
-            }
-        }
         self.totals.paid_microtokens =
             self.totals.paid_microtokens.saturating_add(settlement.paid_microtokens.into());
         let tariff = self.tariffs.in_force();
         let next = self.tariffs.of_epoch(next_epoch).map_or(tariff, |version| &version.tariff);
-        self.devices.values_mut().for_each(|device| device.tally.carry_over(tariff, next));
+        in_parts(workers, self.devices.parts_mut(workers), |part| {
+            // Statements and devices both stand in the order of kids.
+            let first = part.iter().find_map(|shard| shard.first_key_value()).map(|(kid, _)| *kid);
+            let begins = statements.partition_point(|statement| Some(statement.kid) < first);
+            let mut rest = statements.get(begins..).unwrap_or_default();
+            for (kid, device) in part.iter_mut().flatten() {
+                while let Some((statement, after)) = rest.split_first().filter(|(one, _)| one.kid == *kid) {
+                    device.earned_microtokens =
+                        device.earned_microtokens.saturating_add(statement.paid_microtokens);
+                    rest = after;
+                }
+                device.tally.carry_over(tariff, next);
+            }
+        });
         settled
     }
 
     /// What the running epoch comes to if it ends at this time: a pure function of the state, of which both the epoch's
     /// end and the preview are made.
-    pub(crate) fn settlement_at(&self, ends_unix_milliseconds: u64, height: u64, last_epoch: u64) -> Settled {
-        let devices: Vec<(DeviceId, &Device)> = self
-            .devices
-            .iter()
-            .filter(|(_, device)| !device.tally.is_empty())
-            .map(|(k, d)| (*k, d))
-            .collect();
-        let judgements = judgements(self.tariff(), &devices, self.next_order());
-        let mut statements: Vec<Statement> = devices
-            .iter()
-            .zip(&judgements)
-            .flat_map(|((kid, device), judgements)| {
-                self.statements_of(*kid, device, judgements, ends_unix_milliseconds, height)
-            })
-            .collect();
-        let pool_microtokens = self.balance_microtokens(self.constants.pool);
-        share_cells(&mut statements);
-        share_pool(&mut statements, pool_microtokens);
-        let settlement = self.sum_up(&statements, last_epoch, pool_microtokens);
-        (statements, settlement)
-    }
-
-    /// A device's statements before any budget is looked at, one for each payee.
-    fn statements_of(
+    pub(crate) fn settlement_at(
         &self,
-        kid: DeviceId,
-        device: &Device,
-        judgements: &[Judgement],
         ends_unix_milliseconds: u64,
         height: u64,
-    ) -> Vec<Statement> {
-        let tariff = self.tariff();
-        let active_milliseconds = self.active_milliseconds(device, ends_unix_milliseconds);
-        let findings = |place: u8| {
-            let mut all = device.tally.series().iter().zip(judgements);
-            let (series, judgement) = all.find(|(series, _)| series.place == place)?;
-            let quantity = tariff.quantities.get(usize::from(place))?;
-            Some(Findings { kid, tariff, quantity, series, active_milliseconds, judgement: *judgement })
-        };
-        let statement = |part: &Part| {
-            let lines = statement_lines(part, findings);
-            let due = lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_microtokens));
-            Statement {
-                kid,
-                epoch: self.epoch,
-                from_unix_milliseconds: self.constants.epoch_begins(self.epoch),
-                to_unix_milliseconds: self.constants.epoch_begins(self.epoch.saturating_add(1)),
-                owner: part.owner,
-                payee: part.owner.unwrap_or_else(|| self.escrow(kid)),
-                tariff_version: tariff.version,
-                envelopes: part.envelopes,
-                lines,
-                due_microtokens: due.expect("the tariff's bounds keep a device's due within a u64"),
-                cell_share: CellShare {
-                    cell: device.cell.map(|cell| cell.parent(tariff.cell_resolution)),
-                    budget_microtokens: tariff.cell_budget_microtokens,
-                    devices: 0,
-                    due_total_microtokens: 0,
-                    withheld_microtokens: 0,
-                },
-                pool_scale: None,
-                paid_microtokens: 0,
-                height,
-                seal_index: 0,
+        last_epoch: u64,
+        workers: &dyn Workers,
+    ) -> Settled {
+        let devices = in_parts(workers, self.devices.parts(workers), counted).concat();
+        let judgements = Judgements::of(self.tariff(), &devices, self.next_order(), workers);
+        let closing = Closing { state: self, tariff: self.tariff(), ends_unix_milliseconds, height };
+        let written = in_parts(workers, ranges(workers, devices.len(), PART_MIN), |range| {
+            let mut statements = Vec::with_capacity(range.len());
+            for (at, (kid, device)) in range.clone().zip(devices.get(range).unwrap_or_default()) {
+                closing.write_statements(*kid, device, |place| judgements.get(at, place), &mut statements);
             }
-        };
-        device.tally.parts().iter().map(statement).collect()
+            statements
+        });
+        let mut statements = joined(written);
+        let pool_microtokens = self.balance_microtokens(self.constants.pool);
+        share(&mut statements, pool_microtokens, workers);
+        let settlement = self.sum_up(&statements, last_epoch, pool_microtokens);
+        (statements, settlement)
     }
 
     /// How much of the epoch, up to its end or this time, a device was in service.
@@ -215,106 +178,73 @@ impl State {
     }
 }
 
-/// What each device's series look like beside the others, in the order of the tally's series. O(n log n).
-fn judgements(tariff: &Tariff, devices: &[(DeviceId, &Device)], order: u32) -> Vec<Vec<Judgement>> {
-    let mut found: Vec<Vec<Judgement>> =
-        devices.iter().map(|(_, device)| vec![Judgement::default(); device.tally.series().len()]).collect();
-    for (place, quantity) in (0_u8..).zip(&tariff.quantities) {
-        let sent: Vec<(usize, usize, &Series)> = devices
-            .iter()
-            .enumerate()
-            .filter_map(|(at, (_, device))| {
-                let (which, series) =
-                    device.tally.series().iter().enumerate().find(|(_, series)| series.place == place)?;
-                Some((at, which, series))
-            })
-            .collect();
-        let disagreements = disagreements_of(tariff, quantity, devices, &sent);
-        let senders: Vec<Sender<'_>> = sent
-            .iter()
-            .filter_map(|(at, _, series)| {
-                Some(Sender { kid: devices.get(*at)?.0, shingles: &series.shingles })
-            })
-            .collect();
-        let judged = sent.iter().zip(disagreements).zip(originals(&senders, order));
-        for (((at, which, _), disagreement), original) in judged {
-            if let Some(judgement) = found.get_mut(*at).and_then(|all| all.get_mut(*which)) {
-                *judgement = Judgement { disagreement, original };
+/// Those of whom something is known in this epoch or from the one before.
+fn counted(part: &[Shard<DeviceId, Box<Device>>]) -> Vec<(DeviceId, &Device)> {
+    let devices = part.iter().flatten().filter(|(_, device)| !device.tally.is_empty());
+    devices.map(|(kid, device)| (*kid, &**device)).collect()
+}
+
+/// All parts in their order; the first one grows, so that the least is moved.
+fn joined<T>(parts: Vec<Vec<T>>) -> Vec<T> {
+    let length = parts.iter().map(Vec::len).sum::<usize>();
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    all.reserve_exact(length.saturating_sub(all.len()));
+    parts.for_each(|mut part| all.append(&mut part));
+    all
+}
+
+/// What all statements of an epoch have in common.
+struct Closing<'s> {
+    state: &'s State,
+    tariff: &'s Tariff,
+    ends_unix_milliseconds: u64,
+    height: u64,
+}
+
+impl Closing<'_> {
+    /// A device's statements before any budget is looked at, one for each payee.
+    fn write_statements(
+        &self,
+        kid: DeviceId,
+        device: &Device,
+        judgement: impl Fn(u8) -> Judgement,
+        statements: &mut Vec<Statement>,
+    ) {
+        let (state, tariff) = (self.state, self.tariff);
+        let active_milliseconds = state.active_milliseconds(device, self.ends_unix_milliseconds);
+        let findings = |place: u8| {
+            let series = device.tally.series().iter().find(|series| series.place == place)?;
+            let quantity = tariff.quantities.get(usize::from(place))?;
+            Some(Findings { kid, tariff, quantity, series, active_milliseconds, judgement: judgement(place) })
+        };
+        let statement = |part: &Part| {
+            let lines = statement_lines(part, findings);
+            let due = lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.amount_microtokens));
+            Statement {
+                kid,
+                epoch: state.epoch,
+                from_unix_milliseconds: state.constants.epoch_begins(state.epoch),
+                to_unix_milliseconds: state.constants.epoch_begins(state.epoch.saturating_add(1)),
+                owner: part.owner,
+                payee: part.owner.unwrap_or_else(|| state.escrow(kid)),
+                tariff_version: tariff.version,
+                envelopes: part.envelopes,
+                lines,
+                due_microtokens: due.expect("the tariff's bounds keep a device's due within a u64"),
+                cell_share: CellShare {
+                    cell: device.cell.map(|cell| cell.parent(tariff.cell_resolution)),
+                    budget_microtokens: tariff.cell_budget_microtokens,
+                    devices: 0,
+                    due_total_microtokens: 0,
+                    withheld_microtokens: 0,
+                },
+                pool_scale: None,
+                paid_microtokens: 0,
+                height: self.height,
+                seal_index: 0,
             }
-        }
-    }
-    found
-}
-
-/// What is wrong with each series by itself, or else beside its neighbours'.
-fn disagreements_of(
-    tariff: &Tariff,
-    quantity: &Quantity,
-    devices: &[(DeviceId, &Device)],
-    sent: &[(usize, usize, &Series)],
-) -> Vec<Option<Disagreement>> {
-    let mut found: Vec<Option<Disagreement>> = sent
-        .iter()
-        .map(|(_, _, series)| series.texture.as_deref().zip(quantity.texture))
-        .map(|judged| judged.and_then(|(texture, bounds)| texture.judge(bounds)))
-        .collect();
-    let Some(tolerance) = quantity.neighbours else { return found };
-    let placed: Vec<(usize, Neighbour<'_>)> = sent
-        .iter()
-        .enumerate()
-        .filter_map(|(which, (at, _, series))| {
-            let cell = devices.get(*at)?.1.cell?;
-            Some((which, Neighbour { cell, slots: series.slots.as_deref()? }))
-        })
-        .collect();
-    let neighbours: Vec<Neighbour<'_>> = placed.iter().map(|(_, neighbour)| *neighbour).collect();
-    let resolutions = tariff.neighbour_resolution_min..=tariff.neighbour_resolution;
-    for ((which, _), disagreement) in placed.iter().zip(disagreements(&neighbours, tolerance, resolutions)) {
-        if let Some(found) = found.get_mut(*which) {
-            *found = found.or(disagreement);
-        }
-    }
-    found
-}
-
-/// Cuts the dues of each cell whose devices are due more than its budget.
-fn share_cells(statements: &mut [Statement]) {
-    let mut cells: BTreeMap<Option<Cell>, (u128, u32, Option<DeviceId>)> = BTreeMap::new();
-    for statement in &*statements {
-        let (due, devices, last) = cells.entry(statement.cell_share.cell).or_default();
-        *due = due.saturating_add(statement.due_microtokens.into());
-        // A device's statements follow one another.
-        if *last != Some(statement.kid) {
-            (*devices, *last) = (devices.saturating_add(1), Some(statement.kid));
-        }
-    }
-    for statement in statements {
-        let share = &mut statement.cell_share;
-        let (due_total, devices, _) = cells.get(&share.cell).copied().unwrap_or_default();
-        (share.due_total_microtokens, share.devices) = (due_total, devices);
-        let kept = share_of(statement.due_microtokens, due_total, share.budget_microtokens);
-        share.withheld_microtokens = statement.due_microtokens.saturating_sub(kept);
-    }
-}
-
-/// Pays what the cells left, all of it or each its share of the pool.
-fn share_pool(statements: &mut [Statement], pool_microtokens: u64) {
-    let after_cell = |statement: &Statement| {
-        statement.due_microtokens.saturating_sub(statement.cell_share.withheld_microtokens)
-    };
-    let due_total =
-        statements.iter().map(|statement| u128::from(after_cell(statement))).fold(0, u128::saturating_add);
-    if due_total <= u128::from(pool_microtokens) {
-        statements.iter_mut().for_each(|statement| statement.paid_microtokens = after_cell(statement));
-        return;
-    }
-    for statement in statements {
-        let due = after_cell(statement);
-        statement.paid_microtokens = share_of(due, due_total, pool_microtokens);
-        statement.pool_scale = Some(PoolScale {
-            pool_microtokens,
-            due_total_microtokens: due_total,
-            withheld_microtokens: due.saturating_sub(statement.paid_microtokens),
-        });
+        };
+        statements.extend(device.tally.parts().iter().map(statement));
     }
 }

@@ -4,11 +4,13 @@ use crate::book::Book;
 use crate::encoding::{Read, Written, array_of, encoded};
 use crate::genesis::Genesis;
 use crate::merkle::Frontier;
+use crate::sharded::Sharded;
 use crate::state::{Constants, State};
 use crate::state_root::{
     read_account_state, read_device, read_totals, write_account_state, write_device, write_totals,
 };
 use crate::tariffs::{Tariffs, read_version, write_version};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
@@ -111,13 +113,17 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
         return Err(SnapshotError::Contradiction("its epoch is not that of its time"));
     }
     let log = read_log(reader)?;
-    let tariffs = Tariffs::from_versions(read_sorted(reader, read_version)?, epoch)
+    let mut versions = BTreeMap::new();
+    read_sorted(reader, read_version, |number, version| drop(versions.insert(number, version)))?;
+    let tariffs = Tariffs::from_versions(versions, epoch)
         .ok_or(SnapshotError::Contradiction("its tariffs do not follow one another"))?;
     let totals = read_totals(reader)?;
-    let accounts = read_sorted(reader, read_account_state)?;
+    let mut accounts = Sharded::new();
+    read_sorted(reader, read_account_state, |id, account| accounts.insert(id, account))?;
     let book = Book::from_accounts(constants.supply, constants.pool, accounts)
         .ok_or(SnapshotError::Contradiction("its accounts do not balance"))?;
-    let devices = read_sorted(reader, read_device)?;
+    let mut devices = Sharded::new();
+    read_sorted(reader, read_device, |kid, device| devices.insert(kid, Box::new(device)))?;
     let mut state = State {
         constants,
         height,
@@ -137,7 +143,7 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
 impl State {
     /// Recomputes what follows from the devices: who owns which.
     fn derive(&mut self) -> Result<(), SnapshotError> {
-        for (kid, device) in &self.devices {
+        for (kid, device) in self.devices.iter() {
             if !device.tally.is_of(self.tariffs.in_force()) {
                 return Err(SnapshotError::Contradiction("a tally is not of its tariff"));
             }
@@ -161,14 +167,15 @@ fn read_log(reader: &mut Reader<'_>) -> Result<Frontier, SnapshotError> {
 fn read_sorted<'a, K: Ord + Copy, V>(
     reader: &mut Reader<'a>,
     mut read: impl FnMut(&mut Reader<'a>) -> Read<(K, V)>,
-) -> Result<BTreeMap<K, V>, SnapshotError> {
-    let mut items = BTreeMap::new();
+    mut put: impl FnMut(K, V),
+) -> Result<(), SnapshotError> {
+    let mut last = None;
     for _ in 0..reader.array_header()? {
         let (key, value) = read(reader)?;
-        if items.last_key_value().is_some_and(|(last, _)| *last >= key) {
+        if last.replace(key).is_some_and(|last| last >= key) {
             return Err(SnapshotError::Contradiction("its items are not in order"));
         }
-        items.insert(key, value);
+        put(key, value);
     }
-    Ok(items)
+    Ok(())
 }

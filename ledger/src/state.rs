@@ -11,10 +11,13 @@ use crate::instruction::InstructionRefusal;
 use crate::limits::{AGE_SECONDS_MAX, ENVELOPES_PER_DEVICE_EPOCH_MAX, FUTURE_SECONDS_MAX};
 use crate::merkle::{Frontier, Hash};
 use crate::registry::Device;
+use crate::sharded::Sharded;
 use crate::tariff::Tariff;
 use crate::tariffs::Tariffs;
 use crate::transaction::RefusedCounts;
 use crate::transfer::{Transfer, TransferReason};
+use crate::workers::{Sequential, Workers};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -88,7 +91,7 @@ pub struct State {
     pub(crate) epoch: u64,
     pub(crate) log: Frontier,
     pub(crate) book: Book,
-    pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) devices: Sharded<DeviceId, Box<Device>>,
     /// Which devices an account owns; follows from the devices.
     pub(crate) owned: BTreeMap<AccountId, BTreeSet<DeviceId>>,
     pub(crate) tariffs: Tariffs,
@@ -110,7 +113,7 @@ impl State {
             time_unix_milliseconds: genesis.time_unix_milliseconds,
             epoch: 0,
             log: Frontier::new(),
-            devices: BTreeMap::new(),
+            devices: Sharded::new(),
             owned: BTreeMap::new(),
             tariffs: Tariffs::new(genesis.tariff.clone()),
             totals: Totals::default(),
@@ -141,7 +144,18 @@ impl State {
     /// The state is changed in place, so what is begun must be finished: a node that cannot write the block stops.
     #[must_use = "a block that is begun must be finished"]
     pub fn begin(&mut self, time_unix_milliseconds: u64) -> BlockBuilder<'_> {
-        BlockBuilder::begin(self, time_unix_milliseconds)
+        self.begin_with(time_unix_milliseconds, &Sequential)
+    }
+
+    /// Like [`Self::begin`], for a network of many devices: where the block closes an epoch, `workers` do it together.
+    /// What the block does is the same whoever works at it.
+    #[must_use = "a block that is begun must be finished"]
+    pub fn begin_with<'s>(
+        &'s mut self,
+        time_unix_milliseconds: u64,
+        workers: &'s dyn Workers,
+    ) -> BlockBuilder<'s> {
+        BlockBuilder::begin(self, time_unix_milliseconds, workers)
     }
 
     /// Admission: everything that a reading is refused for but its signature, in the contract's order, as a block of
@@ -178,7 +192,7 @@ impl State {
     /// The key of an enrolled device.
     #[must_use]
     pub fn device_key(&self, kid: DeviceId) -> Option<&PublicKey> {
-        self.devices.get(&kid).map(|device| &device.public_key)
+        self.device(kid).map(|device| &device.public_key)
     }
 
     /// The key of the account that signs under this kid.
@@ -267,7 +281,7 @@ impl State {
 
     /// All devices in order of their kids.
     pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &Device)> {
-        self.devices.iter().map(|(kid, device)| (*kid, device))
+        self.devices.iter().map(|(kid, device)| (*kid, &**device))
     }
 
     /// How many devices are enrolled.
@@ -279,7 +293,7 @@ impl State {
     /// An enrolled device.
     #[must_use]
     pub fn device(&self, kid: DeviceId) -> Option<&Device> {
-        self.devices.get(&kid)
+        self.devices.get(&kid).map(|device| &**device)
     }
 
     /// The devices that an account owns, in order.

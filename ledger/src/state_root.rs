@@ -13,12 +13,15 @@ use crate::instruction::{read_key, read_kid, read_position, write_position};
 use crate::merkle::{Frontier, leaf_hash};
 use crate::ownership::Ownership;
 use crate::registry::{Device, Retirement};
+use crate::sharded::{HashedKey, Shard, Sharded};
+use crate::span::Span;
 use crate::state::{State, Totals};
 use crate::state_leaf::NetworkLeaf;
 use crate::tally::{read_tally, write_tally};
 use crate::tariffs::write_version;
 use crate::transaction::{read_refused, write_refused};
 use crate::window::Window;
+use crate::workers::{Sequential, Workers, in_parts, worth};
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
@@ -28,8 +31,24 @@ impl State {
     /// The number of the state's leaves and the Merkle root over them.
     #[must_use]
     pub fn state_root(&self) -> StateRoot {
+        self.state_root_with(&Sequential)
+    }
+
+    /// The same, with all the hands there are.
+    #[must_use]
+    pub fn state_root_with(&self, workers: &dyn Workers) -> StateRoot {
         let mut tree = Frontier::new();
-        self.for_each_leaf(|leaf| tree.append(leaf_hash(leaf)));
+        let mut leaf = Vec::new();
+        encoded_into(&mut leaf, |writer| self.write_network(writer));
+        tree.append(leaf_hash(&leaf));
+        for version in self.tariffs.versions() {
+            encoded_into(&mut leaf, |writer| write_version(writer, version));
+            tree.append(leaf_hash(&leaf));
+        }
+        hash_shards(&mut tree, workers, self.book.shards(), write_account_state);
+        hash_shards(&mut tree, workers, &self.devices, |writer, kid, device| {
+            write_device(writer, kid, device)
+        });
         StateRoot { leaves: tree.size(), hash: tree.root() }
     }
 
@@ -63,6 +82,32 @@ impl State {
         writer.unsigned(self.tariff().version.into())?;
         write_totals(writer, &self.totals)
     }
+}
+
+/// Appends one leaf for each item to the tree.
+fn hash_shards<K: HashedKey + Sync, V: Sync>(
+    tree: &mut Frontier,
+    workers: &dyn Workers,
+    items: &Sharded<K, V>,
+    write: impl Fn(&mut Writer<'_>, K, &V) -> Written + Sync,
+) {
+    let workers = worth(workers, items.len());
+    let mut begins = tree.size();
+    let mut parts = Vec::new();
+    for part in items.parts(workers) {
+        parts.push((begins, part));
+        let leaves: usize = part.iter().map(Shard::len).sum();
+        begins = begins.saturating_add(u64::try_from(leaves).unwrap_or(u64::MAX));
+    }
+    let spans = in_parts(workers, parts, |(begins, part)| {
+        let (mut span, mut leaf) = (Span::beginning_at(begins), Vec::new());
+        for (key, item) in part.iter().flatten() {
+            encoded_into(&mut leaf, |writer| write(writer, *key, item));
+            span.append(leaf_hash(&leaf));
+        }
+        span
+    });
+    spans.into_iter().for_each(|span| span.extend(tree));
 }
 
 pub(crate) fn read_network(reader: &mut Reader<'_>) -> Read<NetworkLeaf> {

@@ -86,7 +86,7 @@ fn a_block_that_cannot_be_posted_leaves_the_book_as_it_was() {
         amount_microtokens,
         reason: TransferReason::Transfer { memo: None },
     };
-    let mut builder = BlockBuilder::begin(&mut state, NOW);
+    let mut builder = BlockBuilder::begin(&mut state, NOW, &crate::workers::Sequential);
     for refused in [
         transfer(pool, supply, 1),
         transfer(pool, pool, 1),

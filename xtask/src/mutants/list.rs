@@ -117,14 +117,14 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "tariff_one_epoch_early",
-        path: "ledger/src/execute.rs",
-        place: "= «self.state.settle(self.height, epoch)»;",
-        altered: "self.state.tariffs.begin_epoch(epoch); self.state.settle(self.height, epoch)",
+        path: "ledger/src/closing.rs",
+        place: "= «self.state.settle(self.height, epoch, workers)»;",
+        altered: "self.state.tariffs.begin_epoch(epoch); self.state.settle(self.height, epoch, workers)",
     },
     Mutant {
         name: "budgets_are_ignored",
-        path: "ledger/src/execute.rs",
-        place: "amount_microtokens: «statement.paid_microtokens»,",
+        path: "ledger/src/book.rs",
+        place: "(statement.payee, u128::from(«statement.paid_microtokens»));",
         altered: "statement.due_microtokens",
     },
     Mutant {

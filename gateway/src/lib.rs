@@ -42,3 +42,4 @@ pub mod stored;
 pub mod telemetry;
 pub mod verify;
 pub mod window;
+pub mod workers;

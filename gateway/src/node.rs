@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::consensus::solo::{self, Proposal};
 use crate::shared::{Event, SubmitError, Submitted};
 use crate::verify::{Verdict, Verified};
+use crate::workers::Cores;
 
 use acks::{Notices, Settled};
 
@@ -216,7 +217,7 @@ impl Node {
         }
         let proposal = Proposal { time_unix_milliseconds: now, transactions: waiting };
         let decided = solo::decide(proposal, state.time_unix_milliseconds()).into_proposal();
-        let mut builder = state.begin(decided.time_unix_milliseconds);
+        let mut builder = state.begin_with(decided.time_unix_milliseconds, &Cores);
         for (reason, count) in Refusal::ALL.into_iter().zip(mem::take(&mut self.refused)) {
             (0..count).for_each(|_| builder.refuse(reason));
         }

@@ -134,3 +134,28 @@ pub enum LoadError {
         sent: u64,
     },
 }
+
+/// A subscriber that only counts: subscribes with QoS 1 and calls `each` for every message, until the connection is lost.
+/// The least that anybody can do behind a broker; what does more is compared with it.
+///
+/// # Errors
+/// When the connection cannot be made or is lost.
+pub async fn count(
+    broker: &Broker,
+    client_id: &str,
+    filter: &str,
+    in_flight: u16,
+    each: impl Fn(),
+) -> Result<(), LoadError> {
+    let mut options = MqttOptions::new(client_id, &broker.host, broker.port);
+    options.set_inflight(in_flight);
+    options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    let (client, mut event_loop) = AsyncClient::new(options, REQUESTS_MAX);
+    let lost = |error: &dyn std::fmt::Display| LoadError::Lost(error.to_string());
+    client.try_subscribe(filter, QoS::AtLeastOnce).map_err(|error| lost(&error))?;
+    loop {
+        if let Event::Incoming(Packet::Publish(_)) = event_loop.poll().await.map_err(|error| lost(&error))? {
+            each();
+        }
+    }
+}

@@ -84,6 +84,14 @@ pub struct Signed {
 /// # Errors
 /// When the plan cannot be signed or the file not written.
 pub fn write(path: &Path, plan: &LoadPlan) -> Result<Signed, PlanError> {
+    write_to(File::create_new(path)?, plan)
+}
+
+/// Signs the plan on all cores, as fast as it is taken.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_to(out: impl io::Write, plan: &LoadPlan) -> Result<Signed, PlanError> {
     let end = plan.first.checked_add(plan.envelopes).ok_or(PlanError::Bounds)?;
     let bounds = 1..=RECORDS_MAX as u32;
     if plan.devices == 0
@@ -92,9 +100,9 @@ pub fn write(path: &Path, plan: &LoadPlan) -> Result<Signed, PlanError> {
     {
         return Err(PlanError::Bounds);
     }
-    let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let cores = cores();
     let keys = keys(&plan.secret, plan.devices)?;
-    let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create_new(path)?);
+    let mut file = BufWriter::with_capacity(BUFFER_BYTES, out);
     let mut signed = Signed::default();
     let mut first = plan.first;
     while first < end {
@@ -127,12 +135,16 @@ fn on_all<P: Send, T: Send>(
     })
 }
 
+fn cores() -> u64 {
+    thread::available_parallelism().map_or(1, usize::from) as u64
+}
+
 /// The keys of a load's devices, made on all cores.
 ///
 /// # Errors
 /// As [`bulk::keys`].
 pub fn keys(secret: &[u8; 32], devices: u32) -> Result<Vec<BulkKey>, PlanError> {
-    let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let cores = cores();
     let share = u64::from(devices).div_ceil(cores).max(1);
     let ranges = (0..cores).map(|core| core * share..((core + 1) * share).min(devices.into()));
     Ok(on_all(ranges.collect(), |range| bulk::keys(secret, range))?.concat())

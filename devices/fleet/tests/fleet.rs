@@ -154,8 +154,16 @@ async fn load_that_was_signed_beforehand_arrives_completely() {
     let keys = load::keys(&plan.secret, plan.devices).unwrap();
     let seen = broker::serve_keys(listener, keys.iter().map(|key| (key.kid, key.public_key)).collect());
     let network = plan.network;
-    let order = Order { broker, network, connections: 3, per_second: None, within: None, watched: &[] };
-    let publish = |skip| press::publish(&file, &order, skip).unwrap().published;
+    let order = Order {
+        broker,
+        network,
+        connections: 3,
+        per_second: None,
+        within: None,
+        watched: &[],
+        tell_every: None,
+    };
+    let publish = |skip| press::publish(&file, &order, skip, |_| {}).unwrap().published;
     let published = tokio::task::block_in_place(|| [publish(900), publish(0)]);
     assert_eq!((published, seen.arrived().len()), ([100, 1_000], 1_000));
 }

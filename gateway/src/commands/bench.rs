@@ -6,11 +6,18 @@
 mod audit;
 mod ceiling;
 mod child;
+mod idle;
 mod ingest;
 mod load;
 mod measure;
+mod mosquitto;
 mod mqtt;
 mod node;
+mod overload;
+mod query;
+mod settlement;
+mod soak;
+mod start;
 mod store;
 
 use std::path::PathBuf;
@@ -22,7 +29,7 @@ use serde_json::{Map, Value, json};
 
 use super::output;
 use crate::clock;
-use crate::storage::NETWORK_DEFAULT;
+use crate::storage::{EPOCH_SECONDS_DEFAULT, NETWORK_DEFAULT};
 
 /// What the devices' keys of all measurements are derived from.
 const SECRET: [u8; 32] = [42; 32];
@@ -47,14 +54,40 @@ enum What {
     #[command(after_help = "Example:\n  lamppost bench ingest --seconds 5 --devices 10000")]
     Ingest(Settings),
     /// The same through an MQTT broker, QoS 1, from another process; ceiling: a subscriber that only counts
-    #[command(after_help = "Example:\n  lamppost bench mqtt --seconds 5 --devices 1000 --records 10")]
-    Mqtt(Settings),
+    #[command(
+        after_help = "Example:\n  lamppost bench mqtt --seconds 5 --devices 1000 --records 10\n  lamppost bench mqtt --broker external"
+    )]
+    Mqtt(mqtt::Arguments),
     /// Blocks through the log, one durable write each; ceiling: a bare file
     #[command(after_help = "Example:\n  lamppost bench store --seconds 3")]
     Store(Settings),
     /// Everything recomputed from genesis; ceiling: signatures alone
     #[command(after_help = "Example:\n  lamppost bench audit --seconds 5")]
     Audit(Settings),
+    /// The end of an epoch in which every device sent: rewards a second, and what intake feels of it
+    #[command(
+        after_help = "Example:\n  lamppost bench settlement --devices 100000 --epoch 20\n  lamppost bench settlement --devices 1000000 --epoch 40 --data kept-for-the-next-run"
+    )]
+    Settlement(Settings),
+    /// Twice the load that a node sustains, through MQTT, and how it comes back
+    #[command(after_help = "Example:\n  lamppost bench overload --seconds 60")]
+    Overload(Settings),
+    /// The time from kill -9 to the ready line, with a long log
+    #[command(
+        after_help = "Example:\n  lamppost bench start --transactions 10000000 --data kept-for-the-next-run"
+    )]
+    Start(Long),
+    /// Queries by HTTP while a node takes in as much as it can, with a long log
+    #[command(
+        after_help = "Example:\n  lamppost bench query --transactions 10000000 --data kept-for-the-next-run"
+    )]
+    Query(Long),
+    /// Memory and CPU of `lamppost up` with virtual devices
+    #[command(after_help = "Example:\n  lamppost bench idle --devices 12 --seconds 20")]
+    Idle(Settings),
+    /// A share of the maximum for a long time, through MQTT; one JSON line for each span of it
+    #[command(after_help = "Example:\n  lamppost bench soak --minutes 30 > soak.jsonl")]
+    Soak(soak::Arguments),
     /// The node that is measured; started by the others
     #[command(hide = true, after_help = "Example:\n  lamppost bench node --data DIR --devices 10000")]
     Node(node::Arguments),
@@ -68,7 +101,7 @@ struct Settings {
     /// Seconds of load
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
-    /// Devices that take turns
+    /// Devices that take turns; 12 make sense for `idle`
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     devices: u32,
     /// Records of an envelope, 1 to 64
@@ -77,9 +110,24 @@ struct Settings {
     /// Directory in which a node is made and removed again; its disk is what is measured
     #[arg(long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
+    /// Directory of the node that is measured, kept for the next run; made when it is missing
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Seconds of an epoch, fixed when a node is made
+    #[arg(long, value_name = "S", default_value_t = EPOCH_SECONDS_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    epoch: u64,
     /// Prints JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct Long {
+    #[command(flatten)]
+    settings: Settings,
+    /// Entries that the log has to hold; what is missing is made first
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    transactions: u64,
 }
 
 /// One measured figure beside its ceiling.
@@ -105,7 +153,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Node(arguments) => return node::run(&arguments),
         What::Load(arguments) => return load::run(&arguments),
         What::Ingest(settings) => (settings.clone(), ingest::measure(&settings)?),
-        What::Mqtt(settings) => (settings.clone(), mqtt::measure(&settings)?),
+        What::Mqtt(arguments) => (arguments.settings.clone(), mqtt::measure(&arguments)?),
+        What::Settlement(settings) => (settings.clone(), settlement::measure(&settings)?),
+        What::Overload(settings) => (settings.clone(), overload::measure(&settings)?),
+        What::Start(long) => (long.settings.clone(), start::measure(&long.settings, long.transactions)?),
+        What::Query(long) => (long.settings.clone(), query::measure(&long.settings, long.transactions)?),
+        What::Soak(arguments) => return soak::run(&arguments),
+        What::Idle(settings) => (settings.clone(), idle::measure(&settings)?),
         What::Store(settings) => (settings.clone(), store::measure(&settings)?),
         What::Audit(settings) => (settings.clone(), audit::measure(&settings)?),
     };
@@ -157,18 +211,18 @@ fn say(line: &str) {
 }
 
 /// A directory that is removed with all that is in it, on the disk that is to be measured.
-struct Scratch(PathBuf);
+struct Scratch(PathBuf, Option<PathBuf>);
 
 impl Scratch {
     fn new(settings: &Settings) -> anyhow::Result<Scratch> {
         let path = settings.directory.join(format!("lamppost-bench-{}", std::process::id()));
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Scratch(path))
+        Ok(Scratch(path, settings.data.clone()))
     }
 
     /// Where a measured node keeps everything.
     fn data(&self) -> PathBuf {
-        self.0.join("data")
+        self.1.clone().unwrap_or_else(|| self.0.join("data"))
     }
 }
 
@@ -176,6 +230,21 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _stays_behind = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Envelopes of a boot that begins now.
+fn plan(settings: &Settings, envelopes: u64) -> anyhow::Result<LoadPlan> {
+    let now = u32::try_from(clock::now_unix_milliseconds() / 1_000)?;
+    Ok(LoadPlan {
+        network: NETWORK_DEFAULT.to_owned(),
+        secret: SECRET,
+        devices: settings.devices,
+        first: 0,
+        envelopes,
+        records_each: settings.records,
+        boot: now,
+        base_time: now,
+    })
 }
 
 /// A file of signed envelopes.
@@ -190,29 +259,14 @@ impl Load {
     fn sign(settings: &Settings, scratch: &Scratch, seconds: f64) -> anyhow::Result<Load> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let envelopes = (seconds * (ENVELOPES_PER_SECOND_AND_CORE * cores) as f64) as u64;
-        Load::sign_envelopes(settings, scratch, 0, envelopes.max(u64::from(settings.devices)))
+        Load::sign_envelopes(settings, scratch, envelopes.max(settings.devices.into()))
     }
 
-    /// Signs so many envelopes behind the `first` ones of the same second's boot.
-    fn sign_envelopes(
-        settings: &Settings,
-        scratch: &Scratch,
-        first: u64,
-        envelopes: u64,
-    ) -> anyhow::Result<Load> {
+    /// Signs so many envelopes, of a boot that begins now.
+    fn sign_envelopes(settings: &Settings, scratch: &Scratch, envelopes: u64) -> anyhow::Result<Load> {
         say(&format!("signing {envelopes} envelopes"));
-        let path = scratch.0.join(format!("load-{first}"));
-        let now = u32::try_from(clock::now_unix_milliseconds() / 1_000)?;
-        let plan = LoadPlan {
-            network: NETWORK_DEFAULT.to_owned(),
-            secret: SECRET,
-            devices: settings.devices,
-            first,
-            envelopes,
-            records_each: settings.records,
-            boot: now,
-            base_time: now,
-        };
+        let plan = plan(settings, envelopes)?;
+        let path = scratch.0.join(format!("load-{}", plan.boot));
         let signed = fleet::load::write(&path, &plan)?;
         Ok(Load { path, envelopes: signed.envelopes, bytes: signed.bytes })
     }

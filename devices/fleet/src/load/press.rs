@@ -47,6 +47,21 @@ pub struct Order<'a> {
     pub within: Option<Duration>,
     /// Devices whose acks are listened for.
     pub watched: &'a [DeviceId],
+    /// How often it is told how it goes, where somebody wants to know.
+    pub tell_every: Option<Duration>,
+}
+
+/// How it goes.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Since the start.
+    pub elapsed: Duration,
+    /// Messages handed to the broker so far.
+    pub sent: u64,
+    /// Latencies since the last time, as in the report.
+    pub latencies: Vec<(Duration, Duration)>,
+    /// Watched messages that wait for their ack.
+    pub unsettled: u64,
 }
 
 /// What came of it.
@@ -88,7 +103,12 @@ struct Press<'a> {
 ///
 /// # Errors
 /// When the broker is lost or takes nothing any more.
-pub fn publish(reader: &Path, order: &Order<'_>, skip: u64) -> Result<Report, LoadError> {
+pub fn publish(
+    reader: &Path,
+    order: &Order<'_>,
+    skip: u64,
+    mut tell: impl FnMut(Progress),
+) -> Result<Report, LoadError> {
     let lost = |error: io::Error| LoadError::Lost(error.to_string());
     let mut reader = LoadReader::open(reader).map_err(lost)?;
     for _ in 0..skip {
@@ -115,6 +135,9 @@ pub fn publish(reader: &Path, order: &Order<'_>, skip: u64) -> Result<Report, Lo
             .into_iter()
             .map(|connection| scope.spawn(move || press.publish(connection)))
             .collect();
+        if let Some(every) = order.tell_every {
+            press.tell(every, || publishing.iter().all(thread::ScopedJoinHandle::is_finished), &mut tell);
+        }
         let published: Result<u64, LoadError> = publishing
             .into_iter()
             .map(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -137,6 +160,24 @@ pub fn publish(reader: &Path, order: &Order<'_>, skip: u64) -> Result<Report, Lo
 impl Press<'_> {
     fn watch(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells how it goes until it is over.
+    fn tell(&self, every: Duration, is_over: impl Fn() -> bool, tell: &mut impl FnMut(Progress)) {
+        let mut told = Instant::now();
+        while !is_over() {
+            thread::sleep(10 * LOOK);
+            if told.elapsed() < every {
+                continue;
+            }
+            told += every;
+            let sent = self.source.lock().unwrap_or_else(PoisonError::into_inner).taken;
+            let mut watch = self.watch();
+            let latencies = std::mem::take(&mut watch.latencies);
+            let unsettled = watch.pending.values().map(VecDeque::len).sum::<usize>() as u64;
+            drop(watch);
+            tell(Progress { elapsed: self.began.elapsed(), sent, latencies, unsettled });
+        }
     }
 
     /// One connection: writes what is due while few messages are on their way, else waits for PUBACKs.

@@ -30,6 +30,9 @@ impl Child {
         let program = std::env::current_exe().context("this program's own file is unknown")?;
         let mut command = Command::new(program);
         command.args(words.into_iter().map(Into::into));
+        if std::env::var_os("LAMPPOST_LOG").is_none() {
+            command.env("LAMPPOST_LOG", "warn,sled=error,rumqttd=off,rumqttc=error");
+        }
         Child::of(command)
     }
 
@@ -100,6 +103,16 @@ impl Child {
         self.finished()
     }
 
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn terminate(mut self) -> anyhow::Result<Usage> {
+        let terminated = Command::new("kill").arg(self.process.id().to_string()).status();
+        terminated.context("`kill` cannot be started")?;
+        self.finished()
+    }
+
     fn finished(&mut self) -> anyhow::Result<Usage> {
         let mut usage = self.usage();
         loop {
@@ -112,6 +125,11 @@ impl Child {
             usage = Usage { peak_rss_bytes: now.peak_rss_bytes.max(usage.peak_rss_bytes), ..now.or(usage) };
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Ends it as a power failure would (SIGKILL).
+    pub fn kill(mut self) {
+        self.end();
     }
 
     fn end(&mut self) {

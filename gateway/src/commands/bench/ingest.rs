@@ -28,7 +28,18 @@ pub struct Fed {
 /// # Errors
 /// When it breaks off or does not accept everything.
 pub fn feed(node: &mut Child, load: &Load, skip: f64, seconds: f64, per_second: f64) -> anyhow::Result<Fed> {
-    let answer = node.ask(&format!("feed {} {skip} {seconds} {per_second}", load.path.display()))?;
+    fed(&node.ask(&format!("feed {} {skip} {seconds} {per_second}", load.path.display()))?)
+}
+
+/// Feeds a node with so many envelopes, as fast as it takes them.
+///
+/// # Errors
+/// As [`feed`].
+pub fn feed_envelopes(node: &mut Child, load: &Load, skip: f64, envelopes: f64) -> anyhow::Result<Fed> {
+    fed(&node.ask(&format!("feed {} {skip} 600 0 {envelopes}", load.path.display()))?)
+}
+
+fn fed(answer: &Value) -> anyhow::Result<Fed> {
     let number = |name: &str| answer[name].as_f64().unwrap_or(0.0);
     let samples = answer["samples"].as_array().into_iter().flatten();
     Ok(Fed {
@@ -69,7 +80,8 @@ pub fn start(settings: &Settings, scratch: &Scratch, more: &[&str]) -> anyhow::R
     say(&format!("starting a node with {} devices", settings.devices));
     let (data, devices) = (scratch.data(), settings.devices.to_string());
     let data = data.to_str().unwrap_or_default();
-    let mut words = vec!["bench", "node", "--data", data, "--devices", &devices];
+    let epoch = settings.epoch.to_string();
+    let mut words = vec!["bench", "node", "--data", data, "--devices", &devices, "--epoch", &epoch];
     words.extend(more);
     let mut process = Child::start(words)?;
     let ready = process.answer()?;

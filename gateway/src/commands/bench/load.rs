@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fleet::client::Broker;
-use fleet::load::LoadReader;
+use fleet::load::bulk;
 use fleet::load::press::{self, Order};
 use serde_json::json;
 
@@ -33,9 +33,12 @@ pub struct Arguments {
     /// MQTT connections
     #[arg(long, value_name = "N", default_value_t = 8)]
     connections: usize,
-    /// Devices whose acks are listened for: the first ones of the file
+    /// Devices whose acks are listened for: the first ones
     #[arg(long, value_name = "N", default_value_t = 256)]
-    watched: usize,
+    watched: u32,
+    /// Seconds between lines that tell how it goes
+    #[arg(long, value_name = "S")]
+    tell: Option<f64>,
 }
 
 /// Publishes and prints what came of it.
@@ -43,14 +46,8 @@ pub struct Arguments {
 /// # Errors
 /// When the broker is lost.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut reader = LoadReader::open(&arguments.file)?;
-    let mut watched = Vec::new();
-    while watched.len() < arguments.watched
-        && let Some((kid, _)) = reader.take()?
-        && !watched.contains(&kid)
-    {
-        watched.push(kid);
-    }
+    let keys = bulk::keys(&super::SECRET, 0..arguments.watched.into())?;
+    let watched: Vec<_> = keys.iter().map(|key| key.kid).collect();
     let order = Order {
         broker: Broker { host: arguments.broker.host.clone(), port: arguments.broker.port },
         network: NETWORK_DEFAULT.to_owned(),
@@ -58,10 +55,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         per_second: arguments.rate,
         within: arguments.seconds.map(Duration::from_secs_f64),
         watched: &watched,
+        tell_every: arguments.tell.map(Duration::from_secs_f64),
     };
-    let report = press::publish(&arguments.file, &order, arguments.skip).context("the load broke off")?;
-    let samples: Vec<[f64; 2]> =
-        report.latencies.iter().map(|(sent, took)| [sent.as_secs_f64(), took.as_secs_f64() * 1e3]).collect();
+    let tell = |progress: press::Progress| {
+        let line = json!({
+            "elapsed": progress.elapsed.as_secs_f64(),
+            "sent": progress.sent,
+            "unsettled": progress.unsettled,
+            "samples": samples(&progress.latencies),
+        });
+        // Nobody may listen any more; the end is told too.
+        let _closed = output::line(line.to_string());
+    };
+    let report =
+        press::publish(&arguments.file, &order, arguments.skip, tell).context("the load broke off")?;
     let settled: Vec<_> = report
         .settled
         .iter()
@@ -70,9 +77,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let answer = json!({
         "published": report.published,
         "seconds": report.elapsed.as_secs_f64(),
-        "samples": samples,
+        "samples": samples(&report.latencies),
         "unsettled": report.unsettled,
         "settled": settled,
     });
     output::line(answer.to_string())
+}
+
+/// Seconds from the start to the publish, and milliseconds from there to the ack.
+fn samples(latencies: &[(Duration, Duration)]) -> Vec<[f64; 2]> {
+    latencies.iter().map(|(sent, took)| [sent.as_secs_f64(), took.as_secs_f64() * 1e3]).collect()
 }

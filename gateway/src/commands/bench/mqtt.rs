@@ -1,13 +1,19 @@
-//! `lamppost bench mqtt`: the whole node behind its embedded broker, loaded by another process.
+//! `lamppost bench mqtt`: the whole node behind an MQTT broker, loaded by another process.
+
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::child::Child;
 use super::measure::percentile;
+use super::mosquitto::Mosquitto;
 use super::{Figure, Load, Scratch, Settings, ingest, say};
 
 /// The share of the maximum at which latency is measured.
 const SHARE: f64 = 0.5;
+
+/// What a client of an external broker needs at most to connect and subscribe.
+const SUBSCRIBED: Duration = Duration::from_secs(1);
 
 /// What the loader tells of a phase.
 pub struct Published {
@@ -17,6 +23,10 @@ pub struct Published {
     pub cpu_seconds: f64,
     /// Milliseconds from a watched device's publish to the ack that settles it.
     pub milliseconds: Vec<f64>,
+    /// The same beside the second in which it was published.
+    pub samples: Vec<(f64, f64)>,
+    /// What watched devices sent and had settled: kid, boot and count.
+    pub settled: Vec<Value>,
 }
 
 /// Starts a loader.
@@ -41,6 +51,23 @@ pub fn loader(
     Child::start(words)
 }
 
+/// Starts a loader that tells every so many seconds how it goes.
+///
+/// # Errors
+/// When it cannot start.
+pub fn loader_telling(
+    load: &Load,
+    broker: &str,
+    seconds: f64,
+    rate: f64,
+    tell: f64,
+) -> anyhow::Result<Child> {
+    let [seconds, rate, tell] = [seconds, rate, tell].map(|number| number.to_string());
+    let file = load.path.to_str().unwrap_or_default();
+    let words = ["--file", file, "--broker", broker, "--seconds", &seconds, "--rate", &rate, "--tell", &tell];
+    Child::start(["bench", "load"].into_iter().chain(words))
+}
+
 /// Waits for a loader's end.
 ///
 /// # Errors
@@ -49,10 +76,14 @@ pub fn published(mut loader: Child) -> anyhow::Result<Published> {
     let answer = loader.answer()?;
     let usage = loader.usage();
     let samples = answer["samples"].as_array().into_iter().flatten();
+    let samples: Vec<(f64, f64)> =
+        samples.filter_map(|sample| Some((sample[0].as_f64()?, sample[1].as_f64()?))).collect();
     Ok(Published {
         envelopes: number(&answer, "published"),
         cpu_seconds: usage.cpu_seconds,
-        milliseconds: samples.filter_map(|sample| sample[1].as_f64()).collect(),
+        milliseconds: samples.iter().map(|(_, took)| *took).collect(),
+        settled: answer["settled"].as_array().cloned().unwrap_or_default(),
+        samples,
     })
 }
 
@@ -61,14 +92,20 @@ fn number(answer: &Value, name: &str) -> f64 {
 }
 
 /// What arrived somewhere of what was published.
-struct Arrived {
-    envelopes: f64,
-    per_second: f64,
-    published: Published,
+pub struct Arrived {
+    /// Envelopes that arrived.
+    pub envelopes: f64,
+    /// From the first to the last.
+    pub per_second: f64,
+    /// What the loader tells.
+    pub published: Published,
 }
 
-/// Publishes for so many seconds while the node tells what arrives.
-fn through(node: &mut Child, loader: Child) -> anyhow::Result<Arrived> {
+/// Publishes while the node tells what arrives.
+///
+/// # Errors
+/// When one of them breaks off.
+pub fn through(node: &mut Child, loader: Child) -> anyhow::Result<Arrived> {
     node.order("arrived")?;
     let published = published(loader)?;
     let answer = node.answer()?;
@@ -76,69 +113,100 @@ fn through(node: &mut Child, loader: Child) -> anyhow::Result<Arrived> {
     Ok(Arrived { envelopes, per_second: envelopes / number(&answer, "seconds"), published })
 }
 
+/// Which broker is between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Between {
+    /// The node's own.
+    Embedded,
+    /// A mosquitto that is started for it.
+    External,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The broker: the node's own, or a mosquitto that is started for it
+    #[arg(long, value_enum, default_value_t = Between::Embedded)]
+    broker: Between,
+}
+
 /// Measures ingest through MQTT.
 ///
 /// # Errors
 /// When node, broker or loader cannot run.
-pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
+pub fn measure(arguments: &Arguments) -> anyhow::Result<Figure> {
+    let settings = &arguments.settings;
     let scratch = Scratch::new(settings)?;
     let seconds = f64::from(settings.seconds);
     let load = Load::sign(settings, &scratch, (1.0 + SHARE) * seconds)?;
-
-    say("measuring the ceiling: the same broker, a subscriber that only counts");
-    let data = scratch.data();
-    let mut counter = Child::start([
-        "bench",
-        "node",
-        "--mqtt",
-        "--count-only",
-        "--data",
-        data.to_str().unwrap_or_default(),
-    ])?;
-    let counting = url(&counter.answer()?);
-    let counted = through(&mut counter, loader(&load, &counting, 0.0, seconds, None)?)?;
-    counter.finish()?;
-
-    let mut node = ingest::start(settings, &scratch, &["--mqtt"])?;
-    let url = url(&node.ready);
+    let mosquitto = match arguments.broker {
+        Between::Embedded => None,
+        Between::External => Some(Mosquitto::start(&scratch)?),
+    };
+    let external = mosquitto.as_ref().map(|broker| broker.url.as_str());
+    let counted = counted(&load, &scratch, external, seconds)?;
+    let way = external.map_or(vec!["--mqtt"], |url| vec!["--broker", url]);
+    let mut node = ingest::start(settings, &scratch, &way)?;
+    let url = external.map_or_else(|| url(&node.ready), str::to_owned);
+    external.iter().for_each(|_| std::thread::sleep(SUBSCRIBED));
     say("as fast as it can");
-    let before = node.usage();
+    let (before, broker_before) = (node.usage(), mosquitto.as_ref().map(|broker| broker.process.usage()));
     node.forget_peak();
     let mut full = through(&mut node, loader(&load, &url, 0.0, seconds, None)?)?;
     let (after, counters) = (node.usage(), node.ask("counters")?);
+    let broker_after = mosquitto.as_ref().map(|broker| broker.process.usage());
     say("at half of that, for the latency");
-    let skip = full.published.envelopes;
-    let half = loader(&load, &url, skip, seconds, Some(SHARE * full.per_second))?;
+    let half = loader(&load, &url, full.published.envelopes, seconds, Some(SHARE * full.per_second))?;
     let mut half = through(&mut node, half)?;
     node.process.finish()?;
+    let each = |cpu_seconds: f64| cpu_seconds / full.envelopes * 1e6;
+    let mut details = vec![
+        ("published", full.published.envelopes, "envelopes"),
+        ("accepted", full.envelopes, "envelopes"),
+        ("envelope size", load.bytes_each(), "bytes"),
+        ("readings", full.per_second * f64::from(settings.records), "records/s"),
+        ("publish to ack p50 at half", percentile(&mut half.published.milliseconds, 500), "ms"),
+        ("publish to ack p99 at half", percentile(&mut half.published.milliseconds, 990), "ms"),
+        ("publish to ack p50 at full load", percentile(&mut full.published.milliseconds, 500), "ms"),
+        ("publish to ack p99 at full load", percentile(&mut full.published.milliseconds, 990), "ms"),
+        ("CPU of the node", each(after.cpu_seconds - before.cpu_seconds), "µs/envelope"),
+        ("CPU of the loader", each(full.published.cpu_seconds), "µs/envelope"),
+        ("intake waits", number(&counters, "intake_waits"), ""),
+        ("acks", number(&counters, "acks"), ""),
+        ("messages the broker did not take", number(&counters, "outbound_dropped"), ""),
+        ("peak RSS of the node", after.peak_rss_bytes / 1e6, "MB"),
+    ];
+    if let Some((before, after)) = broker_before.zip(broker_after) {
+        details.push(("CPU of mosquitto", each(after.cpu_seconds - before.cpu_seconds), "µs/envelope"));
+        details.push(("peak RSS of mosquitto", after.peak_rss_bytes / 1e6, "MB"));
+    }
+    let between = if external.is_some() { "mosquitto" } else { "the embedded broker" };
     Ok(Figure {
-        name: "mqtt: QoS 1, verified, applied, durable, acked".to_owned(),
+        name: format!("mqtt: through {between}, QoS 1, verified, applied, durable, acked"),
         unit: "envelopes/s",
         value: full.per_second,
-        ceiling: Some(("the same broker, a subscriber that counts".to_owned(), counted.per_second)),
-        details: vec![
-            ("published", full.published.envelopes, "envelopes"),
-            ("accepted", full.envelopes, "envelopes"),
-            ("envelope size", load.bytes_each(), "bytes"),
-            ("readings", full.per_second * f64::from(settings.records), "records/s"),
-            ("publish to ack p50 at half", percentile(&mut half.published.milliseconds, 500), "ms"),
-            ("publish to ack p99 at half", percentile(&mut half.published.milliseconds, 990), "ms"),
-            ("publish to ack p50 at full load", percentile(&mut full.published.milliseconds, 500), "ms"),
-            ("publish to ack p99 at full load", percentile(&mut full.published.milliseconds, 990), "ms"),
-            (
-                "CPU of broker and node",
-                (after.cpu_seconds - before.cpu_seconds) / full.envelopes * 1e6,
-                "µs/envelope",
-            ),
-            ("CPU of the loader", full.published.cpu_seconds / full.envelopes * 1e6, "µs/envelope"),
-            ("intake waits", number(&counters, "intake_waits"), ""),
-            ("acks", number(&counters, "acks"), ""),
-            ("messages the broker did not take", number(&counters, "outbound_dropped"), ""),
-            ("peak RSS of broker and node", after.peak_rss_bytes / 1e6, "MB"),
-        ],
+        ceiling: Some(("the same broker, a subscriber that only counts".to_owned(), counted.per_second)),
+        details,
     })
 }
 
-fn url(ready: &Value) -> String {
+/// What the same broker delivers to a subscriber that only counts.
+fn counted(load: &Load, scratch: &Scratch, external: Option<&str>, seconds: f64) -> anyhow::Result<Arrived> {
+    say("measuring the ceiling: the same broker, a subscriber that only counts");
+    let data = scratch.data();
+    let mut words = vec!["bench", "node", "--count-only", "--data", data.to_str().unwrap_or_default()];
+    words.extend(external.map_or(vec!["--mqtt"], |url| vec!["--broker", url]));
+    let mut counter = Child::start(words)?;
+    let ready = counter.answer()?;
+    external.iter().for_each(|_| std::thread::sleep(SUBSCRIBED));
+    let url = external.map_or_else(|| url(&ready), str::to_owned);
+    let counted = through(&mut counter, loader(load, &url, 0.0, seconds, None)?)?;
+    counter.finish()?;
+    Ok(counted)
+}
+
+/// Where a node's own broker listens.
+pub fn url(ready: &Value) -> String {
     format!("mqtt://{}", ready["mqtt"].as_str().unwrap_or_default())
 }

@@ -2,15 +2,18 @@
 //! by lines on stdin what to do and answers each with a line of JSON.
 
 mod feed;
+mod settlements;
 
 use std::io::{BufRead as _, stdin};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use devices::SigningKey;
+use devices::topic::{TopicFilter, TopicKind};
+use fleet::client::Broker;
 use fleet::load::bulk::{BulkKey, BulkSigner};
 use ledger::account::AccountId;
 use ledger::instruction::Instruction;
@@ -31,6 +34,7 @@ use crate::shared::{Shared, Submission, SubmitError};
 use crate::storage::{self, NETWORK_DEFAULT, StorageError, Wanted};
 use crate::telemetry::{self, LogFormat, Telemetry};
 use crate::window::{Addresses, Window};
+use settlements::Settlements;
 
 /// Owners among whom the devices are shared.
 const OWNERS: u64 = 1_000;
@@ -81,17 +85,19 @@ fn obey(runtime: &tokio::runtime::Runtime, arguments: &Arguments) -> anyhow::Res
         let line = line?;
         let words: Vec<&str> = line.split(' ').collect();
         let answer = match words[..] {
-            ["feed", load, skip, seconds, per_second] => {
+            ["feed", load, skip, seconds, per_second, ref most @ ..] => {
                 let order = feed::Order {
                     load: load.into(),
                     skip: skip.parse()?,
                     seconds: seconds.parse()?,
                     per_second: per_second.parse()?,
+                    envelopes: most.first().map_or(Ok(u64::MAX), |most| most.parse())?,
                 };
                 feed::feed(runtime, &node, &order)?
             }
             ["arrived"] => node.arrived(),
             ["counters"] => node.counters(),
+            ["settlements"] => node.settlements(),
             _ => bail!("the node does not know what {line:?} means"),
         };
         output::line(answer.to_string())?;
@@ -110,6 +116,7 @@ struct Node {
     http: SocketAddr,
     mqtt: SocketAddr,
     running: Option<Running>,
+    settlements: Settlements,
 }
 
 fn loopback() -> SocketAddr {
@@ -140,8 +147,9 @@ impl Node {
         let window = dashboard::router(Arc::new(Window::new(shared.clone(), addresses)));
         let router = http::router(shared.clone(), window);
         tokio::spawn(http::serve(listener, router, std::future::pending()));
+        let settlements = settlements::watch(&shared);
         let (shared, running) = (Some(shared), Some((stop, finished)));
-        Ok(Node { shared, intake, telemetry, http, mqtt, running })
+        Ok(Node { shared, intake, telemetry, http, mqtt, running, settlements })
     }
 
     /// A broker and somebody who counts what it delivers.
@@ -159,7 +167,8 @@ impl Node {
                 burst.clear();
             }
         });
-        Ok(Node { shared: None, intake, telemetry, http: loopback(), mqtt, running: None })
+        let settlements = Settlements::default();
+        Ok(Node { shared: None, intake, telemetry, http: loopback(), mqtt, running: None, settlements })
     }
 
     /// Envelopes accepted so far.
@@ -201,6 +210,13 @@ impl Node {
         })
     }
 
+    /// The settlements since the start, and when the next one is due.
+    fn settlements(&self) -> Value {
+        let next = self.shared.as_ref().map(|shared| shared.state().next_settlement_unix_milliseconds());
+        let known = self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        json!({"settlements": known, "next_unix_milliseconds": next, "now_unix_milliseconds": clock::now_unix_milliseconds()})
+    }
+
     async fn stop(self) -> anyhow::Result<()> {
         let Some((stop, finished)) = self.running else { return Ok(()) };
         drop(stop);
@@ -216,7 +232,23 @@ async fn connect(
     mut outbound: outbox::Receiver,
     telemetry: Arc<Telemetry>,
 ) -> anyhow::Result<SocketAddr> {
-    if let Some(url) = &arguments.broker {
+    if let (Some(url), true) = (&arguments.broker, arguments.count_only) {
+        let (broker, filter) = (
+            Broker { host: url.host.clone(), port: url.port },
+            TopicFilter { network: NETWORK_DEFAULT, kind: TopicKind::Up }.to_string(),
+        );
+        tokio::spawn(async move {
+            let count = || {
+                telemetry.accepted_envelopes.inc();
+            };
+            let in_flight = limits::EXTERNAL_INFLIGHT_MAX;
+            if let Err(error) =
+                fleet::client::count(&broker, "lamppost-count", &filter, in_flight, count).await
+            {
+                tracing::error!(%error, "the subscriber that counts broke off");
+            }
+        });
+    } else if let Some(url) = &arguments.broker {
         mqtt::start(url, NETWORK_DEFAULT, "lamppost-bench", intake, outbound, telemetry);
     } else if arguments.mqtt {
         let listener = broker::bind(loopback()).await?;

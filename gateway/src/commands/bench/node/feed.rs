@@ -27,6 +27,8 @@ pub struct Order {
     pub seconds: f64,
     /// Envelopes a second; 0 for as many as the node takes.
     pub per_second: f64,
+    /// Envelopes after which it ends.
+    pub envelopes: u64,
 }
 
 /// Brings them and waits until the last one is durable.
@@ -38,19 +40,21 @@ pub fn feed(runtime: &tokio::runtime::Runtime, node: &Node, order: &Order) -> an
     for _ in 0..order.skip {
         reader.take()?;
     }
+    let began_unix_milliseconds = clock::now_unix_milliseconds();
     let accepted_before = node.accepted();
     let samples = Arc::new(Mutex::new(Vec::new()));
     let began = clock::monotonic();
     let (mut fed, mut bytes_fed) = (0_u64, 0_u64);
     'feeding: loop {
         let elapsed = began.elapsed().as_secs_f64();
-        if elapsed >= order.seconds {
+        if elapsed >= order.seconds || fed >= order.envelopes {
             break;
         }
         let due = match order.per_second {
             0.0 => fed + SAMPLE_EVERY,
             per_second => (elapsed * per_second) as u64,
         };
+        let due = due.min(order.envelopes);
         if fed >= due {
             std::thread::sleep(PACE);
         }
@@ -87,5 +91,6 @@ pub fn feed(runtime: &tokio::runtime::Runtime, node: &Node, order: &Order) -> an
     // The answers go out after the counter.
     std::thread::sleep(100 * PACE);
     let samples = samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(json!({"accepted": fed, "bytes": bytes_fed, "seconds": seconds, "samples": samples}))
+    Ok(json!({"accepted": fed, "bytes": bytes_fed, "seconds": seconds, "samples": samples,
+        "began_unix_milliseconds": began_unix_milliseconds}))
 }

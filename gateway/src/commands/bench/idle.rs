@@ -1,0 +1,50 @@
+//! `lamppost bench idle`: what a node takes that has little to do: `lamppost up` with its virtual devices.
+
+use std::time::Duration;
+
+use super::child::Child;
+use super::{Figure, Scratch, Settings, say};
+
+/// What a node needs to come to rest.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// Starts `lamppost up` as a user would, on free ports, and waits for its ready line.
+///
+/// # Errors
+/// When it does not start.
+pub fn up(scratch: &Scratch, devices: &str) -> anyhow::Result<Child> {
+    let data = scratch.data();
+    let data = data.to_str().unwrap_or_default();
+    let any = "127.0.0.1:0";
+    let mut up = Child::start(["up", "--data", data, "--http", any, "--mqtt", any, "--devices", devices])?;
+    while !up.line()?.starts_with("ready ") {}
+    Ok(up)
+}
+
+/// Measures a node at rest.
+///
+/// # Errors
+/// When it does not start.
+pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
+    let scratch = Scratch::new(settings)?;
+    let devices = settings.devices.to_string();
+    let up = up(&scratch, &devices)?;
+    std::thread::sleep(SETTLING);
+    say("watching it");
+    let before = up.usage();
+    std::thread::sleep(Duration::from_secs(settings.seconds.into()));
+    let after = up.usage();
+    up.terminate()?;
+    let seconds = f64::from(settings.seconds);
+    Ok(Figure {
+        name: "idle: memory of a node with its virtual devices".to_owned(),
+        unit: "MB",
+        value: after.peak_rss_bytes / 1e6,
+        ceiling: None,
+        details: vec![
+            ("CPU", (after.cpu_seconds - before.cpu_seconds) / seconds * 100.0, "% of a core"),
+            ("RSS", after.rss_bytes / 1e6, "MB"),
+            ("devices", f64::from(settings.devices), ""),
+        ],
+    })
+}

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{container, crash, firmware, flash, fuzz, mutants, qemu, simulate, test, up};
+use xtask::{bench, container, crash, firmware, flash, fuzz, mutants, qemu, simulate, test, up};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -11,6 +11,7 @@ Usage: cargo xtask COMMAND
 
   up         builds and starts a node with its dashboard and virtual devices
   test       runs every test, or the suites named
+  bench      measures this machine and writes the tables and plots of the documents
   crash      kills a node (kill -9) a thousand times and counts what was lost
   simulate   runs seeded cities with faults of every kind
   fuzz       feeds every decoder with what libFuzzer finds
@@ -55,6 +56,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "qemu" => qemu::HELP,
         "flash" => flash::HELP,
         "container" => container::HELP,
+        "bench" => bench::HELP,
         "crash" => crash::HELP,
         "fuzz" => fuzz::HELP,
         _ => return None,
@@ -72,6 +74,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "firmware" => firmware::command(arguments).map(|()| true),
         "qemu" => qemu::command(arguments).map(|()| true),
         "flash" => flash::command(arguments).map(|()| true),
+        "bench" => bench::command(arguments).map(|()| true),
         "crash" => crash::command(arguments),
         "fuzz" => fuzz::command(arguments),
         _ => container::command().map(|()| true),

@@ -77,6 +77,11 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
             ("latency p99 before", percentile(&mut otherwise, 990), "ms"),
             ("latency p50 while it closes", percentile(&mut meanwhile, 500), "ms"),
             ("latency p99 while it closes", percentile(&mut meanwhile, 990), "ms"),
+            (
+                "latency p99 times before",
+                percentile(&mut meanwhile, 990) / percentile(&mut otherwise, 990),
+                "",
+            ),
             ("intake meanwhile", SHARE * per_second, "envelopes/s"),
             ("CPU of that load and the settlement", cpu, "s"),
             ("ingest before", per_second, "envelopes/s"),

@@ -2,7 +2,7 @@
 //!
 //! serde_cbor 0.11 encodes integers, booleans and null in their shortest form and decodes scalars into types; but it
 //! also takes longer forms, indefinite lengths, duplicate keys and NaN. So the [`Reader`] accepts an item only in its one
-//! deterministic encoding (RFC 8949 §4.2.1) before serde_cbor decodes it, and floats never.
+//! deterministic encoding (RFC 8949 §4.2.1), and floats never.
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
@@ -255,6 +255,11 @@ impl<'a> Reader<'a> {
         self.position
     }
 
+    /// Goes on at a place that a reader of the same bytes has come to before.
+    pub(crate) fn skip_to(&mut self, position: usize) {
+        self.position = position.min(self.input.len());
+    }
+
     /// Whether all bytes have been read.
     pub fn is_at_end(&self) -> bool {
         self.position == self.input.len()
@@ -320,9 +325,7 @@ impl<'a> Reader<'a> {
 
     /// An integer from 0.
     pub fn unsigned(&mut self) -> Result<u64, DecodeError> {
-        let start = self.position;
-        self.argument_of(0)?;
-        self.typed(start)
+        self.argument_of(0)
     }
 
     /// An integer from 0 to 2^32 - 1.
@@ -332,9 +335,10 @@ impl<'a> Reader<'a> {
 
     /// Any integer of major types 0 and 1.
     pub fn integer(&mut self) -> Result<i128, DecodeError> {
-        let start = self.position;
+        // The strict scan has read the value already; an envelope holds ten of them, so none is parsed twice.
         match self.next_head()? {
-            (0 | 1, _) => self.typed(start),
+            (0, argument) => Ok(argument.into()),
+            (1, argument) => Ok(-1 - i128::from(argument)),
             _ => Err(DecodeError::Unexpected),
         }
     }

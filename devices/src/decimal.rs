@@ -50,7 +50,7 @@ impl Decimal {
         if mantissa == 0 {
             return Ok(Decimal::ZERO);
         }
-        while exponent < 0 && mantissa % 10 == 0 {
+        while exponent < 0 && ends_with_zero(mantissa) {
             (mantissa, exponent) = (mantissa / 10, exponent + 1);
         }
         while exponent > 0 {
@@ -83,6 +83,11 @@ impl Decimal {
         let places = usize::from((DECIMAL_DIGITS_MAX + self.exponent).unsigned_abs());
         self.mantissa * i128::from(POWERS_OF_TEN[places])
     }
+}
+
+/// Division of 128 bits is a call, and what sensors measure fits into 64.
+fn ends_with_zero(mantissa: i128) -> bool {
+    i64::try_from(mantissa).map_or_else(|_| mantissa % 10 == 0, |small| small % 10 == 0)
 }
 
 impl From<u32> for Decimal {

@@ -6,7 +6,7 @@ use crate::cose::{self, ContentType, Sign1, TransactionId};
 use crate::identity::{DeviceId, PublicKey};
 use crate::limits::{ENVELOPE_BYTES_MAX, READING_SIG_STRUCTURE_BYTES_MAX};
 use crate::refusal::Refusal;
-use crate::senml::Pack;
+use crate::senml::{Extent, Pack};
 use crate::sequence::Sequence;
 use crate::signature::{self, Parts};
 
@@ -17,6 +17,7 @@ use crate::signature::{self, Parts};
 pub struct SignedReading<B: AsRef<[u8]>> {
     parts: Parts<B>,
     sequence: Sequence,
+    extent: Extent,
 }
 
 impl<B: AsRef<[u8]>> SignedReading<B> {
@@ -34,12 +35,12 @@ impl<B: AsRef<[u8]>> SignedReading<B> {
         let Ok(sign1) = Sign1::decode(bytes, ContentType::SenmlCbor) else {
             return Err((Refusal::Malformed, buffer));
         };
-        if Pack::decode(sign1.payload).is_err() {
+        let Ok((_, extent)) = Pack::decode_with_extent(sign1.payload) else {
             return Err((Refusal::Malformed, buffer));
-        }
+        };
         let sequence = Sequence::from_cti(sign1.header.cti);
         let layout = sign1.layout(bytes);
-        Ok(SignedReading { parts: Parts { kid: sign1.header.kid, layout, buffer }, sequence })
+        Ok(SignedReading { parts: Parts { kid: sign1.header.kid, layout, buffer }, sequence, extent })
     }
 
     /// The kid of the device that claims to have signed it.
@@ -55,6 +56,16 @@ impl<B: AsRef<[u8]>> SignedReading<B> {
     /// What was measured.
     pub fn pack(&self) -> Pack<'_> {
         Pack::of_checked(self.parts.payload())
+    }
+
+    /// How many records were measured: 1 to 64.
+    pub fn record_count(&self) -> u32 {
+        self.extent.record_count
+    }
+
+    /// When the earliest and the latest of them were taken, in Unix seconds, where the pack says so.
+    pub fn times_unix_seconds(&self) -> Option<(i64, i64)> {
+        self.extent.times_unix_seconds
     }
 
     /// The whole envelope.

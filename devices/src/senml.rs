@@ -228,11 +228,28 @@ pub struct Pack<'a> {
     bytes: &'a [u8],
     base: Base<'a>,
     record_count: usize,
+    /// The record that the base fields stand in, and where the next one begins: it is decoded once.
+    first: Record<'a>,
+    second_at: usize,
+}
+
+/// What admission asks of a pack without reading it again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Extent {
+    /// How many records there are: 1 to 64.
+    pub(crate) record_count: u32,
+    /// When the earliest and the latest record were taken, in Unix seconds, where there is a base time.
+    pub(crate) times_unix_seconds: Option<(i64, i64)>,
 }
 
 impl<'a> Pack<'a> {
     /// Checks the bytes of a pack against every rule of the wire.
     pub fn decode(bytes: &'a [u8]) -> Result<Pack<'a>, PackError> {
+        Pack::decode_with_extent(bytes).map(|(pack, _)| pack)
+    }
+
+    /// The same, with what only a walk over all records tells.
+    pub(crate) fn decode_with_extent(bytes: &'a [u8]) -> Result<(Pack<'a>, Extent), PackError> {
         if bytes.len() > PACK_BYTES_MAX {
             return Err(PackError::TooLong);
         }
@@ -242,22 +259,33 @@ impl<'a> Pack<'a> {
             return Err(PackError::RecordCount);
         }
         let (base, first) = decode_record(&mut reader, true)?;
+        let second_at = reader.position();
         check_unit(&base, base.unit)?;
         check(&base, &first)?;
+        let offset = first.time_offset_seconds.unwrap_or(0);
+        let (mut earliest, mut latest) = (offset, offset);
         for _ in 1..record_count {
             let (_, record) = decode_record(&mut reader, false)?;
             check(&base, &record)?;
+            let offset = record.time_offset_seconds.unwrap_or(0);
+            (earliest, latest) = (earliest.min(offset), latest.max(offset));
         }
         reader.end()?;
-        Ok(Pack { bytes, base, record_count })
+        let at = |time: u32, offset: i32| i64::from(time) + i64::from(offset);
+        let extent = Extent {
+            record_count: record_count as u32,
+            times_unix_seconds: base.time.map(|time| (at(time, earliest), at(time, latest))),
+        };
+        Ok((Pack { bytes, base, record_count, first, second_at }, extent))
     }
 
     /// The pack of bytes that [`Pack::decode`] has accepted before.
     pub(crate) fn of_checked(bytes: &'a [u8]) -> Pack<'a> {
         let mut reader = Reader::new(bytes);
         let record_count = reader.array_header().unwrap_or(0);
-        let base = decode_record(&mut reader, true).map_or(Base::default(), |(base, _)| base);
-        Pack { bytes, base, record_count }
+        let nothing = (Base::default(), Record::of(Value::Boolean(false)));
+        let (base, first) = decode_record(&mut reader, true).unwrap_or(nothing);
+        Pack { bytes, base, record_count, first, second_at: reader.position() }
     }
 
     /// The encoded pack.
@@ -278,11 +306,10 @@ impl<'a> Pack<'a> {
     /// The records as they stand.
     pub fn records(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
         let mut reader = Reader::new(self.bytes);
-        let count = reader.array_header().unwrap_or(0);
+        reader.skip_to(self.second_at);
         // `decode` has seen that every record decodes, so nothing is cut off here.
-        (0..count)
-            .map_while(move |place| decode_record(&mut reader, place == 0).ok())
-            .map(|(_, record)| record)
+        let others = (1..self.record_count).map_while(move |_| decode_record(&mut reader, false).ok());
+        core::iter::once(self.first).chain(others.map(|(_, record)| record))
     }
 
     /// The records with the base fields applied.

@@ -248,7 +248,7 @@ impl<'s> BlockBuilder<'s> {
             return Err(Refusal::Signature);
         }
         let pack = reading.pack();
-        let records = u32::try_from(pack.record_count()).unwrap_or(u32::MAX);
+        let records = reading.record_count();
         device.window.accept(reading.sequence());
         device.accepted_envelopes = device.accepted_envelopes.saturating_add(1);
         device.accepted_records = device.accepted_records.saturating_add(records.into());

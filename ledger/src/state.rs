@@ -387,19 +387,10 @@ fn check_freshness<B: AsRef<[u8]>>(
     reading: &SignedReading<B>,
     time_unix_milliseconds: u64,
 ) -> Result<(), Refusal> {
-    let pack = reading.pack();
-    if pack.base().time.is_none() {
-        return Ok(());
-    }
+    let Some((earliest, latest)) = reading.times_unix_seconds() else { return Ok(()) };
     let now = i64::try_from(time_unix_milliseconds / 1_000).unwrap_or(i64::MAX);
-    let oldest = now.saturating_sub(AGE_SECONDS_MAX);
-    let newest = now.saturating_add(FUTURE_SECONDS_MAX);
-    let mut in_future = false;
-    for time in pack.resolved().filter_map(|record| record.time_unix_seconds) {
-        if time < oldest {
-            return Err(Refusal::TooOld);
-        }
-        in_future |= time > newest;
+    if earliest < now.saturating_sub(AGE_SECONDS_MAX) {
+        return Err(Refusal::TooOld);
     }
-    if in_future { Err(Refusal::InFuture) } else { Ok(()) }
+    if latest > now.saturating_add(FUTURE_SECONDS_MAX) { Err(Refusal::InFuture) } else { Ok(()) }
 }

@@ -34,6 +34,8 @@ const UP_SEGMENTS: usize = 4;
 /// Bytes of messages the broker keeps for any other filter: an ack is repeated, so few are enough.
 const OTHER_SEGMENT_BYTES: usize = 64 * 1024;
 const OTHER_SEGMENTS: usize = 2;
+/// Messages that the gateway's link hands to the broker at once, and that may wait there before it hands over more.
+const WRITE_BURST: usize = 512;
 /// How long the internal listeners may take to come up.
 const START_SECONDS_MAX: u64 = 5;
 
@@ -139,18 +141,21 @@ fn read(mut link: LinkRx, intake: &mpsc::Sender<Submission>, telemetry: &Telemet
     }
 }
 
-/// Publishes acks and refusals, many at a time: the broker's router is woken once for a burst.
+/// Publishes acks and refusals, many at a time: the broker's router is woken once for a burst. Never faster than the
+/// router takes them: what waits in the outbox gives way to newer acks, what waits here does not.
 fn write(mut link: LinkTx, mut outbound: outbox::Receiver, network: &str) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
     runtime.block_on(async {
         let mut burst = Vec::new();
-        while outbound.recv_many(&mut burst, 256).await > 0 {
-            let last = burst.pop();
-            for message in burst.drain(..) {
-                link.buffer().push_back(packet(network, &message));
+        while outbound.recv_many(&mut burst, WRITE_BURST).await > 0 {
+            while link.buffer().len() >= WRITE_BURST {
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            if let Some(message) = last
-                && link.send(packet(network, &message)).await.is_err()
+            let mut packets: Vec<_> = burst.drain(..).map(|message| packet(network, &message)).collect();
+            let last = packets.pop();
+            link.buffer().extend(packets);
+            if let Some(last) = last
+                && link.send(last).await.is_err()
             {
                 return;
             }

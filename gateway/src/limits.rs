@@ -95,8 +95,8 @@ pub const CONNECT_SECONDS_MAX: u64 = 10;
 pub const RECONNECT_MILLISECONDS_MIN: u64 = 250;
 /// Longest wait before the next attempt to reach an external broker.
 pub const RECONNECT_MILLISECONDS_MAX: u64 = 30_000;
-/// QoS 1 messages from an external broker that are not yet acknowledged to it.
-pub const EXTERNAL_INFLIGHT_MAX: u16 = 1_024;
+/// Acks and refusals that an external broker has not acknowledged: few, so that a busy broker takes fewer and newer ones.
+pub const EXTERNAL_INFLIGHT_MAX: u16 = 64;
 /// Acks and refusals that are handed to an external broker's link at once.
 pub const EXTERNAL_BURST_MAX: usize = 16;
 

@@ -87,7 +87,7 @@ pub fn start(
     if let Some((user, password)) = &url.login {
         options.set_credentials(user, password);
     }
-    let (client, connection) = AsyncClient::new(options, 1_024);
+    let (client, connection) = AsyncClient::new(options, limits::EXTERNAL_BURST_MAX);
     let filter = TopicFilter { network, kind: TopicKind::Up }.to_string();
     let link = Link { url: url.to_string(), filter, client: client.clone(), intake, telemetry };
     tokio::spawn(link.run(connection));

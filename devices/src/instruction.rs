@@ -1,8 +1,8 @@
 //! An account's signed instruction: the same signature form as a reading, with a counter instead of (boot, count).
 use core::ops::Deref;
 
-use crate::cbor::Reader;
-use crate::cose::{ContentType, Sign1, TransactionId};
+use crate::cbor::{EncodeError, Reader};
+use crate::cose::{self, ContentType, Sign1, TransactionId};
 use crate::identity::{DeviceId, PublicKey};
 use crate::limits::{INSTRUCTION_BYTES_MAX, INSTRUCTION_SIG_STRUCTURE_BYTES_MAX};
 use crate::refusal::Refusal;
@@ -71,6 +71,11 @@ impl<B: AsRef<[u8]>> SignedInstruction<B> {
         self.parts.signature()
     }
 
+    /// Writes what the signature covers, the Sig_structure for `network`, into `out`; returns its length.
+    pub fn signed_message(&self, network: &str, out: &mut [u8]) -> Result<usize, EncodeError> {
+        cose::sig_structure(self.parts.protected(), network, self.parts.payload(), out)
+    }
+
     /// The id that this instruction has as a transaction of `network`.
     pub fn transaction_id(&self, network: &str) -> TransactionId {
         self.parts.transaction_id(network)
@@ -86,7 +91,8 @@ impl<B: AsRef<[u8]>> SignedInstruction<B> {
         }
     }
 
-    fn proven(self, public_key: PublicKey, network: &str) -> VerifiedInstruction<B> {
+    /// The batch has seen the signature hold.
+    pub(crate) fn proven(self, public_key: PublicKey, network: &str) -> VerifiedInstruction<B> {
         let transaction_id = self.transaction_id(network);
         VerifiedInstruction { signed: self, public_key, transaction_id }
     }

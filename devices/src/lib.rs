@@ -46,6 +46,7 @@ pub mod senml;
 pub mod sequence;
 pub mod signature;
 pub mod topic;
+pub mod zip215;
 
 pub use ack::{Ack, RefusedNotice};
 #[cfg(feature = "batch")]
@@ -61,3 +62,4 @@ pub use refusal::Refusal;
 pub use senml::{Base, Pack, Record, ResolvedRecord, Value, encode_pack};
 pub use sequence::Sequence;
 pub use topic::{Topic, TopicKind};
+pub use zip215::DecompressedKey;

@@ -1,9 +1,8 @@
 //! The verdict on a signature, by ZIP-215's rules: the same alone, in any batch and on every machine.
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes};
-
 use crate::cose::{self, Sign1, TransactionId};
 use crate::identity::{DeviceId, PublicKey};
 use crate::limits::SIGNATURE_BYTES;
+use crate::zip215::DecompressedKey;
 
 /// Where the parts of a COSE_Sign1 lie in its bytes; the signature is what stands last.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +65,7 @@ impl<B: AsRef<[u8]>> Parts<B> {
 /// assert!(!devices::signature::holds(&key.public_key(), b"another", &key.sign(b"message")));
 /// ```
 pub fn holds(key: &PublicKey, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
-    let signature = Signature::from_bytes(signature);
-    VerificationKey::try_from(VerificationKeyBytes::from(*key.as_bytes()))
-        .is_ok_and(|key| key.verify(&signature, message).is_ok())
+    DecompressedKey::new(key).holds(message, signature)
 }
 
 /// Whether the signature holds under `key` on `network`. `scratch` must hold the Sig_structure.

@@ -1,10 +1,12 @@
-//! One signature, one verdict: alone, in a batch of good ones and in a batch of bad ones (ZIP-215).
+//! One signature, one verdict: alone, in a batch of good ones and in a batch of bad ones, and always ed25519-zebra's.
 use std::path::Path;
 
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
-use devices::{PublicKey, Refusal, Sequence, SignedReading, SigningKey};
+use devices::batch::{Signed, Verified};
+use devices::{DecompressedKey, PublicKey, Sequence, SignedInstruction, SignedReading, SigningKey};
+use ed25519_zebra::{Signature, VerificationKey};
 use proptest::prelude::*;
 use sha2::{Digest, Sha512};
 
@@ -37,14 +39,27 @@ fn honest(number: u8) -> Case {
     (key.public_key(), vec![number; 40], key.sign(&[number; 40]))
 }
 
+/// Holds by the factor 8 alone: key and R have components of small order.
+fn with_torsion(number: u8) -> Case {
+    let torsion = (usize::from(number % 8), usize::from(number / 8 % 8));
+    torsion_signature([number; 64], [!number; 64], torsion, 0, b"a message").unwrap()
+}
+
+/// The reference: what ed25519-zebra says, which the verdict alone must be too.
 fn alone(case: &Case) -> bool {
-    devices::signature::holds(&case.0, &case.1, &case.2)
+    let (key, message, signature) = case;
+    let zebra = VerificationKey::try_from(*key.as_bytes())
+        .is_ok_and(|key| key.verify(&Signature::from_bytes(signature), message).is_ok());
+    assert_eq!(devices::signature::holds(key, message, signature), zebra, "{case:?}");
+    zebra
 }
 
 fn together(cases: &[Case]) -> Vec<bool> {
-    let borrowed: Vec<_> =
-        cases.iter().map(|(key, message, signature)| (*key, &message[..], *signature)).collect();
-    devices::batch::hold(&borrowed)
+    let signatures: Vec<_> = cases
+        .iter()
+        .map(|(key, message, signature)| (DecompressedKey::new(key), &message[..], *signature))
+        .collect();
+    devices::batch::hold(&signatures)
 }
 
 /// Judges `case` alone, by itself in a batch, among honest ones and twice among honest ones.
@@ -101,35 +116,99 @@ fn keys_of_small_order_and_keys_with_two_encodings_are_refused() {
     assert!(PublicKey::from_bytes(twice).is_err());
 }
 
+fn reading(seed: u8, count: u32) -> (Signed<Vec<u8>>, DecompressedKey) {
+    let key = SigningKey::from_seed([seed; 32]);
+    let mut out = [0; 256];
+    let sequence = Sequence { boot: 1, count };
+    let bytes =
+        devices::sign_reading(&key, "devnet", sequence, b"\x81\xa2\x00\x64temp\x02\x15", &mut out).unwrap();
+    out[bytes - 1] ^= u8::from(count % 10 == 3);
+    let signed = SignedReading::decode(out[..bytes].to_vec()).map_err(|(why, _)| why).unwrap();
+    (Signed::Reading(signed), DecompressedKey::new(&key.public_key()))
+}
+
+fn instruction(counter: u64) -> (Signed<Vec<u8>>, DecompressedKey) {
+    let key = SigningKey::from_seed([200; 32]);
+    let mut out = [0; 256];
+    let bytes = devices::sign_instruction(&key, "devnet", counter, b"\x05", false, &mut out).unwrap();
+    out[bytes - 1] ^= u8::from(counter % 10 == 3);
+    let signed = SignedInstruction::decode(out[..bytes].to_vec()).map_err(|(why, _)| why).unwrap();
+    (Signed::Instruction(signed), DecompressedKey::new(&key.public_key()))
+}
+
 #[test]
-fn the_bad_readings_of_a_batch_are_found_and_the_good_ones_kept() {
-    let mut readings = Vec::new();
-    for number in 0..100_u32 {
-        let key = SigningKey::from_seed([number as u8 % 7; 32]);
-        let mut out = [0; 256];
-        let sequence = Sequence { boot: 1, count: number };
-        let bytes =
-            devices::sign_reading(&key, "devnet", sequence, b"\x81\xa2\x00\x64temp\x02\x15", &mut out)
-                .unwrap();
-        out[bytes - 1] ^= u8::from(number % 10 == 3);
-        let signed = SignedReading::decode(out[..bytes].to_vec()).map_err(|(why, _)| why).unwrap();
-        readings.push((signed, key.public_key()));
+fn the_bad_envelopes_of_a_batch_are_found_and_the_good_ones_kept() {
+    let mut envelopes = Vec::new();
+    for number in 0..50 {
+        envelopes.push(reading(number as u8 % 7, number * 2));
+        envelopes.push(instruction(u64::from(number) * 2 + 1));
     }
-    for (place, verdict) in devices::verify_batch("devnet", readings.clone()).into_iter().enumerate() {
-        match verdict {
-            Ok(verified) => {
-                assert_ne!(place % 10, 3);
-                assert_eq!(verified.transaction_id(), readings[place].0.transaction_id("devnet"));
-                assert_eq!(verified.public_key(), &readings[place].1);
+    for (place, verdict) in devices::verify_batch("devnet", envelopes.clone()).into_iter().enumerate() {
+        let (signed, key) = &envelopes[place];
+        match (verdict, signed) {
+            (Ok(Verified::Reading(verified)), Signed::Reading(reading)) => {
+                assert_ne!(reading.sequence().count % 10, 3);
+                assert_eq!(verified.transaction_id(), reading.transaction_id("devnet"));
+                assert_eq!(verified.public_key(), key.public_key());
             }
-            Err((refusal, buffer)) => {
-                assert_eq!((place % 10, refusal), (3, Refusal::Signature));
-                assert_eq!(buffer, readings[place].0.envelope());
+            (Ok(Verified::Instruction(verified)), Signed::Instruction(instruction)) => {
+                assert_ne!(instruction.counter() % 10, 3);
+                assert_eq!(verified.transaction_id(), instruction.transaction_id("devnet"));
+                assert_eq!(verified.public_key(), key.public_key());
             }
+            (Err(Signed::Reading(back)), Signed::Reading(reading)) => {
+                assert_eq!((back.envelope(), back.sequence().count % 10), (reading.envelope(), 3));
+            }
+            (Err(Signed::Instruction(back)), Signed::Instruction(instruction)) => {
+                assert_eq!((back.envelope(), back.counter() % 10), (instruction.envelope(), 3));
+            }
+            (verdict, signed) => panic!("{verdict:?} of {signed:?}"),
         }
     }
-    assert!(devices::verify_batch("elsewhere", readings).iter().all(Result::is_err));
+    assert!(devices::verify_batch("elsewhere", envelopes).iter().all(Result::is_err));
     assert!(devices::verify_batch::<Vec<u8>>("devnet", Vec::new()).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn bad_members_are_found_wherever_and_however_many_they_are(
+        members in 1..300_usize, bad_in_256 in prop::sample::select(vec![0_u8, 1, 2, 8, 64, 255]), keys in 1..40_u8,
+        draws in prop::collection::vec(any::<(u8, u8)>(), 300),
+    ) {
+        let member = |number: usize| match number % 3 {
+            0 => with_torsion(1 + number as u8 % keys),
+            _ => honest(number as u8 % keys),
+        };
+        let mut cases: Vec<Case> = (0..members).map(member).collect();
+        for ((draw, kind), case) in draws.into_iter().zip(&mut cases) {
+            if draw < bad_in_256 {
+                match kind % 4 {
+                    // Another message, another R that is mostly no point, another s, an s that is no scalar.
+                    0 => case.1.push(0),
+                    1 => case.2[1] ^= 1,
+                    2 => case.2[32] ^= 1,
+                    _ => case.2[63] |= 0xe0,
+                }
+            }
+        }
+        let expected: Vec<bool> = cases.iter().map(alone).collect();
+        prop_assert_eq!(together(&cases), expected);
+    }
+}
+
+/// Two signatures, each wrong, whose faults would cancel each other in a sum without coefficients.
+#[test]
+fn faults_that_cancel_each_other_are_found() {
+    let (mut one, mut other) = (honest(1), honest(2));
+    let shift = |case: &mut Case, by: Scalar| {
+        let s = Scalar::from_canonical_bytes(case.2[32..].try_into().unwrap()).unwrap() + by;
+        case.2[32..].copy_from_slice(s.as_bytes());
+    };
+    shift(&mut one, Scalar::ONE);
+    shift(&mut other, -Scalar::ONE);
+    assert_eq!(together(&[one, other, honest(3)]), [false, false, true]);
 }
 
 fn shared_vectors(name: &str) -> Option<serde_json::Value> {

@@ -3,6 +3,7 @@
 //! Only what comes before the signature in the contract's order is judged here (malformed, unknown_device, revoked);
 //! a replay or a wrong time is believed only of what the device really signed.
 
+use devices::batch::Signed;
 use devices::{DeviceId, PublicKey, Refusal, Sequence, SignedInstruction, SignedReading};
 use ledger::instruction::InstructionRefusal;
 use ledger::state::State;
@@ -22,20 +23,13 @@ pub struct Arrival {
     pub ticket: Option<Ticket>,
 }
 
-/// A decoded transaction beside the key that its signature must hold under.
-#[derive(Debug, Clone)]
-pub enum Signed {
-    /// A device's reading.
-    Reading(SignedReading<Vec<u8>>, PublicKey),
-    /// An account's instruction.
-    Instruction(SignedInstruction<Vec<u8>>, PublicKey),
-}
-
 /// What admission let through: ready for verification.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// The transaction.
-    pub signed: Signed,
+    pub signed: Signed<Vec<u8>>,
+    /// The key that its signature must hold under.
+    pub key: PublicKey,
     /// Who waits for the answer.
     pub ticket: Option<Ticket>,
 }
@@ -75,7 +69,7 @@ pub fn admit(state: &State, arrival: Arrival) -> Result<Candidate, Box<Turned>> 
         return Err(turned(true, Refusal::Revoked));
     }
     let key = device.public_key;
-    Ok(Candidate { signed: Signed::Reading(reading, key), ticket })
+    Ok(Candidate { signed: Signed::Reading(reading), key, ticket })
 }
 
 /// Instructions come only from those who wait for an answer: a topic belongs to a device.
@@ -100,7 +94,7 @@ fn admit_instruction(
     }
     let Ok(instruction) = SignedInstruction::decode(bytes) else { return Err(turned(malformed)) };
     match state.account_key(instruction.kid()).or(instruction.key()).copied() {
-        Some(key) => Ok(Candidate { signed: Signed::Instruction(instruction, key), ticket }),
+        Some(key) => Ok(Candidate { signed: Signed::Instruction(instruction), key, ticket }),
         None => Err(turned(Refused::Instruction(InstructionRefusal::UnknownAccount))),
     }
 }

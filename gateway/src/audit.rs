@@ -1,7 +1,7 @@
 //! The judge: executes every block again from the genesis document and believes nothing that is stored.
 //!
 //! Every signature is verified, every root, settlement, statement and balance computed anew and compared with the
-//! seals; the first entry that differs is named. Of the node's code only the ledger's is used.
+//! seals; the first entry that differs is named. Of the node's code only the ledger's is used, and its cache of points.
 
 mod kept;
 mod pruned;
@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::thread;
 
-use devices::batch::{Verdict, verify_batch};
-use devices::{DeviceId, PublicKey, SignedInstruction, SignedReading};
+use devices::batch::{Signed, Verdict, Verified, verify_batch};
+use devices::{DeviceId, PublicKey};
 use ledger::block::{Block, BlockResults, Entry};
 use ledger::checkpoint::{Checkpoint, CheckpointError};
 use ledger::genesis::Genesis;
@@ -22,7 +22,8 @@ use ledger::replay::{Divergence, Trust};
 use ledger::state::State;
 use ledger::transaction::{Outcome, VerifiedTransaction};
 
-use crate::limits::{AUDIT_WINDOW_ENTRIES, VERIFY_BATCH_MAX};
+use crate::key_cache::KeyCache;
+use crate::limits::{AUDIT_WINDOW_ENTRIES, KEYS_CACHED_MAX, VERIFY_BATCH_MAX};
 
 pub use kept::{Kept, KeptStatement};
 pub use pruned::{PrunedAudit, PrunedAuditError, PrunedFindings};
@@ -127,6 +128,7 @@ pub struct Audit {
     checkpoint: Checkpoint,
     reached: bool,
     state: Option<State>,
+    keys: KeyCache,
     window: Vec<Located>,
     window_entries: usize,
     findings: Findings,
@@ -156,6 +158,7 @@ impl Audit {
             checkpoint,
             reached: false,
             state: None,
+            keys: KeyCache::new(KEYS_CACHED_MAX),
             window,
             window_entries,
             findings,
@@ -249,37 +252,29 @@ impl Audit {
         let window = std::mem::take(&mut self.window);
         self.window_entries = 0;
         let plans = plan(&window, self.state.as_ref());
-        let (mut jobs, mut steps) = (Vec::new(), Vec::new());
-        for plan in plans {
-            jobs.extend(plan.readings);
-            steps.push(plan.steps);
-        }
-        let mut verdicts = verify_on_all_cores(&self.genesis.network, jobs).into_iter();
-        for (located, steps) in window.iter().zip(steps) {
-            let readings = steps.iter().filter(|step| matches!(step, Step::Reading)).count();
-            let verdicts: Vec<_> = verdicts.by_ref().take(readings).collect();
+        let counts: Vec<usize> = plans.iter().map(Vec::len).collect();
+        let jobs = plans.into_iter().flatten().collect();
+        let mut verdicts = verify_on_all_cores(&self.genesis.network, &self.keys, jobs).into_iter();
+        for (located, count) in window.iter().zip(counts) {
+            let verdicts: Vec<_> = verdicts.by_ref().take(count).collect();
             let results = self
-                .execute(&located.block, steps, verdicts)
+                .execute(&located.block, verdicts)
                 .map_err(|divergence| AuditError::Differs { place: located.place.clone(), divergence })?;
             self.count(&located.block, &results)?;
         }
         Ok(())
     }
 
-    fn execute<'a>(
-        &mut self,
-        block: &'a Block,
-        steps: Vec<Step<'a>>,
-        verdicts: Vec<Verdict<&'a [u8]>>,
-    ) -> Result<BlockResults, Divergence> {
+    fn execute(&mut self, block: &Block, verdicts: Vec<Verdict<&[u8]>>) -> Result<BlockResults, Divergence> {
         let Some(state) = &mut self.state else {
             let (state, results) = State::replay_genesis(&self.genesis, block)?;
             self.state = Some(state);
             return Ok(results);
         };
-        match transactions(state, steps, verdicts) {
+        let transactions = verdicts.into_iter().map(transaction).collect::<Option<Vec<_>>>();
+        match transactions.filter(|transactions| transactions.len() == block.entries.len()) {
             Some(transactions) => state.replay_verified(&transactions, &block.seal),
-            // Something did not verify, or needs what the same block does before: one by one, which names it.
+            // Something did not verify, or is nothing that could: one by one, which names it.
             None => state.replay(block, Trust::Nothing),
         }
     }
@@ -314,92 +309,56 @@ impl Audit {
     }
 }
 
-/// What is to be done for one entry.
-enum Step<'a> {
-    /// Take the next verdict.
-    Reading,
-    /// Verify it against the state before the block.
-    Instruction(SignedInstruction<&'a [u8]>),
-    /// Let the one-by-one replay name what is wrong.
-    Unclear,
-}
+type Job<'a> = (Signed<&'a [u8]>, PublicKey);
 
-struct Plan<'a> {
-    readings: Vec<(SignedReading<&'a [u8]>, PublicKey)>,
-    steps: Vec<Step<'a>>,
-}
-
-/// Decodes the window's entries and finds the key of each reading: in the registry, or in an instruction before it. A
-/// key that was planned wrongly does no harm: executing compares it with the registry's.
-fn plan<'a>(window: &'a [Located], state: Option<&State>) -> Vec<Plan<'a>> {
-    let mut enrolled: HashMap<DeviceId, PublicKey> = HashMap::new();
-    let mut plans = Vec::with_capacity(window.len());
-    for located in window {
-        let mut plan = Plan { readings: Vec::new(), steps: Vec::with_capacity(located.block.entries.len()) };
-        for bytes in &located.block.entries {
-            let step = match Entry::decode(bytes) {
-                Some(Entry::Reading(reading)) => {
-                    let known = state.and_then(|state| state.device_key(reading.kid())).copied();
-                    match known.or_else(|| enrolled.get(&reading.kid()).copied()) {
-                        Some(key) => {
-                            plan.readings.push((reading, key));
-                            Step::Reading
-                        }
-                        None => Step::Unclear,
-                    }
-                }
-                Some(Entry::Instruction(instruction)) => {
-                    let decoded = Instruction::decode(instruction.payload()).ok();
-                    if let Some(key) = decoded.as_ref().and_then(Instruction::device_key) {
-                        enrolled.insert(key.kid(), *key);
-                    }
-                    Step::Instruction(instruction)
-                }
-                Some(Entry::Seal(_)) | None => Step::Unclear,
-            };
-            plan.steps.push(step);
+/// Decodes the entries of each block of a window and finds the keys: in the state before the window, or in an instruction
+/// before the entry. A key that was planned wrongly does no harm: executing compares it with the registry's.
+fn plan<'a>(window: &'a [Located], state: Option<&State>) -> Vec<Vec<Job<'a>>> {
+    let mut heard: HashMap<DeviceId, PublicKey> = HashMap::new();
+    let mut job = |bytes: &'a Vec<u8>| match Entry::decode(bytes)? {
+        Entry::Reading(reading) => {
+            let kid = reading.kid();
+            let known = state.and_then(|state| state.device_key(kid)).or_else(|| heard.get(&kid)).copied()?;
+            Some((Signed::Reading(reading), known))
         }
-        plans.push(plan);
-    }
-    plans
-}
-
-/// The block's transactions, all verified; `None` when one is not.
-fn transactions<'a>(
-    state: &State,
-    steps: Vec<Step<'a>>,
-    verdicts: Vec<Verdict<&'a [u8]>>,
-) -> Option<Vec<VerifiedTransaction<&'a [u8]>>> {
-    let mut verdicts = verdicts.into_iter();
-    let verified = |step| match step {
-        Step::Reading => verdicts.next()?.ok().map(VerifiedTransaction::Reading),
-        Step::Instruction(instruction) => {
-            state.verify_instruction(instruction).ok().map(VerifiedTransaction::Instruction)
+        Entry::Instruction(instruction) => {
+            let decoded = Instruction::decode(instruction.payload()).ok();
+            let enrolled = decoded.as_ref().and_then(Instruction::device_key);
+            let kid = instruction.kid();
+            heard.extend(enrolled.map(|key| (key.kid(), *key)));
+            heard.extend(instruction.key().map(|key| (kid, *key)));
+            let known =
+                state.and_then(|state| state.account_key(kid)).or_else(|| heard.get(&kid)).copied()?;
+            Some((Signed::Instruction(instruction), known))
         }
-        Step::Unclear => None,
+        Entry::Seal(_) => None,
     };
-    steps.into_iter().map(verified).collect()
+    window.iter().map(|located| located.block.entries.iter().filter_map(&mut job).collect()).collect()
 }
 
-/// Verifies readings in batches, each core its own; the verdicts stand in the order of the readings.
-fn verify_on_all_cores<'a>(
-    network: &str,
-    readings: Vec<(SignedReading<&'a [u8]>, PublicKey)>,
-) -> Vec<Verdict<&'a [u8]>> {
+fn transaction(verdict: Verdict<&[u8]>) -> Option<VerifiedTransaction<&[u8]>> {
+    match verdict.ok()? {
+        Verified::Reading(reading) => Some(VerifiedTransaction::Reading(reading)),
+        Verified::Instruction(instruction) => Some(VerifiedTransaction::Instruction(instruction)),
+    }
+}
+
+/// Verifies in batches, each core its own; the verdicts stand in the order of the jobs.
+fn verify_on_all_cores<'a>(network: &str, keys: &KeyCache, jobs: Vec<Job<'a>>) -> Vec<Verdict<&'a [u8]>> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = readings.len().div_ceil(cores).max(1);
-    let mut rest = readings;
+    let share = jobs.len().div_ceil(cores).max(1);
+    let mut rest = jobs;
     let mut shares = Vec::new();
     while !rest.is_empty() {
         let later = rest.split_off(share.min(rest.len()));
         shares.push(rest);
         rest = later;
     }
-    let judge = |mut share: Vec<_>| {
+    let judge = |mut share: Vec<Job<'a>>| {
         let mut verdicts = Vec::with_capacity(share.len());
         while !share.is_empty() {
             let later = share.split_off(VERIFY_BATCH_MAX.min(share.len()));
-            verdicts.extend(verify_batch(network, share));
+            verdicts.extend(verify_batch(network, keys.decompress(share)));
             share = later;
         }
         verdicts

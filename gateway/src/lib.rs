@@ -21,6 +21,7 @@ pub mod effects;
 pub mod host;
 pub mod http;
 pub mod index;
+pub mod key_cache;
 pub mod keys;
 pub mod leaves;
 pub mod limits;

@@ -11,6 +11,9 @@ pub const VERIFY_BATCHES_PER_WORKER: usize = 2;
 /// Worker threads of the verifier at most.
 pub const VERIFY_WORKERS_MAX: usize = 64;
 
+/// Device keys whose points are kept, of devices that sent since the start: 192 bytes each, and some to find it by.
+pub const KEYS_CACHED_MAX: u32 = 1 << 20;
+
 /// Transactions that close a block: fewer than the ledger allows, because whoever reads the state waits while a block is
 /// executed.
 pub const BLOCK_TRANSACTIONS_MAX: usize = 2_048;

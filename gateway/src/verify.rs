@@ -9,11 +9,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use devices::{DeviceId, PublicKey, Sequence, SignedReading};
+use devices::Refusal;
+use devices::batch::{self, Signed};
 use ledger::transaction::{Refused, VerifiedTransaction};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::admit::{Candidate, INSTRUCTION_SIGNATURE, Signed, Ticket, Turned};
+use crate::admit::{Candidate, INSTRUCTION_SIGNATURE, Ticket, Turned};
+use crate::key_cache::KeyCache;
 use crate::limits;
 
 /// A transaction that may enter a block, and who waits for the answer.
@@ -28,52 +30,31 @@ pub struct Verified {
 /// The outcome of one verification.
 pub type Verdict = Result<Verified, Box<Turned>>;
 
-/// What a reading's verdict is put together with again.
-type Context = (usize, DeviceId, Sequence, Option<Ticket>);
+/// Verifies candidates as one batch by ZIP-215's rules; verdicts stand in their order. `keys` makes it faster, no more.
+pub fn verify(network: &str, keys: &KeyCache, candidates: Vec<Candidate>) -> Vec<Verdict> {
+    let (envelopes, tickets): (Vec<_>, Vec<_>) =
+        candidates.into_iter().map(|Candidate { signed, key, ticket }| ((signed, key), ticket)).unzip();
+    let verdicts = devices::verify_batch(network, keys.decompress(envelopes)).into_iter().zip(tickets);
+    verdicts.map(|(verdict, ticket)| self::verdict(verdict, ticket)).collect()
+}
 
-/// Verifies candidates; verdicts stand in their order. Readings are judged as one batch by ZIP-215 rules.
-pub fn verify(network: &str, candidates: Vec<Candidate>) -> Vec<Verdict> {
-    let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(candidates.len());
-    let mut readings: Vec<(SignedReading<Vec<u8>>, PublicKey)> = Vec::with_capacity(candidates.len());
-    let mut contexts: Vec<Context> = Vec::with_capacity(candidates.len());
-    for Candidate { signed, ticket } in candidates {
-        match signed {
-            Signed::Reading(reading, key) => {
-                contexts.push((verdicts.len(), reading.kid(), reading.sequence(), ticket));
-                readings.push((reading, key));
-                verdicts.push(None);
-            }
-            Signed::Instruction(instruction, key) => {
-                verdicts.push(Some(match instruction.verify(&key, network) {
-                    Ok(verified) => {
-                        Ok(Verified { transaction: VerifiedTransaction::Instruction(verified), ticket })
-                    }
-                    Err(_) => {
-                        let refused = INSTRUCTION_SIGNATURE;
-                        Err(Box::new(Turned { kid: None, sequence: None, known: false, refused, ticket }))
-                    }
-                }))
-            }
+fn verdict(verdict: batch::Verdict<Vec<u8>>, ticket: Option<Ticket>) -> Verdict {
+    let turned = |kid, sequence, refused| {
+        Err(Box::new(Turned { kid, sequence, known: kid.is_some(), refused, ticket }))
+    };
+    match verdict {
+        Ok(batch::Verified::Reading(reading)) => {
+            Ok(Verified { transaction: VerifiedTransaction::Reading(reading), ticket })
         }
+        Ok(batch::Verified::Instruction(instruction)) => {
+            Ok(Verified { transaction: VerifiedTransaction::Instruction(instruction), ticket })
+        }
+        Err(Signed::Reading(reading)) => {
+            let refused = Refused::Reading(Refusal::Signature);
+            turned(Some(reading.kid()), Some(reading.sequence()), refused)
+        }
+        Err(Signed::Instruction(_)) => turned(None, None, INSTRUCTION_SIGNATURE),
     }
-    for ((place, kid, sequence, ticket), verdict) in
-        contexts.into_iter().zip(devices::verify_batch(network, readings))
-    {
-        verdicts[place] = Some(match verdict {
-            Ok(reading) => Ok(Verified { transaction: VerifiedTransaction::Reading(reading), ticket }),
-            Err((refusal, _)) => {
-                let refused = Refused::Reading(refusal);
-                Err(Box::new(Turned {
-                    kid: Some(kid),
-                    sequence: Some(sequence),
-                    known: true,
-                    refused,
-                    ticket,
-                }))
-            }
-        });
-    }
-    verdicts.into_iter().flatten().collect()
 }
 
 /// Threads that verify; the host never waits for one of them but for whole batches in order.
@@ -96,12 +77,14 @@ impl Verifier {
             thread::available_parallelism().map_or(1, NonZeroUsize::get).min(limits::VERIFY_WORKERS_MAX);
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
+        let keys = Arc::new(KeyCache::new(limits::KEYS_CACHED_MAX));
         // Not bounded by itself: never more batches are under way than `capacity` admits.
         let (sender, results) = unbounded_channel();
         let mut threads = Vec::with_capacity(workers);
         for worker in 0..workers {
             let (queue, sender, network) = (queue.clone(), sender.clone(), network.to_owned());
-            let body = move || work(&network, &queue, &sender);
+            let keys = keys.clone();
+            let body = move || work(&network, &keys, &queue, &sender);
             threads.push(thread::Builder::new().name(format!("verify-{worker}")).spawn(body)?);
         }
         let (waiting, next_in, next_out) = (BTreeMap::new(), 0, 0);
@@ -154,13 +137,14 @@ impl Drop for Verifier {
 
 fn work(
     network: &str,
+    keys: &KeyCache,
     queue: &Mutex<Receiver<(u64, Vec<Candidate>)>>,
     results: &UnboundedSender<(u64, Vec<Verdict>)>,
 ) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, candidates)) = job else { return };
-        if results.send((number, verify(network, candidates))).is_err() {
+        if results.send((number, verify(network, keys, candidates))).is_err() {
             return;
         }
     }
@@ -169,7 +153,7 @@ fn work(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use devices::{Base, Decimal, Record, SignedInstruction, SigningKey, Value};
+    use devices::{Base, Decimal, Record, Sequence, SignedInstruction, SignedReading, SigningKey, Value};
     use ledger::account::AccountId;
     use ledger::instruction::Instruction;
 
@@ -192,7 +176,7 @@ mod tests {
             envelope[length - 1] ^= 1;
         }
         let reading = SignedReading::decode(envelope).map_err(|(refusal, _)| refusal).unwrap();
-        Candidate { signed: Signed::Reading(reading, key().public_key()), ticket: Some(ticket) }
+        Candidate { signed: Signed::Reading(reading), key: key().public_key(), ticket: Some(ticket) }
     }
 
     fn instruction(ticket: Ticket) -> Candidate {
@@ -202,7 +186,7 @@ mod tests {
             devices::sign_instruction(&key(), "devnet", ticket, &payload, false, &mut bytes).unwrap();
         bytes.truncate(length);
         let instruction = SignedInstruction::decode(bytes).map_err(|(refusal, _)| refusal).unwrap();
-        Candidate { signed: Signed::Instruction(instruction, key().public_key()), ticket: Some(ticket) }
+        Candidate { signed: Signed::Instruction(instruction), key: key().public_key(), ticket: Some(ticket) }
     }
 
     fn tickets(verdicts: &[Verdict]) -> Vec<Option<Ticket>> {
@@ -217,10 +201,19 @@ mod tests {
         let mut candidates: Vec<Candidate> = (0..30).map(|count| reading(count, u64::from(count))).collect();
         candidates.insert(10, instruction(100));
         let expected: Vec<_> = candidates.iter().map(|candidate| candidate.ticket).collect();
-        let verdicts = verify("devnet", candidates);
+        let verdicts = verify("devnet", &KeyCache::new(8), candidates);
         assert_eq!(tickets(&verdicts), expected);
         assert_eq!(verdicts.iter().filter(|verdict| verdict.is_err()).count(), 10);
         assert!(verdicts[10].is_ok());
+    }
+
+    #[test]
+    fn a_cached_key_gives_the_same_verdicts() {
+        let keys = KeyCache::new(8);
+        for _ in 0..2 {
+            let verdicts = verify("devnet", &keys, vec![reading(0, 1), reading(2, 2), reading(3, 3)]);
+            assert_eq!(verdicts.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        }
     }
 
     #[test]
@@ -243,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_network_that_was_not_signed_for_refuses_all() {
-        let verdicts = verify("othernet", vec![reading(0, 1), instruction(2)]);
+        let verdicts = verify("othernet", &KeyCache::new(8), vec![reading(0, 1), instruction(2)]);
         assert!(verdicts.iter().all(Result::is_err));
     }
 }

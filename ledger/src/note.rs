@@ -9,7 +9,7 @@ use base64ct::{Base64, Encoding};
 use core::fmt::{self, Write};
 use core::str::FromStr;
 use devices::identity::{PublicKey, SigningKey};
-use ed25519_zebra::{Signature, VerificationKey};
+use devices::signature;
 use sha2::{Digest, Sha256};
 
 /// The signature type of a plain Ed25519 signature over the note's text.
@@ -193,7 +193,7 @@ impl Note {
         let first = lines.next()?;
         let holds = |line: &NoteSignature| {
             <[u8; 64]>::try_from(line.signature.as_slice())
-                .is_ok_and(|signature| verify_ed25519(&verifier.key, self.text.as_bytes(), &signature))
+                .is_ok_and(|signature| signature::holds(&verifier.key, self.text.as_bytes(), &signature))
         };
         Some(holds(first) && lines.all(holds))
     }
@@ -223,10 +223,4 @@ fn parse_signature(line: &str) -> Option<NoteSignature> {
         return None;
     }
     Some(NoteSignature { name: name.to_string(), key_id: *key_id, signature: signature.to_vec() })
-}
-
-/// Whether `signature` over `message` holds under `key`, by the ZIP-215 rules that transactions are judged by too.
-fn verify_ed25519(key: &PublicKey, message: &[u8], signature: &[u8; 64]) -> bool {
-    VerificationKey::try_from(*key.as_bytes())
-        .is_ok_and(|key| key.verify(&Signature::from(*signature), message).is_ok())
 }

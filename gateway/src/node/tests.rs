@@ -6,6 +6,7 @@ use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 
 use super::*;
+use crate::key_cache::KeyCache;
 use crate::limits;
 use crate::verify;
 
@@ -67,7 +68,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Verify(candidates) => {
-                    let verdicts = verify::verify(NETWORK, candidates);
+                    let verdicts = verify::verify(NETWORK, &KeyCache::new(8), candidates);
                     self.input(Input::Verified(verdicts));
                 }
                 other => self.seen.push(other),

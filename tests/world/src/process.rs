@@ -10,6 +10,7 @@ use std::sync::Arc;
 use devices::{Ack, DeviceId, Refusal, RefusedNotice, Sequence, SigningKey, TopicKind};
 use gateway::admit::{Arrival, Candidate, Ticket};
 use gateway::effects::{self, Hands, Kept};
+use gateway::key_cache::KeyCache;
 use gateway::log::{Log, Position};
 use gateway::node::{Input, Node};
 use gateway::outbox::{Message, Outbound};
@@ -37,6 +38,8 @@ const RESERVE_BYTES: u64 = 16 * 1024;
 const QUESTIONS_MAX: u64 = 10_000;
 /// Arrivals that wait; more find the door closed.
 const INTAKE_MAX: usize = 512;
+/// Decompressed keys that are kept: fewer than there are devices, so that some are forgotten.
+const KEYS_CACHED: u32 = 3;
 
 /// Something that has an effect outside the process, in order.
 #[derive(Debug)]
@@ -92,6 +95,7 @@ pub struct Process {
     node: Node,
     state: SimulatedState,
     hands: SimulatedHands,
+    keys: KeyCache,
     intake: VecDeque<Arrival>,
     /// Nothing is done before, because the disk took its time.
     busy_until: u64,
@@ -162,7 +166,8 @@ impl Process {
         };
         let (node, intake) = (Node::default(), VecDeque::new());
         let state = SimulatedState(RefCell::new(state));
-        Ok(Process { node, state, hands, intake, busy_until: 0, last_turn: 0, snapshot_height })
+        let keys = KeyCache::new(KEYS_CACHED);
+        Ok(Process { node, state, hands, keys, intake, busy_until: 0, last_turn: 0, snapshot_height })
     }
 
     /// The state after the last block.
@@ -210,7 +215,11 @@ impl Process {
     pub fn turn(&mut self, now: u64, unix_milliseconds: u64) -> (Vec<Happened>, Ending) {
         let input = if self.hands.verifying.front().is_some_and(|(at, _)| *at <= now) {
             let candidates = self.hands.verifying.pop_front().map(|(_, candidates)| candidates);
-            Input::Verified(verify::verify(self.state().network(), candidates.unwrap_or_default()))
+            Input::Verified(verify::verify(
+                self.state().network(),
+                &self.keys,
+                candidates.unwrap_or_default(),
+            ))
         } else if self.may_receive() {
             let count = self.intake.len().min(RECEIVED_AT_ONCE);
             Input::Received(self.intake.drain(..count).collect())
@@ -229,7 +238,7 @@ impl Process {
         while result.is_ok()
             && let Some((_, candidates)) = self.hands.verifying.pop_front()
         {
-            let verdicts = verify::verify(self.state().network(), candidates);
+            let verdicts = verify::verify(self.state().network(), &self.keys, candidates);
             let input = Input::Verified(verdicts);
             result = effects::step(&mut self.node, &self.state, &mut self.hands, input);
         }

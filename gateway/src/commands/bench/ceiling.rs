@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::thread;
 
-use devices::{PublicKey, SignedReading};
+use devices::{DecompressedKey, SignedReading};
 use ed25519_zebra::batch::{Item, Verifier};
 use ed25519_zebra::{Signature, VerificationKeyBytes};
 use fleet::load::{self, LoadReader};
@@ -20,8 +20,8 @@ use crate::storage::NETWORK_DEFAULT;
 /// Envelopes of the load that are verified again and again: each device's at least once, where they are many.
 const ENVELOPES: usize = 131_072;
 
-/// A key, what it signed, and the signature.
-type Prepared = (PublicKey, Vec<u8>, [u8; 64]);
+/// A key, what it signed, and the signature. The node keeps keys decompressed; zebra does not.
+type Prepared = (DecompressedKey, Vec<u8>, [u8; 64]);
 
 /// Signatures a second, and whose verifier gave them.
 pub struct Ceiling {
@@ -48,8 +48,10 @@ pub fn verification(load: &Path, devices: u32, seconds: f64) -> anyhow::Result<C
 }
 
 fn prepare(load: &Path, devices: u32) -> anyhow::Result<Vec<Prepared>> {
-    let keys: HashMap<_, _> =
-        load::keys(&super::SECRET, devices)?.into_iter().map(|key| (key.kid, key.public_key)).collect();
+    let keys: HashMap<_, _> = load::keys(&super::SECRET, devices)?
+        .into_iter()
+        .map(|key| (key.kid, DecompressedKey::new(&key.public_key)))
+        .collect();
     let mut reader = LoadReader::open(load)?;
     let mut prepared = Vec::with_capacity(ENVELOPES);
     while prepared.len() < ENVELOPES
@@ -92,7 +94,7 @@ fn by_the_node(batch: &[Prepared]) -> usize {
 fn by_zebra(batch: &[Prepared]) -> usize {
     let mut verifier = Verifier::new();
     for (key, message, signature) in batch {
-        let key = VerificationKeyBytes::from(*key.as_bytes());
+        let key = VerificationKeyBytes::from(*key.public_key().as_bytes());
         verifier.queue(Item::from((key, Signature::from_bytes(signature), message)));
     }
     if verifier.verify(Coefficients(batch.len() as u64)).is_ok() { batch.len() } else { 0 }

@@ -8,6 +8,7 @@
 use crate::limits::CELL_RESOLUTION_MAX;
 use crate::registry::Position;
 use core::fmt;
+use core::num::NonZeroU64;
 use devices::cbor::DecodeError;
 
 /// Bits of one digit of a cell's path.
@@ -19,7 +20,7 @@ const MICRODEGREES_OF_A_DEGREE: f64 = 1_000_000.0;
 
 /// An H3 cell index (H3, "Cell Index Bit Layout"), in text its 15 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cell(u64);
+pub struct Cell(NonZeroU64);
 
 impl Cell {
     /// The cell of the finest resolution that a position lies in; `None` when it is not on the Earth.
@@ -38,13 +39,13 @@ impl Cell {
         let latitude = f64::from(position.latitude_microdegrees) / MICRODEGREES_OF_A_DEGREE;
         let longitude = f64::from(position.longitude_microdegrees) / MICRODEGREES_OF_A_DEGREE;
         let place = h3o::LatLng::new(latitude, longitude).ok()?;
-        Some(Self(place.to_cell(h3o::Resolution::Fifteen).into()))
+        NonZeroU64::new(place.to_cell(h3o::Resolution::Fifteen).into()).map(Self)
     }
 
     /// The cell's resolution, 0 to 15.
     #[must_use]
     pub fn resolution(self) -> u8 {
-        u8::try_from((self.0 & RESOLUTION_MASK) >> RESOLUTION_SHIFT).unwrap_or(CELL_RESOLUTION_MAX)
+        u8::try_from((self.index() & RESOLUTION_MASK) >> RESOLUTION_SHIFT).unwrap_or(CELL_RESOLUTION_MAX)
     }
 
     /// The larger cell of this resolution that it lies in; itself where the resolution is no coarser than its own.
@@ -56,13 +57,14 @@ impl Cell {
         // The digits below the resolution are unused, which H3 writes as sevens.
         let unused = u32::from(CELL_RESOLUTION_MAX.saturating_sub(resolution)).saturating_mul(DIGIT_BITS);
         let digits = 1_u64.checked_shl(unused).unwrap_or(0).wrapping_sub(1);
-        Self((self.0 & !RESOLUTION_MASK) | (u64::from(resolution) << RESOLUTION_SHIFT) | digits)
+        let index = (self.index() & !RESOLUTION_MASK) | (u64::from(resolution) << RESOLUTION_SHIFT) | digits;
+        NonZeroU64::new(index).map_or(self, Self)
     }
 
     /// The index as a number.
     #[must_use]
     pub fn index(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// The cell of an index.
@@ -70,7 +72,8 @@ impl Cell {
     /// # Errors
     /// When the number is no H3 cell.
     pub fn from_index(index: u64) -> Result<Self, DecodeError> {
-        h3o::CellIndex::try_from(index).map(|_| Self(index)).map_err(|_| DecodeError::OutOfRange)
+        let index = NonZeroU64::new(index).filter(|index| h3o::CellIndex::try_from(index.get()).is_ok());
+        index.map(Self).ok_or(DecodeError::OutOfRange)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::limits::{
 };
 use crate::series::Intake;
 use crate::workers::{Workers, in_parts, ranges};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 use devices::cbor::{DecodeError, Reader, Writer};
@@ -27,13 +28,34 @@ pub struct Shingles {
     recent: [u32; SHINGLE_VALUES],
     /// How many of them there are.
     values: u8,
+    /// Those that are kept; for long there is none.
+    kept: Option<Box<Kept>>,
+}
+
+/// The hashes that are kept of a series.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
     /// By hash.
     samples: Vec<Sample>,
     /// The hashes of the epoch before, in order.
     before: Vec<u32>,
 }
 
+impl Kept {
+    fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
 impl Shingles {
+    fn samples(&self) -> &[Sample] {
+        self.kept.as_deref().map_or(&[], |kept| &kept.samples)
+    }
+
+    fn before(&self) -> &[u32] {
+        self.kept.as_deref().map_or(&[], |kept| &kept.before)
+    }
+
     /// Takes the next value, whatever it is worth.
     pub(crate) fn note(&mut self, nanos: i128, intake: &Intake<'_>, interval_seconds: u32) {
         self.recent.rotate_left(1);
@@ -56,21 +78,22 @@ impl Shingles {
 
     fn keep(&mut self, sample: Sample) {
         // The first time counts.
-        let Err(place) = self.samples.binary_search_by_key(&sample.hash, |kept| kept.hash) else { return };
-        if self.samples.len() >= SAMPLES_MAX {
+        let samples = &mut self.kept.get_or_insert_default().samples;
+        let Err(place) = samples.binary_search_by_key(&sample.hash, |kept| kept.hash) else { return };
+        if samples.len() >= SAMPLES_MAX {
             if place >= SAMPLES_MAX {
                 return;
             }
-            self.samples.pop();
+            samples.pop();
         }
-        self.samples.reserve_exact(1);
-        self.samples.insert(place, sample);
+        samples.reserve_exact(1);
+        samples.insert(place, sample);
     }
 
     /// What the next epoch must know of this one.
     pub(crate) fn carried_over(self) -> Self {
-        let before = self.samples.iter().map(|sample| sample.hash).collect();
-        Self { before, ..Self::default() }
+        let before = self.samples().iter().map(|sample| sample.hash).collect();
+        Self { kept: Kept { before, samples: Vec::new() }.boxed(), ..Self::default() }
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Written {
@@ -78,36 +101,37 @@ impl Shingles {
         writer.array_header(SHINGLE_VALUES)?;
         self.recent.iter().try_for_each(|hash| writer.unsigned((*hash).into()))?;
         writer.unsigned(self.values.into())?;
-        writer.array_header(self.samples.len().saturating_mul(2))?;
-        for sample in &self.samples {
+        writer.array_header(self.samples().len().saturating_mul(2))?;
+        for sample in self.samples() {
             writer.unsigned(sample.hash.into())?;
             writer.unsigned(sample.order.into())?;
         }
-        writer.array_header(self.before.len())?;
-        self.before.iter().try_for_each(|hash| writer.unsigned((*hash).into()))
+        writer.array_header(self.before().len())?;
+        self.before().iter().try_for_each(|hash| writer.unsigned((*hash).into()))
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
         array_of(reader, 4)?;
         array_of(reader, SHINGLE_VALUES)?;
-        let mut shingles = Self::default();
+        let (mut shingles, mut kept) = (Self::default(), Kept::default());
         for hash in &mut shingles.recent {
             *hash = reader.unsigned_32()?;
         }
         shingles.values = u8::try_from(reader.unsigned()?).map_err(|_| DecodeError::OutOfRange)?;
         let numbers = reader.array_header()?;
         for _ in 0..numbers / 2 {
-            shingles.samples.push(Sample { hash: reader.unsigned_32()?, order: reader.unsigned_32()? });
+            kept.samples.push(Sample { hash: reader.unsigned_32()?, order: reader.unsigned_32()? });
         }
         for _ in 0..reader.array_header()? {
-            shingles.before.push(reader.unsigned_32()?);
+            kept.before.push(reader.unsigned_32()?);
         }
-        let in_order = shingles.samples.is_sorted_by(|one, next| one.hash < next.hash)
-            && shingles.before.is_sorted_by(|one, next| one < next);
-        let bounded = shingles.samples.len() <= SAMPLES_MAX
-            && shingles.before.len() <= SAMPLES_MAX
+        let in_order = kept.samples.is_sorted_by(|one, next| one.hash < next.hash)
+            && kept.before.is_sorted_by(|one, next| one < next);
+        let bounded = kept.samples.len() <= SAMPLES_MAX
+            && kept.before.len() <= SAMPLES_MAX
             && usize::from(shingles.values) <= SHINGLE_VALUES
             && numbers.is_multiple_of(2);
+        shingles.kept = kept.boxed();
         if in_order && bounded { Ok(shingles) } else { Err(DecodeError::OutOfRange) }
     }
 }
@@ -200,8 +224,8 @@ fn taken(senders: &[Sender<'_>], order: u32, range: &Range<usize>) -> Vec<Taken>
     for (sender, Sender { shingles, .. }) in (0_u32..).zip(senders) {
         // The counter may wrap within an epoch: only how long ago an envelope came is compared.
         let age = |sample: &Sample| u64::from(order.wrapping_sub(sample.order));
-        let samples = shingles.samples.iter().map(|sample| (sample.hash, age(sample)));
-        let all = samples.chain(shingles.before.iter().map(|hash| (*hash, BEFORE)));
+        let samples = shingles.samples().iter().map(|sample| (sample.hash, age(sample)));
+        let all = samples.chain(shingles.before().iter().map(|hash| (*hash, BEFORE)));
         let claim = |(hash, age)| Claim { hash, recency: core::cmp::Reverse(age), sender };
         claims.extend(all.filter(|(hash, _)| is_here(*hash)).map(claim));
     }
@@ -224,7 +248,7 @@ fn taken_of_one_hash(claims: &[Claim]) -> impl Iterator<Item = Taken> {
 
 /// The sender whom most of what one has `taken`, sorted, is from, if it explains enough of its series.
 fn original_of(sender: &Sender<'_>, taken: &[Taken]) -> Option<usize> {
-    let samples = sender.shingles.samples.len();
+    let samples = sender.shingles.samples().len();
     if samples < SAMPLES_MIN {
         return None;
     }

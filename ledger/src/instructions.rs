@@ -85,7 +85,7 @@ impl BlockBuilder<'_> {
         // The keys whose place this one took were the same device: what they earned and still earn is the owner's too.
         let mut next = Some(kid);
         while let Some(kid) = next {
-            next = self.device_mut(kid).replaces;
+            next = self.device_mut(kid).replaces();
             self.pass_to(account, kid);
             self.empty_escrow(account, kid, index);
         }
@@ -108,7 +108,7 @@ impl BlockBuilder<'_> {
         if device.owner() != Some(account) {
             return Err(InstructionRefusal::NotOwner);
         }
-        if to.is_none() && device.offered_to.is_none() {
+        if to.is_none() && device.offered_to().is_none() {
             return Err(InstructionRefusal::NotOffered);
         }
         in_service(device)?;
@@ -116,13 +116,13 @@ impl BlockBuilder<'_> {
         if to == Some(account) {
             return Err(InstructionRefusal::SameOwner);
         }
-        self.device_mut(kid).offered_to = to;
+        self.device_mut(kid).change(|rare| rare.offered_to = to);
         Ok(())
     }
 
     fn accept_device(&mut self, account: AccountId, kid: DeviceId) -> Done {
         let device = self.known(kid)?;
-        if device.offered_to != Some(account) {
+        if device.offered_to() != Some(account) {
             // A device that was revoked or replaced is offered to nobody.
             return Err(InstructionRefusal::NotOffered);
         }
@@ -130,7 +130,7 @@ impl BlockBuilder<'_> {
             return Err(InstructionRefusal::TooManyOwners);
         }
         self.pass_to(account, kid);
-        self.device_mut(kid).offered_to = None;
+        self.device_mut(kid).change(|rare| rare.offered_to = None);
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl BlockBuilder<'_> {
         }
         let (height, time) = (self.height, self.time_unix_milliseconds);
         let mut new = Device::enrolled(new_key, old.ownership.clone(), old.position, height, time);
-        new.replaces = Some(kid);
+        new.change(|rare| rare.replaces = Some(kid));
         let old = self.device_mut(kid);
         // It is the same sensor: a new key in mid-epoch gives no second helping of what the tariff pays a device, and
         // the epoch is judged as the one series that it is.
@@ -269,7 +269,7 @@ impl BlockBuilder<'_> {
 
 /// Whether readings of the device are still accepted.
 fn in_service(device: &Device) -> Done {
-    match device.retirement.map(|retirement| retirement.replaced_by) {
+    match device.retirement().map(|retirement| retirement.replaced_by) {
         None => Ok(()),
         Some(None) => Err(InstructionRefusal::DeviceRevoked),
         Some(Some(_)) => Err(InstructionRefusal::DeviceReplaced),

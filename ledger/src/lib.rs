@@ -48,6 +48,7 @@ mod series;
 pub mod settlement;
 mod sharded;
 mod shares;
+mod signed_96;
 pub mod snapshot;
 mod span;
 pub mod state;

@@ -5,9 +5,10 @@ use crate::cell::Cell;
 use crate::encoding::{Read, Written, array_of};
 use crate::factor::{Comparison, Disagreement};
 use crate::limits::{NEIGHBOURS_MIN, SLOT_RECORDS_MIN, SLOTS, SLOTS_JUDGED_MIN};
-use crate::series::{read_signed, write_signed};
+use crate::signed_96::Signed96;
 use crate::tariff::NeighbourTolerance;
 use crate::workers::{Workers, in_parts, slices};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use devices::cbor::{Reader, Writer};
@@ -20,20 +21,23 @@ const PART_MIN: usize = 64;
 /// Sums and counts of the plausible records in each sixth of the epoch, in micro-units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
-    sums: [i128; SLOTS],
+    sums: [Signed96; SLOTS],
     counts: [u32; SLOTS],
 }
 
 impl Slots {
-    /// Takes a plausible record by the seconds since the epoch began; outside the epoch it has no slot.
-    pub(crate) fn note(&mut self, since_seconds: i64, epoch_seconds: i64, micros: i128) {
+    /// Takes a plausible record by the seconds since the epoch began into the slots, made for the first one; outside the
+    /// epoch it has no slot.
+    pub(crate) fn note(slots: &mut Option<Box<Self>>, since_seconds: i64, epoch_seconds: i64, micros: i128) {
         let (Ok(since), Ok(epoch)) = (u64::try_from(since_seconds), u64::try_from(epoch_seconds)) else {
             return;
         };
         let slot = since.saturating_mul(SLOTS as u64).checked_div(epoch);
-        let Some(slot) = slot.and_then(|slot| usize::try_from(slot).ok()) else { return };
-        if let (Some(sum), Some(count)) = (self.sums.get_mut(slot), self.counts.get_mut(slot)) {
-            *sum = sum.saturating_add(micros);
+        let slot = slot.and_then(|slot| usize::try_from(slot).ok());
+        let Some(slot) = slot.filter(|slot| *slot < SLOTS) else { return };
+        let slots = slots.get_or_insert_default();
+        if let (Some(sum), Some(count)) = (slots.sums.get_mut(slot), slots.counts.get_mut(slot)) {
+            *sum = Signed96::nearest(sum.get().saturating_add(micros));
             *count = count.saturating_add(1);
         }
     }
@@ -41,13 +45,13 @@ impl Slots {
     /// A slot's mean, rounded down; absent when too few records make it.
     fn mean(&self, slot: usize) -> Option<i128> {
         let count = self.counts.get(slot).copied().filter(|count| *count >= SLOT_RECORDS_MIN)?;
-        self.sums.get(slot)?.checked_div_euclid(count.into())
+        self.sums.get(slot)?.get().checked_div_euclid(count.into())
     }
 
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Written {
         writer.array_header(SLOTS.saturating_mul(2))?;
         for (sum, count) in self.sums.iter().zip(self.counts) {
-            write_signed(writer, *sum)?;
+            sum.write(writer)?;
             writer.unsigned(count.into())?;
         }
         Ok(())
@@ -57,7 +61,7 @@ impl Slots {
         array_of(reader, SLOTS.saturating_mul(2))?;
         let mut slots = Self::default();
         for (sum, count) in slots.sums.iter_mut().zip(&mut slots.counts) {
-            (*sum, *count) = (read_signed(reader)?, reader.unsigned_32()?);
+            (*sum, *count) = (Signed96::read(reader)?, reader.unsigned_32()?);
         }
         Ok(slots)
     }

@@ -4,6 +4,7 @@
 use crate::account::AccountId;
 use crate::encoding::{Read, Written, array_of, read_account, read_option, write_account, write_option};
 use crate::limits::{FORMER_OWNER_SECONDS, FORMER_OWNERS_MAX};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
 
@@ -11,8 +12,8 @@ use devices::cbor::{DecodeError, Reader, Writer};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ownership {
     present: Option<AccountId>,
-    /// Oldest first; their times never decrease. An array of no length is not allocated.
-    former: Vec<FormerOwner>,
+    /// Oldest first; their times never decrease. None take no memory of their own.
+    former: Box<[FormerOwner]>,
 }
 
 /// Somebody who owned a device until another accepted it.
@@ -29,7 +30,7 @@ impl Ownership {
     /// The ownership that enrolment gives.
     #[must_use]
     pub fn of(owner: Option<AccountId>) -> Self {
-        Self { present: owner, former: Vec::new() }
+        Self { present: owner, former: Box::default() }
     }
 
     /// Who owns the device now.
@@ -81,9 +82,8 @@ impl Ownership {
         if !self.can_pass(unix_seconds) {
             return false;
         }
-        self.former = self.remembered(unix_seconds).copied().collect();
-        self.former.push(FormerOwner { owner: former, until_unix_seconds: unix_seconds });
-        self.former.shrink_to_fit();
+        let former = FormerOwner { owner: former, until_unix_seconds: unix_seconds };
+        self.former = self.remembered(unix_seconds).copied().chain([former]).collect();
         self.present = Some(owner);
         true
     }
@@ -126,6 +126,6 @@ impl Ownership {
             }
             former.push(FormerOwner { owner, until_unix_seconds });
         }
-        Ok(Self { present, former })
+        Ok(Self { present, former: former.into() })
     }
 }

@@ -5,6 +5,7 @@ use crate::cell::Cell;
 use crate::ownership::Ownership;
 use crate::tally::Tally;
 use crate::window::Window;
+use alloc::boxed::Box;
 use core::fmt;
 use devices::identity::{DeviceId, PublicKey};
 
@@ -69,8 +70,6 @@ pub struct Device {
     pub public_key: PublicKey,
     /// Who is paid, and who was before. While nobody is, the rewards wait in the device's escrow account.
     pub ownership: Ownership,
-    /// Who may accept it.
-    pub offered_to: Option<AccountId>,
     /// Where it stands; [`Self::stand_at`] changes it.
     pub position: Option<Position>,
     /// The cell of the finest resolution that the position lies in: it follows from the position.
@@ -80,10 +79,6 @@ pub struct Device {
     /// From when on readings are expected, Unix milliseconds: the time of that block, or what it was for the key whose
     /// place this one took.
     pub active_from_unix_milliseconds: u64,
-    /// The kid of the key whose place it took.
-    pub replaces: Option<DeviceId>,
-    /// Set when its readings are refused for good.
-    pub retirement: Option<Retirement>,
     /// Which of its envelopes were accepted lately.
     pub window: Window,
     /// Envelopes accepted ever.
@@ -96,6 +91,19 @@ pub struct Device {
     pub earned_microtokens: u64,
     /// What counts in the running epoch.
     pub tally: Tally,
+    /// What is said of few devices.
+    rare: Option<Box<Rare>>,
+}
+
+/// What is said of few devices, so that all others need no memory for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rare {
+    /// Who may accept it.
+    pub(crate) offered_to: Option<AccountId>,
+    /// The kid of the key whose place it took.
+    pub(crate) replaces: Option<DeviceId>,
+    /// Set when its readings are refused for good.
+    pub(crate) retirement: Option<Retirement>,
 }
 
 impl Device {
@@ -111,19 +119,17 @@ impl Device {
         Self {
             public_key,
             ownership,
-            offered_to: None,
             position,
             cell: position.and_then(Cell::of),
             enrolled_height: height,
             active_from_unix_milliseconds: time_unix_milliseconds,
-            replaces: None,
-            retirement: None,
             window: Window::default(),
             accepted_envelopes: 0,
             accepted_records: 0,
             last_accepted_unix_milliseconds: None,
             earned_microtokens: 0,
             tally: Tally::default(),
+            rare: None,
         }
     }
 
@@ -133,28 +139,53 @@ impl Device {
         self.ownership.present()
     }
 
+    /// Who may accept it.
+    #[must_use]
+    pub fn offered_to(&self) -> Option<AccountId> {
+        self.rare.as_deref()?.offered_to
+    }
+
+    /// The kid of the key whose place it took.
+    #[must_use]
+    pub fn replaces(&self) -> Option<DeviceId> {
+        self.rare.as_deref()?.replaces
+    }
+
+    /// Why and since when its readings are refused for good.
+    #[must_use]
+    pub fn retirement(&self) -> Option<Retirement> {
+        self.rare.as_deref()?.retirement
+    }
+
+    /// Changes what is said of few devices.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.as_deref().copied().unwrap_or_default();
+        change(&mut rare);
+        self.rare = (rare != Rare::default()).then(|| Box::new(rare));
+    }
+
     /// Whether its readings are refused for good: it was revoked, or another key took its place.
     #[must_use]
     pub fn is_retired(&self) -> bool {
-        self.retirement.is_some()
+        self.retirement().is_some()
     }
 
     /// Whether it was revoked, which nothing takes back.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
-        self.retirement.is_some_and(|retirement| retirement.replaced_by.is_none())
+        self.retirement().is_some_and(|retirement| retirement.replaced_by.is_none())
     }
 
     /// The kid of the key that took its place.
     #[must_use]
     pub fn replaced_by(&self) -> Option<DeviceId> {
-        self.retirement.and_then(|retirement| retirement.replaced_by)
+        self.retirement().and_then(|retirement| retirement.replaced_by)
     }
 
     /// Until when readings were expected, Unix milliseconds; `None` while they still are.
     #[must_use]
     pub fn active_until_unix_milliseconds(&self) -> Option<u64> {
-        self.retirement.map(|retirement| retirement.unix_milliseconds)
+        self.retirement().map(|retirement| retirement.unix_milliseconds)
     }
 
     /// Moves it to where its claimant says it stands.
@@ -164,7 +195,7 @@ impl Device {
 
     /// Ends its service; an offer of it ends with it.
     pub(crate) fn retire(&mut self, unix_milliseconds: u64, replaced_by: Option<DeviceId>) {
-        self.retirement = Some(Retirement { unix_milliseconds, replaced_by });
-        self.offered_to = None;
+        let retirement = Some(Retirement { unix_milliseconds, replaced_by });
+        self.change(|rare| (rare.retirement, rare.offered_to) = (retirement, None));
     }
 }

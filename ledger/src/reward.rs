@@ -18,12 +18,12 @@ pub(crate) fn statement_lines<'t>(
         let findings = findings(count.place)?;
         Some(priced_line(count.accepted_records, count.paid_records, &findings))
     });
-    let unpriced = part.unpriced.iter().map(|line| {
+    let unpriced = part.unpriced().iter().map(|line| {
         let reason = if line.not_a_number { LineReason::NotANumber } else { LineReason::NotInTariff };
         unpaid_line(line.name.clone(), line.unit.clone(), line.records, reason)
     });
-    let rest = (part.unpriced_rest > 0)
-        .then(|| unpaid_line(String::new(), None, part.unpriced_rest, LineReason::FurtherNotInTariff));
+    let rest = (part.unpriced_rest() > 0)
+        .then(|| unpaid_line(String::new(), None, part.unpriced_rest(), LineReason::FurtherNotInTariff));
     priced.chain(unpriced).chain(rest).collect()
 }
 

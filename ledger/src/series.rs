@@ -4,6 +4,7 @@
 use crate::copies::Shingles;
 use crate::encoding::{Read, Written, array_of, read_option, write_option};
 use crate::neighbours::Slots;
+use crate::signed_96::Signed96;
 use crate::tariff::{Quantity, Tariff};
 use crate::texture::Texture;
 use alloc::boxed::Box;
@@ -52,16 +53,37 @@ pub struct Series {
     /// Records that repeat the value before them more often than the tariff pays.
     pub(crate) repeated_records: u32,
     /// The last value in nano-units, and how many times in a row it came.
-    last_nanos: i128,
+    last_nanos: Signed96,
     run_records: u32,
     /// Value in nano-units and Unix seconds of the last record in range.
-    last_in_range: Option<(i128, i64)>,
+    last_in_range: Option<(Signed96, Second)>,
     /// What recognises the series in another one.
     pub(crate) shingles: Shingles,
     /// How rough it is; where the tariff asks.
     pub(crate) texture: Option<Box<Texture>>,
-    /// Its means; where the tariff compares neighbours.
+    /// Whether the tariff compares neighbours, and then its means, once there are any.
+    compared: bool,
     pub(crate) slots: Option<Box<Slots>>,
+}
+
+/// A Unix second in two words: so that what is kept beside a number of three is not filled up to a whole of eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Second([u32; 2]);
+
+impl Second {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the words of a number are what is meant"
+    )]
+    fn of(unix_seconds: i64) -> Self {
+        Self([unix_seconds as u32, (unix_seconds >> 32) as u32])
+    }
+
+    fn get(self) -> i64 {
+        let [low, high] = self.0.map(i64::from);
+        low | (high << 32)
+    }
 }
 
 impl Series {
@@ -77,12 +99,13 @@ impl Series {
             steep_records: 0,
             late_records: 0,
             repeated_records: 0,
-            last_nanos: 0,
+            last_nanos: Signed96::default(),
             run_records: 0,
             last_in_range: None,
             shingles: Shingles::default(),
             texture: quantity.texture.map(|_| Box::default()),
-            slots: quantity.neighbours.map(|_| Box::default()),
+            compared: quantity.neighbours.is_some(),
+            slots: None,
         }
     }
 
@@ -98,8 +121,7 @@ impl Series {
 
     /// Whether it keeps what this quantity asks for.
     pub(crate) fn is_of(&self, quantity: &Quantity) -> bool {
-        self.texture.is_some() == quantity.texture.is_some()
-            && self.slots.is_some() == quantity.neighbours.is_some()
+        self.texture.is_some() == quantity.texture.is_some() && self.compared == quantity.neighbours.is_some()
     }
 
     /// Records within range and step.
@@ -130,12 +152,12 @@ impl Series {
                 texture.interrupt();
             }
         }
-        if let Some(slots) = self.slots.as_mut().filter(|_| plausible) {
+        if self.compared && plausible {
             let since = taken_unix_seconds.saturating_sub(intake.epoch_begins_unix_seconds);
-            slots.note(since, intake.epoch_seconds, micros);
+            Slots::note(&mut self.slots, since, intake.epoch_seconds, micros);
         }
         self.shingles.note(nanos, intake, quantity.interval_seconds);
-        self.last_nanos = nanos;
+        self.last_nanos = Signed96::nearest(nanos);
     }
 
     fn note_time(&mut self, intake: &Intake<'_>, quantity: &Quantity, taken_unix_seconds: i64) {
@@ -170,7 +192,7 @@ impl Series {
     }
 
     fn note_run(&mut self, nanos: i128, repeats_max: u32) {
-        let again = self.run_records > 0 && self.last_nanos == nanos;
+        let again = self.run_records > 0 && self.last_nanos.get() == nanos;
         self.run_records = if again { self.run_records.saturating_add(1) } else { 1 };
         if self.run_records > repeats_max {
             self.repeated_records = self.repeated_records.saturating_add(1);
@@ -190,10 +212,10 @@ impl Series {
             self.out_of_range_records = self.out_of_range_records.saturating_add(1);
             return false;
         }
-        let before = self.last_in_range.replace((nanos, taken_unix_seconds));
+        let before = self.last_in_range.replace((Signed96::nearest(nanos), Second::of(taken_unix_seconds)));
         let steep = before.is_some_and(|(value, taken)| {
-            let seconds = i128::from(taken.abs_diff(taken_unix_seconds)).max(SECONDS_OF_A_MINUTE);
-            let change = nanos.saturating_sub(value).saturating_abs();
+            let seconds = i128::from(taken.get().abs_diff(taken_unix_seconds)).max(SECONDS_OF_A_MINUTE);
+            let change = nanos.saturating_sub(value.get()).saturating_abs();
             let allowed = quantity.step_per_minute_max.nanos().saturating_mul(seconds);
             change.saturating_mul(SECONDS_OF_A_MINUTE) > allowed
         });
@@ -218,20 +240,24 @@ impl Series {
         counts.into_iter().try_for_each(|count| writer.unsigned(count.into()))?;
         writer.integer(self.interval_highest.into())?;
         writer.unsigned(self.interval_bits)?;
-        write_signed(writer, self.last_nanos)?;
+        self.last_nanos.write(writer)?;
         write_option(writer, self.last_in_range, |writer, (nanos, taken)| {
             writer.array_header(2)?;
-            write_signed(writer, nanos)?;
-            writer.integer(taken.into())
+            nanos.write(writer)?;
+            writer.integer(taken.get().into())
         })?;
         self.shingles.write(writer)?;
         write_option(writer, self.texture.as_deref(), |writer, texture| texture.write(writer))?;
-        write_option(writer, self.slots.as_deref(), |writer, slots| slots.write(writer))
+        match &self.slots {
+            Some(slots) => slots.write(writer),
+            None if self.compared => Slots::default().write(writer),
+            None => writer.null(),
+        }
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
         array_of(reader, 15)?;
-        Ok(Self {
+        let mut series = Self {
             place: u8::try_from(reader.unsigned()?).map_err(|_| DecodeError::OutOfRange)?,
             accepted_records: reader.unsigned_32()?,
             intervals: reader.unsigned_32()?,
@@ -242,15 +268,20 @@ impl Series {
             run_records: reader.unsigned_32()?,
             interval_highest: read_i64(reader)?,
             interval_bits: reader.unsigned()?,
-            last_nanos: read_signed(reader)?,
+            last_nanos: Signed96::read(reader)?,
             last_in_range: read_option(reader, |reader| {
                 array_of(reader, 2)?;
-                Ok((read_signed(reader)?, read_i64(reader)?))
+                Ok((Signed96::read(reader)?, Second::of(read_i64(reader)?)))
             })?,
             shingles: Shingles::read(reader)?,
             texture: read_option(reader, Texture::read)?.map(Box::new),
-            slots: read_option(reader, Slots::read)?.map(Box::new),
-        })
+            compared: false,
+            slots: None,
+        };
+        let slots = read_option(reader, Slots::read)?;
+        series.compared = slots.is_some();
+        series.slots = slots.filter(|slots| *slots != Slots::default()).map(Box::new);
+        Ok(series)
     }
 }
 

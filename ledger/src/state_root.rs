@@ -4,7 +4,6 @@
 
 use crate::account::{Account, AccountId};
 use crate::block::StateRoot;
-use crate::cell::Cell;
 use crate::encoding::{
     Read, Written, array_of, encoded_into, read_account, read_option, read_wide, write_account, write_option,
     write_wide,
@@ -12,7 +11,7 @@ use crate::encoding::{
 use crate::instruction::{read_key, read_kid, read_position, write_position};
 use crate::merkle::{Frontier, leaf_hash};
 use crate::ownership::Ownership;
-use crate::registry::{Device, Retirement};
+use crate::registry::{Device, Rare, Retirement};
 use crate::sharded::{HashedKey, Shard, Sharded};
 use crate::span::Span;
 use crate::state::{State, Totals};
@@ -172,12 +171,12 @@ pub(crate) fn write_device(writer: &mut Writer<'_>, kid: DeviceId, device: &Devi
     writer.bytes(kid.as_bytes())?;
     writer.bytes(device.public_key.as_bytes())?;
     device.ownership.write(writer)?;
-    write_option(writer, device.offered_to, write_account)?;
+    write_option(writer, device.offered_to(), write_account)?;
     write_option(writer, device.position, write_position)?;
     writer.unsigned(device.enrolled_height)?;
     writer.unsigned(device.active_from_unix_milliseconds)?;
-    write_option(writer, device.replaces, |writer, kid| writer.bytes(kid.as_bytes()))?;
-    write_option(writer, device.retirement, |writer, retirement| {
+    write_option(writer, device.replaces(), |writer, kid| writer.bytes(kid.as_bytes()))?;
+    write_option(writer, device.retirement(), |writer, retirement| {
         writer.array_header(2)?;
         writer.unsigned(retirement.unix_milliseconds)?;
         write_option(writer, retirement.replaced_by, |writer, kid| writer.bytes(kid.as_bytes()))
@@ -205,27 +204,21 @@ pub(crate) fn read_device(reader: &mut Reader<'_>) -> Read<(DeviceId, Device)> {
     let ownership = Ownership::read(reader)?;
     let offered_to = read_option(reader, read_account)?;
     let position = read_option(reader, read_position)?;
-    let device = Device {
-        public_key,
-        ownership,
-        offered_to,
-        position,
-        cell: position.and_then(Cell::of),
-        enrolled_height: reader.unsigned()?,
-        active_from_unix_milliseconds: reader.unsigned()?,
-        replaces: read_option(reader, read_kid)?,
-        retirement: read_option(reader, |reader| {
-            array_of(reader, 2)?;
-            let unix_milliseconds = reader.unsigned()?;
-            Ok(Retirement { unix_milliseconds, replaced_by: read_option(reader, read_kid)? })
-        })?,
-        window: read_option(reader, read_window)?.unwrap_or_default(),
-        accepted_envelopes: reader.unsigned()?,
-        accepted_records: reader.unsigned()?,
-        last_accepted_unix_milliseconds: read_option(reader, Reader::unsigned)?,
-        earned_microtokens: reader.unsigned()?,
-        tally: read_tally(reader)?,
-    };
+    let mut device =
+        Device::enrolled(public_key, ownership, position, reader.unsigned()?, reader.unsigned()?);
+    let replaces = read_option(reader, read_kid)?;
+    let retirement = read_option(reader, |reader| {
+        array_of(reader, 2)?;
+        let unix_milliseconds = reader.unsigned()?;
+        Ok(Retirement { unix_milliseconds, replaced_by: read_option(reader, read_kid)? })
+    })?;
+    device.change(|rare| *rare = Rare { offered_to, replaces, retirement });
+    device.window = read_option(reader, read_window)?.unwrap_or_default();
+    device.accepted_envelopes = reader.unsigned()?;
+    device.accepted_records = reader.unsigned()?;
+    device.last_accepted_unix_milliseconds = read_option(reader, Reader::unsigned)?;
+    device.earned_microtokens = reader.unsigned()?;
+    device.tally = read_tally(reader)?;
     Ok((kid, device))
 }
 

@@ -7,6 +7,7 @@ use crate::limits::UNPRICED_LINES_MAX;
 use crate::series::{Intake, Series};
 use crate::tariff::{Quantity, Tariff};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
@@ -33,10 +34,17 @@ pub struct Part {
     pub(crate) envelopes: u32,
     /// Records of the tariff's quantities, in its order.
     pub(crate) counts: Vec<PartCount>,
-    /// Accepted records that the tariff does not price, the first few by name.
-    pub(crate) unpriced: Vec<Unpriced>,
-    /// Accepted records of all further such names.
-    pub(crate) unpriced_rest: u32,
+    /// What the tariff does not price; most devices send nothing of the kind.
+    apart: Option<Box<Apart>>,
+}
+
+/// Accepted records that the tariff does not price.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Apart {
+    /// The first few by name.
+    unpriced: Vec<Unpriced>,
+    /// Those of all further names.
+    rest: u32,
 }
 
 /// One owner's records of one quantity.
@@ -108,8 +116,8 @@ impl Tally {
     pub fn accepted_records(&self) -> u64 {
         let of_part = |part: &Part| {
             let counted = part.counts.iter().map(|count| u64::from(count.accepted_records));
-            let unpriced = part.unpriced.iter().map(|line| u64::from(line.records));
-            counted.chain(unpriced).fold(u64::from(part.unpriced_rest), u64::saturating_add)
+            let unpriced = part.unpriced().iter().map(|line| u64::from(line.records));
+            counted.chain(unpriced).fold(u64::from(part.unpriced_rest()), u64::saturating_add)
         };
         self.parts.iter().map(of_part).fold(0, u64::saturating_add)
     }
@@ -187,6 +195,16 @@ fn series_of<'s>(all: &'s mut Vec<Series>, place: u8, quantity: &Quantity) -> &'
 }
 
 impl Part {
+    /// Accepted records that the tariff does not price, the first few by name.
+    pub(crate) fn unpriced(&self) -> &[Unpriced] {
+        self.apart.as_deref().map_or(&[], |apart| &apart.unpriced)
+    }
+
+    /// Accepted records of all further such names.
+    pub(crate) fn unpriced_rest(&self) -> u32 {
+        self.apart.as_deref().map_or(0, |apart| apart.rest)
+    }
+
     fn count(&mut self, place: u8, paid: bool) {
         let at = self.counts.iter().position(|count| count.place >= place).unwrap_or(self.counts.len());
         if self.counts.get(at).is_none_or(|count| count.place != place) {
@@ -205,14 +223,15 @@ impl Part {
                 && record.name_is(&line.name)
                 && record.unit == line.unit.as_deref()
         };
-        if let Some(line) = self.unpriced.iter_mut().find(same) {
+        let apart = self.apart.get_or_insert_default();
+        if let Some(line) = apart.unpriced.iter_mut().find(same) {
             line.records = line.records.saturating_add(1);
-        } else if self.unpriced.len() < UNPRICED_LINES_MAX {
+        } else if apart.unpriced.len() < UNPRICED_LINES_MAX {
             let name = [record.base_name, record.name].concat();
             let unit = record.unit.map(ToOwned::to_owned);
-            self.unpriced.push(Unpriced { name, unit, not_a_number, records: 1 });
+            apart.unpriced.push(Unpriced { name, unit, not_a_number, records: 1 });
         } else {
-            self.unpriced_rest = self.unpriced_rest.saturating_add(1);
+            apart.rest = apart.rest.saturating_add(1);
         }
     }
 
@@ -227,15 +246,15 @@ impl Part {
             writer.unsigned(count.accepted_records.into())?;
             writer.unsigned(count.paid_records.into())?;
         }
-        writer.array_header(self.unpriced.len())?;
-        for line in &self.unpriced {
+        writer.array_header(self.unpriced().len())?;
+        for line in self.unpriced() {
             writer.array_header(4)?;
             writer.text(&line.name)?;
             write_option(writer, line.unit.as_deref(), |writer, unit| writer.text(unit))?;
             writer.boolean(line.not_a_number)?;
             writer.unsigned(line.records.into())?;
         }
-        writer.unsigned(self.unpriced_rest.into())
+        writer.unsigned(self.unpriced_rest().into())
     }
 
     fn read(reader: &mut Reader<'_>) -> Read<Self> {
@@ -259,7 +278,9 @@ impl Part {
             })
         };
         let unpriced = (0..reader.array_header()?).map(|_| line(reader)).collect::<Read<_>>()?;
-        Ok(Self { owner, envelopes, counts, unpriced, unpriced_rest: reader.unsigned_32()? })
+        let apart = Apart { unpriced, rest: reader.unsigned_32()? };
+        let apart = (apart != Apart::default()).then(|| Box::new(apart));
+        Ok(Self { owner, envelopes, counts, apart })
     }
 }
 

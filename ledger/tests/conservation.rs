@@ -179,7 +179,7 @@ fn wish(step: &Step, state: &State) -> Option<(SigningKey, Instruction)> {
             Some((owner(at, by), offer(&device(*at), to.map(somebody).as_ref())))
         }
         Step::Accept { device: at, by } => {
-            let offered_to = state.device(device(*at).kid()).and_then(|it| it.offered_to);
+            let offered_to = state.device(device(*at).kid()).and_then(|it| it.offered_to());
             Some((rightful(*by, offered_to), accept(&device(*at))))
         }
         Step::Rotate { device: at, to, by } => {
@@ -258,9 +258,12 @@ fn check_registry(city: &City) {
         }
         let former = device.ownership.former();
         assert!(former.is_sorted_by_key(|former| former.until_unix_seconds) && former.len() <= 8);
-        assert!(!device.is_retired() || device.offered_to.is_none(), "{kid}: an offer ends with the service");
+        assert!(
+            !device.is_retired() || device.offered_to().is_none(),
+            "{kid}: an offer ends with the service"
+        );
         if let Some(new) = device.replaced_by() {
-            assert_eq!(city.state.device(new).unwrap().replaces, Some(kid));
+            assert_eq!(city.state.device(new).unwrap().replaces(), Some(kid));
         }
     }
     for at in 0..7 {

@@ -286,11 +286,11 @@ fn a_device_changes_hands_in_two_steps_while_it_is_dark() {
     let kid = owned().kid();
     city.carry_out(&owner(), &offer(&owned(), Some(&buyer())));
     let device = city.state.device(kid).unwrap();
-    assert_eq!((device.owner(), device.offered_to), (Some(account(&owner())), Some(account(&buyer()))));
+    assert_eq!((device.owner(), device.offered_to()), (Some(account(&owner())), Some(account(&buyer()))));
     let months_later = START + 100 * 86_400_000;
     city.carry_out_at(months_later, &buyer(), &accept(&owned()));
     let device = city.state.device(kid).unwrap();
-    assert_eq!((device.owner(), device.offered_to), (Some(account(&buyer())), None));
+    assert_eq!((device.owner(), device.offered_to()), (Some(account(&buyer())), None));
     let former = device.ownership.former();
     assert_eq!((former[0].owner, former[0].until_unix_seconds), (account(&owner()), months_later / 1_000));
     assert!(city.state.devices_of(account(&owner())).all(|owned| owned != kid));
@@ -328,7 +328,7 @@ fn a_rotated_key_signs_no_more_but_all_it_signed_still_verifies() {
     let (was, is) = (city.state.device(old.kid()).unwrap(), city.state.device(new.kid()).unwrap());
     assert_eq!((was.replaced_by(), was.active_until_unix_milliseconds()), (Some(new.kid()), Some(time)));
     assert!(was.is_retired() && !was.is_revoked() && !is.is_retired());
-    assert_eq!((is.replaces, is.active_from_unix_milliseconds), (Some(old.kid()), START));
+    assert_eq!((is.replaces(), is.active_from_unix_milliseconds), (Some(old.kid()), START));
     assert_eq!((is.owner(), &is.ownership, is.position), (was.owner(), &was.ownership, was.position));
     assert_eq!(reading_refusal(&mut city, &old, 2), Some(Refusal::Revoked));
     assert_eq!(reading_refusal(&mut city, &new, 1), None);

@@ -58,8 +58,8 @@ pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> 
         owner: device.owner().map(|owner| owner.to_string()),
         escrow: device.owner().is_none().then(escrow),
         former_owners: device.ownership.former().iter().map(former_owner).collect(),
-        offered_to: device.offered_to.map(|account| account.to_string()),
-        replaces: device.replaces.map(|kid| kid.to_string()),
+        offered_to: device.offered_to().map(|account| account.to_string()),
+        replaces: device.replaces().map(|kid| kid.to_string()),
         replaced_by: device.replaced_by().map(|kid| kid.to_string()),
         cell: figures.cell.map(|cell| cell.to_string()),
         position: device.position.map(|position| view::Position {

@@ -54,7 +54,7 @@ async fn after_a_rotation_old_receipts_hold_and_the_judge_and_a_restart_agree() 
     {
         let state = ends.shared.state();
         let new = state.device(old.kid()).unwrap().replaced_by().unwrap();
-        assert_eq!(state.device(new).unwrap().replaces, Some(old.kid()));
+        assert_eq!(state.device(new).unwrap().replaces(), Some(old.kid()));
     }
     drop(ends.stop);
     ends.finished.await.unwrap().unwrap();

@@ -299,8 +299,8 @@ impl Crowd {
     }
 
     fn accept(&mut self, state: &State, _honest: bool) -> (usize, Instruction) {
-        let place = self.device(state, |device| device.offered_to.is_some());
-        let offered = state.device(self.senders[place].kid).and_then(|device| device.offered_to);
+        let place = self.device(state, |device| device.offered_to().is_some());
+        let offered = state.device(self.senders[place].kid).and_then(|device| device.offered_to());
         (self.who(offered), accept(&self.senders[place].key))
     }
 

@@ -143,7 +143,7 @@ fn owner(market: &Market<'_>, account: AccountId, number: usize, chance: &mut Ch
     {
         return claim(market, account, *kid, sold, chance);
     }
-    let offered = state.devices().find(|(_, device)| device.offered_to == Some(account));
+    let offered = state.devices().find(|(_, device)| device.offered_to() == Some(account));
     if let Some((kid, _)) = offered
         && chance.happens(600)
     {
@@ -186,7 +186,7 @@ fn offer(market: &Market<'_>, account: AccountId, chance: &mut Chance) -> Option
     let mine = |device: &Device| {
         device.owner() == Some(account)
             && !device.is_retired()
-            && device.offered_to.is_none()
+            && device.offered_to().is_none()
             && device.ownership.can_pass(seconds)
     };
     let (kid, _) = pick(market, chance, mine)?;
@@ -250,7 +250,7 @@ pub fn excuses(market: &Market<'_>, signer: AccountId, instruction: &Instruction
             "device_revoked" | "device_replaced",
         ) => device(kid).is_some_and(Device::is_retired),
         (Instruction::AcceptDevice { kid }, "not_offered") => {
-            device(kid).is_some_and(|device| device.offered_to != Some(signer))
+            device(kid).is_some_and(|device| device.offered_to() != Some(signer))
         }
         (Instruction::RotateKey { kid, .. } | Instruction::TransferDevice { kid, .. }, "not_owner") => {
             device(kid).is_some_and(|device| device.owner() != Some(signer))

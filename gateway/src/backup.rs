@@ -184,7 +184,7 @@ impl Copy<'_> {
         let file = self.to.join(BACKUP_FILE);
         // Last, and durable only with everything before it: a directory without it is no backup.
         sync_all(self.to).map_err(|source| BackupError::Io { file: self.to.to_owned(), source })?;
-        data_dir::replace(&file, text.as_bytes()).map_err(|source| BackupError::Io { file, source })?;
+        data_dir::replace(&file, &[text.as_bytes()]).map_err(|source| BackupError::Io { file, source })?;
         Ok(manifest)
     }
 

@@ -280,20 +280,22 @@ impl DataDir {
     /// When it cannot be written.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), DataDirError> {
         let file = self.root.join(name);
-        replace(&file, content).map_err(|source| DataDirError::Io { file, source })
+        replace(&file, &[content]).map_err(|source| DataDirError::Io { file, source })
     }
 }
 
-/// Replaces a file so that a crash leaves the old one or the new one, and waits until it is on the disk.
+/// Replaces a file so that a crash leaves the old one or the new one, and waits until it is on the disk. The parts are
+/// written one after another.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+pub fn replace(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let mut name = file.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
     let mut open = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-    if let Err(error) = open.write_all(content).and_then(|()| open.sync_all()) {
+    let written = parts.iter().try_for_each(|part| open.write_all(part));
+    if let Err(error) = written.and_then(|()| open.sync_all()) {
         // On a full disk the half of it would take what space there is.
         let _stays = fs::remove_file(&new);
         return Err(error);

@@ -6,7 +6,7 @@ mod hands;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ledger::block::Seal;
@@ -21,7 +21,7 @@ use crate::node::{Input, Node};
 use crate::outbox::{self, outbox};
 use crate::room::Room;
 use crate::shared::{Parts, Shared, Submission, SubmitError, Submitted};
-use crate::snapshot;
+use crate::snapshot::{self, keeper::Keeper};
 use crate::storage::{Opened, StorageError};
 use crate::telemetry::{Queue, Telemetry};
 use crate::verify::Verifier;
@@ -55,6 +55,9 @@ struct Host {
     hands: Hands,
     intake: mpsc::Receiver<Submission>,
     next_ticket: Ticket,
+    keeper: Keeper,
+    /// Brings durable blocks into the index.
+    indexing: Option<JoinHandle<()>>,
     /// Bytes of the blocks that the start executed again: they are behind no snapshot yet.
     replayed_bytes: u64,
     log_bytes_at_snapshot: u64,
@@ -91,6 +94,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     telemetry.queue_bound(Queue::Outbound, limits::OUTBOUND_MAX);
     telemetry.queue_bound(Queue::Batch, limits::BATCH_MAX);
     telemetry.queue_bound(Queue::Verify, verifier.capacity() as usize * limits::VERIFY_BATCH_MAX);
+    telemetry.queue_bound(Queue::Index, limits::INDEX_QUEUE_ENTRIES_MAX);
     telemetry.height.set(as_gauge(durable.height));
     telemetry.log_size.set(as_gauge(durable.log_size));
     telemetry.devices.set(as_gauge(state.device_count() as u64));
@@ -115,6 +119,9 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     {
         shared.leaves.follow(&shared.state(), &seal);
     }
+    let indexed = shared.clone();
+    let indexing = thread::Builder::new().name("index".to_owned()).spawn(move || serve_index(&indexed))?;
+    let keeper = Keeper::start(shared.clone(), directory.snapshots())?;
     let (stop, stopped) = oneshot::channel();
     let (finish, finished) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -127,6 +134,8 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         hands,
         intake: intake_end,
         next_ticket: 0,
+        keeper,
+        indexing: Some(indexing),
         replayed_bytes: replayed.bytes,
         log_bytes_at_snapshot: 0,
         // Without a snapshot the whole log was replayed: time for one soon.
@@ -138,6 +147,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         if let Err(error) = &result {
             tracing::error!(%error, "the node stops");
         }
+        host.end_threads();
         // The directory's lock goes with the host, before anybody hears that it has ended.
         drop(host);
         let _nobody_waits = finish.send(result);
@@ -195,7 +205,7 @@ impl Host {
         }
         let shared = self.hands.shared.clone();
         effects::flush(&mut self.node, &*shared, &mut self.hands)?;
-        self.snapshot();
+        self.keeper.finish();
         self.hands.log.give_back_room();
         Ok(())
     }
@@ -205,42 +215,46 @@ impl Host {
         effects::step(&mut self.node, &*shared, &mut self.hands, input)?;
         let written = self.replayed_bytes + self.hands.log.written_bytes() - self.log_bytes_at_snapshot;
         let blocks = shared.durable().height.saturating_sub(self.snapshot_height);
-        if written >= self.snapshot_interval.log_bytes || blocks >= self.snapshot_interval.blocks {
-            self.snapshot();
+        // A large state is kept less often, so that no more is written for it than for the log.
+        let log_bytes = self.snapshot_interval.log_bytes.max(self.keeper.last_bytes());
+        if written >= log_bytes || blocks >= self.snapshot_interval.blocks {
+            self.keeper.request();
+            self.replayed_bytes = 0;
+            self.log_bytes_at_snapshot = self.hands.log.written_bytes();
+            self.snapshot_height = shared.durable().height;
         }
         Ok(())
     }
 
-    /// Index first, then rows, then the state: a start uses a snapshot only with an index that reaches it.
-    fn snapshot(&mut self) {
-        let durable = self.hands.shared.durable();
-        let flushed = self.hands.shared.index.flush(durable.height, &self.hands.shared.refused_snapshot());
-        let bytes = self.hands.shared.state().snapshot();
-        let genesis_hash = self.hands.shared.genesis.hash();
-        if let Err(error) = flushed {
-            tracing::error!(%error, "no snapshot was taken");
-            self.hands.shared.telemetry.index_errors.inc();
-        } else if let Err(error) = self.hands.shared.rows.sync() {
-            tracing::error!(%error, "no snapshot was taken");
-        } else if let Err(error) =
-            snapshot::write(&self.hands.directory.snapshots(), genesis_hash, durable.height, &bytes)
-        {
-            tracing::error!(%error, "no snapshot was taken");
+    /// Also after a failure: nobody works on the directory once its lock is gone.
+    fn end_threads(&mut self) {
+        self.hands.shared.index.close();
+        self.keeper.end();
+        if let Some(indexing) = self.indexing.take() {
+            let _panicked_and_said_so = indexing.join();
         }
-        // Also after a failure: the next try comes after the next interval, not with every block.
-        self.replayed_bytes = 0;
-        self.log_bytes_at_snapshot = self.hands.log.written_bytes();
-        self.snapshot_height = durable.height;
     }
 
     fn show_queues(&self) {
         let telemetry = &self.hands.shared.telemetry;
         telemetry.queue_depth(Queue::Intake, self.intake.len());
         telemetry.queue_depth(Queue::Outbound, self.hands.outbound.len());
+        telemetry.queue_depth(Queue::Index, self.hands.shared.index.behind());
         telemetry.queue_depth(Queue::Batch, self.node.batched());
         telemetry
             .queue_depth(Queue::Verify, self.hands.verifier.under_way() as usize * limits::VERIFY_BATCH_MAX);
     }
+}
+
+/// Brings durable blocks into the index until it is closed.
+fn serve_index(shared: &Shared) {
+    shared.index.serve(|put| {
+        if let Err(error) = put {
+            tracing::error!(%error, "the index could not be written");
+            shared.telemetry.index_errors.inc();
+            shared.index.mark_for_rebuild();
+        }
+    });
 }
 
 fn take(

@@ -1,32 +1,36 @@
 //! The queries' index in sled: derived from the log, off the truth, rebuilt whenever it is missing, older or damaged.
 //!
-//! One value a block or a device and epoch wide, never one a transaction: a key each costs 16 to 18 µs and gigabytes
-//! of memory. Ids are kept a block wide first and merged into sorted runs later; positions of readings are kept in
-//! memory until an epoch ends or a snapshot is taken.
+//! Never a key a transaction, a reading or a statement: each costs 16 to 18 µs and gigabytes of memory. What is looked
+//! up by id, device or account stands in sorted runs (`runs`), statements and transfers in values of many.
+//!
+//! The host only hands a block over (`feed`); a thread of its own brings it here. What waits there is found as well, so
+//! what is durable is found at once, however far the thread is behind.
 
+mod feed;
 mod queries;
 mod records;
+mod runs;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::{self, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use devices::{DeviceId, TransactionId};
-use ledger::account::AccountId;
 use ledger::settlement::Settlement;
 use ledger::statement::Statement;
 use ledger::transfer::{TransferReason, TransferRecord};
 
 use crate::{clock, limits};
 
+use feed::Feed;
 pub use records::BlockPlace;
-use records::IdAt;
+use runs::{Pair, Runs};
 
 /// Version of the layout; another one is rebuilt.
-const LAYOUT: &[u8] = b"lamppost index 3";
+const LAYOUT: &[u8] = b"lamppost index 4";
 
 /// The index could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -55,21 +59,26 @@ pub struct Of {
 
 /// What a block adds to the index.
 #[derive(Debug, Clone)]
-pub struct BlockEntry<'a> {
+pub struct BlockEntry {
     /// Where the block lies.
     pub place: BlockPlace,
     /// The ids of its entries with their log indexes, its seal's last; not those of erased readings.
-    pub ids: &'a [(TransactionId, u64)],
+    pub ids: Vec<(TransactionId, u64)>,
     /// The readings: device and log index, in order.
-    pub readings: &'a [(DeviceId, u64)],
-    /// The epoch that the block's time lies in.
-    pub epoch: u64,
+    pub readings: Vec<(DeviceId, u64)>,
     /// Statements it wrote.
-    pub statements: &'a [Statement],
+    pub statements: Vec<Statement>,
     /// Transfers it posted.
-    pub transfers: &'a [TransferRecord],
+    pub transfers: Vec<TransferRecord>,
     /// What its settlement came to, where it closed an epoch.
-    pub settlement: Option<&'a Settlement>,
+    pub settlement: Option<Settlement>,
+}
+
+impl BlockEntry {
+    /// Whether it holds more than its place, ids and readings, which nearly every block holds.
+    fn has_postings(&self) -> bool {
+        !self.statements.is_empty() || !self.transfers.is_empty() || self.settlement.is_some()
+    }
 }
 
 /// The index, for one writer and many readers.
@@ -78,26 +87,24 @@ pub struct Index {
     database: sled::Db,
     blocks: sled::Tree,
     firsts: sled::Tree,
-    recent_ids: sled::Tree,
-    id_runs: sled::Tree,
-    readings: sled::Tree,
     statements: sled::Tree,
-    payees: sled::Tree,
     transfers: sled::Tree,
     settlements: sled::Tree,
     corrections: sled::Tree,
     refused: sled::Tree,
-    buffered: Mutex<Buffered>,
-}
-
-/// What is not in sled yet.
-#[derive(Default)]
-struct Buffered {
-    readings: BTreeMap<(DeviceId, u64), Vec<u64>>,
-    count: usize,
-    recent_ids: usize,
-    recent_blocks: usize,
-    runs: u64,
+    /// Log indexes by the first bytes of an id.
+    ids: Runs,
+    /// Log indexes of readings by device.
+    readings: Runs,
+    /// Ordinals of statements by device.
+    statements_by_device: Runs,
+    /// Ordinals of statements by the first bytes of their payee.
+    statements_by_payee: Runs,
+    /// Ordinals of transfers by the first bytes of either account.
+    transfers_by_account: Runs,
+    feed: Feed,
+    /// Held by whoever writes.
+    writing: Mutex<()>,
 }
 
 impl Index {
@@ -149,31 +156,27 @@ impl Index {
             .mode(sled::Mode::LowSpace);
         let database = config.open().map_err(store)?;
         let tree = |name: &str| database.open_tree(name).map_err(store);
+        let runs = |name: &str| Runs::open(&database, name).map_err(store);
         let index = Index {
             directory: directory.to_owned(),
             blocks: tree("blocks")?,
             firsts: tree("firsts")?,
-            recent_ids: tree("recent_ids")?,
-            id_runs: tree("id_runs")?,
-            readings: tree("readings")?,
             statements: tree("statements")?,
-            payees: tree("payees")?,
             transfers: tree("transfers")?,
             settlements: tree("settlements")?,
             corrections: tree("corrections")?,
             refused: tree("refused")?,
-            buffered: Mutex::default(),
+            ids: runs("ids")?,
+            readings: runs("readings")?,
+            statements_by_device: runs("statements by device")?,
+            statements_by_payee: runs("statements by payee")?,
+            transfers_by_account: runs("transfers by account")?,
+            feed: Feed::default(),
+            writing: Mutex::default(),
             database,
         };
-        {
-            let mut buffered = index.buffered();
-            for item in &index.recent_ids {
-                let (_, ids) = item.map_err(store)?;
-                buffered.recent_ids += ids.len() / 16;
-                buffered.recent_blocks += 1;
-            }
-            let last = index.id_runs.last().map_err(store)?;
-            buffered.runs = last.and_then(|(key, _)| records::u64_at(&key, 0)).map_or(0, |run| run + 1);
+        if let Some((height, _)) = index.blocks.last().map_err(store)? {
+            index.feed.reached(records::u64_at(&height, 0).unwrap_or_default());
         }
         Ok(index)
     }
@@ -203,130 +206,83 @@ impl Index {
         }
     }
 
-    /// Adds a block. Putting a block again changes nothing.
+    /// Adds a block, in order of height. Putting a block again changes nothing.
     ///
     /// # Errors
     /// When it could not be written; the caller marks the index for rebuilding then.
-    pub fn put(&self, entry: &BlockEntry<'_>) -> Result<(), IndexError> {
+    pub fn put(&self, entry: &BlockEntry) -> Result<(), IndexError> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let place = &entry.place;
         let height = place.height.to_be_bytes();
         self.insert(&self.blocks, &height, &place.encode())?;
         self.insert(&self.firsts, &place.first_index.to_be_bytes(), &height)?;
-        self.put_ids(place.height, entry.ids)?;
-        self.put_statements(entry.statements)?;
-        self.put_transfers(place.height, entry.transfers)?;
-        if let Some(settlement) = entry.settlement {
+        self.put_statements(place.height, &entry.statements)?;
+        self.put_transfers(place.height, &entry.transfers)?;
+        if let Some(settlement) = &entry.settlement {
             let value = records::encode_settlement(place.height, settlement);
             self.insert(&self.settlements, &settlement.last_epoch.to_be_bytes(), &value)?;
         }
-        let mut buffered = self.buffered();
-        for (kid, index) in entry.readings {
-            buffered.readings.entry((*kid, entry.epoch)).or_default().push(*index);
-        }
-        buffered.count += entry.readings.len();
-        // At an epoch's end, what went before is complete: one value a device and epoch.
-        let ended = buffered.readings.keys().any(|(_, epoch)| *epoch < entry.epoch);
-        if ended || buffered.count > limits::INDEX_BUFFERED_READINGS_MAX {
-            self.write_readings(&mut buffered)?;
-        }
-        Ok(())
+        // Only now, because whoever finds a pair reads what it leads to.
+        self.ids.add(place.height, id_pairs(entry));
+        self.readings.add(place.height, reading_pairs(entry));
+        self.statements_by_device.add(place.height, device_pairs(entry));
+        self.statements_by_payee.add(place.height, payee_pairs(entry));
+        self.transfers_by_account.add(place.height, account_pairs(entry));
+        self.feed.reached(place.height);
+        if self.all_runs().iter().any(|runs| runs.is_due()) { self.write_runs() } else { Ok(()) }
     }
 
-    fn put_ids(&self, height: u64, ids: &[(TransactionId, u64)]) -> Result<(), IndexError> {
-        // A replayed block whose ids were merged into a run already.
-        if self.number("merged")?.is_some_and(|merged| height <= merged) {
-            return Ok(());
-        }
-        let mut sorted: Vec<IdAt> = ids.iter().map(|(id, index)| (prefix(id), *index)).collect();
-        sorted.sort_unstable();
-        let known = self.insert(&self.recent_ids, &height.to_be_bytes(), &records::encode_ids(&sorted))?;
-        if known {
-            return Ok(());
-        }
-        let mut buffered = self.buffered();
-        buffered.recent_ids += sorted.len();
-        buffered.recent_blocks += 1;
-        if buffered.recent_ids >= limits::INDEX_RUN_IDS || buffered.recent_blocks >= limits::INDEX_RUN_BLOCKS
-        {
-            self.merge_ids(&mut buffered, height)?;
-        }
-        Ok(())
+    fn all_runs(&self) -> [&Runs; 5] {
+        [
+            &self.ids,
+            &self.readings,
+            &self.statements_by_device,
+            &self.statements_by_payee,
+            &self.transfers_by_account,
+        ]
     }
 
-    /// Merges the recent blocks' ids into one sorted run, so that a lookup reads a value a run and not one a block.
-    fn merge_ids(&self, buffered: &mut Buffered, height: u64) -> Result<(), IndexError> {
-        let mut all: Vec<IdAt> = Vec::with_capacity(buffered.recent_ids);
-        let mut heights = Vec::new();
-        for item in &self.recent_ids {
-            let (key, ids) = item.map_err(|error| self.failed(error))?;
-            all.extend(records::decode_ids(&ids));
-            heights.push(key);
-        }
-        all.sort_unstable();
-        for chunk in all.chunks(limits::INDEX_RUN_CHUNK_IDS) {
-            let Some((first, _)) = chunk.first() else { continue };
-            let key = [&buffered.runs.to_be_bytes()[..], first].concat();
-            // Two chunks of one run may begin with the same prefix only if over two thousand ids share it.
-            self.insert(&self.id_runs, &key, &records::encode_ids(chunk))?;
-        }
-        self.insert_number("merged", height)?;
-        for key in heights {
-            self.recent_ids.remove(key).map_err(|error| self.failed(error))?;
-        }
-        (buffered.recent_ids, buffered.recent_blocks) = (0, 0);
-        buffered.runs += 1;
-        Ok(())
+    fn write_runs(&self) -> Result<(), IndexError> {
+        self.all_runs().iter().try_for_each(|runs| runs.write()).map_err(|error| self.failed(error))
     }
 
-    fn put_statements(&self, statements: &[Statement]) -> Result<(), IndexError> {
-        for statement in statements {
-            // A device that changed hands within an epoch has a statement for each of its owners.
-            let payee = statement.payee.as_bytes();
-            let key = [&device_epoch(statement.kid, statement.epoch)[..], payee].concat();
-            self.insert(&self.statements, &key, &statement.encode())?;
-            let key = [&payee[..], &statement.epoch.to_be_bytes(), statement.kid.as_bytes()].concat();
-            self.insert(&self.payees, &key, &[])?;
+    fn put_statements(&self, height: u64, statements: &[Statement]) -> Result<(), IndexError> {
+        for (number, chunk) in (0_u32..).zip(statements.chunks(limits::INDEX_STATEMENTS_PER_VALUE)) {
+            let chunk: Vec<Vec<u8>> = chunk.iter().map(Statement::encode).collect();
+            let value = records::encode_list(chunk.iter().map(Vec::as_slice));
+            self.insert(&self.statements, &records::value_key(height, number), &value)?;
         }
         Ok(())
     }
 
     fn put_transfers(&self, height: u64, transfers: &[TransferRecord]) -> Result<(), IndexError> {
-        let mut by_account: HashMap<AccountId, Vec<Vec<u8>>> = HashMap::new();
+        for (number, chunk) in (0_u32..).zip(transfers.chunks(limits::INDEX_TRANSFERS_PER_VALUE)) {
+            let chunk: Vec<Vec<u8>> = chunk.iter().map(TransferRecord::encode).collect();
+            let value = records::encode_list(chunk.iter().map(Vec::as_slice));
+            self.insert(&self.transfers, &records::value_key(height, number), &value)?;
+        }
         for record in transfers {
-            let bytes = record.encode();
             if let TransferReason::Correct { entry_index, .. } = record.transfer.reason {
                 let key = [entry_index.to_be_bytes(), record.entry_index.to_be_bytes()].concat();
-                self.insert(&self.corrections, &key, &bytes)?;
-            }
-            by_account.entry(record.transfer.debit).or_default().push(bytes.clone());
-            by_account.entry(record.transfer.credit).or_default().push(bytes);
-        }
-        for (account, records) in by_account {
-            for (part, chunk) in (0_u32..).zip(records.chunks(limits::INDEX_TRANSFERS_PER_VALUE_MAX)) {
-                let key = [&account.as_bytes()[..], &height.to_be_bytes(), &part.to_be_bytes()].concat();
-                self.insert(&self.transfers, &key, &records::encode_list(chunk.iter().map(Vec::as_slice)))?;
+                self.insert(&self.corrections, &key, &record.encode())?;
             }
         }
         Ok(())
     }
 
-    fn write_readings(&self, buffered: &mut Buffered) -> Result<(), IndexError> {
-        for ((kid, epoch), positions) in &buffered.readings {
-            let Some(first) = positions.first() else { continue };
-            let key = [&device_epoch(*kid, *epoch)[..], &first.to_be_bytes()].concat();
-            self.insert(&self.readings, &key, &records::encode_positions(positions))?;
-        }
-        buffered.readings.clear();
-        buffered.count = 0;
-        Ok(())
-    }
-
-    /// Writes what is buffered and the refusal counts, and waits until the index is on the disk up to `height`.
+    /// Waits until all blocks up to `height` are here, writes what is in memory and the refusal counts, and waits until
+    /// all of it is on the disk.
     ///
     /// # Errors
-    /// When it could not be written.
+    /// When it could not be written, or the block of `height` never became durable.
     pub fn flush(&self, height: u64, refused: &[(DeviceId, [u64; 8])]) -> Result<(), IndexError> {
-        self.write_readings(&mut self.buffered())?;
+        if !self.feed.wait_until(height) {
+            return Err(self.failed(format!("block {height} never came")));
+        }
+        {
+            let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.write_runs()?;
+        }
         for (kid, counts) in refused {
             self.insert(&self.refused, kid.as_bytes(), &records::encode_counts(counts))?;
         }
@@ -364,10 +320,6 @@ impl Index {
         Ok(value.and_then(|value| records::u64_at(&value, 0)))
     }
 
-    fn buffered(&self) -> MutexGuard<'_, Buffered> {
-        self.buffered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn failed(&self, error: impl ToString) -> IndexError {
         store(&self.directory, error)
     }
@@ -403,17 +355,35 @@ fn marker(directory: &Path) -> PathBuf {
     directory.with_extension("rebuild")
 }
 
-fn prefix(id: &TransactionId) -> [u8; 8] {
-    let mut prefix = [0; 8];
-    prefix.copy_from_slice(&id.as_bytes()[..8]);
-    prefix
+/// The first eight bytes, under which an id or an account stands in the runs.
+fn prefix(bytes: &[u8; 32]) -> [u8; 8] {
+    bytes.first_chunk().copied().unwrap_or_default()
 }
 
-fn device_epoch(kid: DeviceId, epoch: u64) -> [u8; 16] {
-    let mut key = [0; 16];
-    key[..8].copy_from_slice(kid.as_bytes());
-    key[8..].copy_from_slice(&epoch.to_be_bytes());
-    key
+fn id_pairs(entry: &BlockEntry) -> Vec<Pair> {
+    entry.ids.iter().map(|(id, index)| (prefix(id.as_bytes()), *index)).collect()
+}
+
+fn reading_pairs(entry: &BlockEntry) -> Vec<Pair> {
+    entry.readings.iter().map(|(kid, index)| (*kid.as_bytes(), *index)).collect()
+}
+
+fn device_pairs(entry: &BlockEntry) -> Vec<Pair> {
+    let ordinals = records::ordinals(entry.place.height).start..;
+    entry.statements.iter().zip(ordinals).map(|(statement, at)| (*statement.kid.as_bytes(), at)).collect()
+}
+
+fn payee_pairs(entry: &BlockEntry) -> Vec<Pair> {
+    let ordinals = records::ordinals(entry.place.height).start..;
+    let payees = entry.statements.iter().map(|statement| prefix(statement.payee.as_bytes()));
+    payees.zip(ordinals).collect()
+}
+
+fn account_pairs(entry: &BlockEntry) -> Vec<Pair> {
+    let ordinals = records::ordinals(entry.place.height).start..;
+    let both = |record: &TransferRecord| [record.transfer.debit, record.transfer.credit];
+    let accounts = entry.transfers.iter().map(both).zip(ordinals);
+    accounts.flat_map(|(both, at)| both.map(|account| (prefix(account.as_bytes()), at))).collect()
 }
 
 #[cfg(test)]

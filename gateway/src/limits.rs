@@ -67,16 +67,18 @@ pub const LEAVES_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Cache of the index; sled's own default is a gigabyte.
 pub const INDEX_CACHE_BYTES: u64 = 32 * 1024 * 1024;
-/// Reading positions kept in memory until they are written to the index.
-pub const INDEX_BUFFERED_READINGS_MAX: usize = 262_144;
+/// Entries of the log that are durable and wait for the index: so far it may be behind. Beyond, blocks wait for it.
+pub const INDEX_QUEUE_ENTRIES_MAX: usize = 262_144;
+/// Pairs of a key and a number that the index keeps in memory until they are a run's worth.
+pub const INDEX_FRESH_PAIRS: usize = 262_144;
+/// Pairs up to which runs of the index are joined.
+pub const INDEX_RUN_PAIRS: u64 = 4 * INDEX_FRESH_PAIRS as u64;
+/// Pairs in one value of a run.
+pub const INDEX_CHUNK_PAIRS: usize = 512;
+/// Statements in one value of the index.
+pub const INDEX_STATEMENTS_PER_VALUE: usize = 16;
 /// Transfers in one value of the index.
-pub const INDEX_TRANSFERS_PER_VALUE_MAX: usize = 1_024;
-/// Transaction ids that are merged into one sorted run of the index.
-pub const INDEX_RUN_IDS: usize = 65_536;
-/// Blocks that are merged into one sorted run of the index, even when they are small.
-pub const INDEX_RUN_BLOCKS: usize = 2_048;
-/// Transaction ids in one value of a sorted run.
-pub const INDEX_RUN_CHUNK_IDS: usize = 2_048;
+pub const INDEX_TRANSFERS_PER_VALUE: usize = 64;
 /// How long a closing index is waited for before it is said to be in use.
 pub const INDEX_CLOSING_MAX: Duration = Duration::from_secs(10);
 /// How often its lock is looked at meanwhile: sled gives no event for it.

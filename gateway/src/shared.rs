@@ -419,11 +419,10 @@ impl Shared {
         times: &Range<u64>,
         most: usize,
     ) -> Result<Vec<StoredEntry>, ReadError> {
-        let epochs = epoch_at(&self.genesis, times.start)..=epoch_at(&self.genesis, times.end);
         let end = self.index.first_index_at(times.end)?.min(self.durable().log_size);
         let indexes = self.index.first_index_at(times.start)?..end;
         let mut entries = Entries::of(self);
-        self.index.readings(kid, epochs, indexes, most)?.into_iter().map(|index| entries.at(index)).collect()
+        self.index.readings(kid, indexes, most)?.into_iter().map(|index| entries.at(index)).collect()
     }
 
     /// A device's newest `most` accepted readings, oldest first.

@@ -4,6 +4,8 @@
 //! the ledger encodes it. Written beside and renamed, so a crash leaves the old or the new one. Never the truth: one
 //! that cannot be read is passed over.
 
+pub mod keeper;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,8 +53,8 @@ pub fn write(
     let file = path(directory, height);
     let failed = |source| SnapshotWriteError { file: file.clone(), source };
     fs::create_dir_all(directory).map_err(failed)?;
-    let bytes = encode(genesis_hash, height, state);
-    data_dir::replace(&file, &bytes).map_err(failed)?;
+    let header = header(genesis_hash, height, state);
+    data_dir::replace(&file, &[&header, state]).map_err(failed)?;
     for old in heights(directory).into_iter().rev().skip(limits::SNAPSHOTS_KEPT) {
         // One that stays takes space and nothing else.
         let _stays = fs::remove_file(path(directory, old));
@@ -62,14 +64,17 @@ pub fn write(
 
 /// The bytes of a snapshot's file.
 pub fn encode(genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + state.len());
+    [&header(genesis_hash, height, state), state].concat()
+}
+
+fn header(genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_be_bytes());
     bytes.extend_from_slice(&genesis_hash);
     bytes.extend_from_slice(&height.to_be_bytes());
     bytes.extend_from_slice(&(state.len() as u64).to_be_bytes());
     bytes.extend_from_slice(&crc32c::crc32c(state).to_be_bytes());
-    bytes.extend_from_slice(state);
     bytes
 }
 
@@ -90,15 +95,8 @@ pub fn read(directory: &Path, genesis_hash: [u8; 32], height: u64) -> Option<Vec
 
 /// The state in the bytes of a snapshot's file; `None` when they are damaged or of another ledger.
 pub fn decode(mut bytes: Vec<u8>, genesis_hash: [u8; 32], height: u64) -> Option<Vec<u8>> {
-    let (header, state) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-    let mut expected = Vec::with_capacity(HEADER_BYTES);
-    expected.extend_from_slice(MAGIC);
-    expected.extend_from_slice(&VERSION.to_be_bytes());
-    expected.extend_from_slice(&genesis_hash);
-    expected.extend_from_slice(&height.to_be_bytes());
-    expected.extend_from_slice(&(state.len() as u64).to_be_bytes());
-    expected.extend_from_slice(&crc32c::crc32c(state).to_be_bytes());
-    if header[..] != expected[..] {
+    let (found, state) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    if found[..] != header(genesis_hash, height, state) {
         return None;
     }
     bytes.drain(..HEADER_BYTES);

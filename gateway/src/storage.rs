@@ -284,7 +284,7 @@ pub fn sign(checkpoint: &Checkpoint, validator: &SigningKey) -> Result<String, N
     checkpoint.sign(&checkpoint.origin, validator).map(|note| note.to_string())
 }
 
-pub use replay::{Replayed, put, put_pruned};
+pub use replay::{Replayed, entry};
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,8 @@ pub enum Queue {
     Batch,
     /// Acks and refusal notices that wait for the broker.
     Outbound,
+    /// Entries that are durable and not in the index yet.
+    Index,
 }
 
 impl Queue {
@@ -35,6 +37,7 @@ impl Queue {
             Queue::Verify => "verify",
             Queue::Batch => "batch",
             Queue::Outbound => "outbound",
+            Queue::Index => "index",
         }
     }
 }

@@ -82,19 +82,15 @@ impl effects::Hands for Hands {
         if !self.append_rows(results.first_index, &results.leaf_hashes)? {
             self.late.rows = Some((results.first_index, results.leaf_hashes.clone()));
         }
-        if let Err(error) = storage::put(&self.shared.index, &self.shared.genesis, position, &block, &results)
-        {
-            tracing::error!(%error, "the index could not be written");
-            self.shared.telemetry.index_errors.inc();
-            self.shared.index.mark_for_rebuild();
-        }
         let checkpoint = storage::sign(&state.checkpoint(), &self.validator)?;
         self.late.checkpoint = !storage::keep_checkpoint(&self.directory, &checkpoint)?;
         let (height, log_size) = (results.height, results.log_size);
         let durable = Durable { height, log_size, time_unix_milliseconds: results.time_unix_milliseconds };
+        self.count(state, &results);
+        // Before anybody hears of the block, so that whoever does finds what is in it.
+        self.shared.index.enqueue(storage::entry(position, &block, results));
         self.shared.publish(durable, checkpoint);
         self.shared.leaves.follow(state, &block.seal);
-        self.count(state, &results);
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! What the index is asked: blocks, ids, readings, statements, transfers.
 
-use std::collections::BTreeSet;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
@@ -9,7 +8,9 @@ use ledger::settlement::Settlement;
 use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 
-use super::{BlockPlace, Index, IndexError, device_epoch, prefix, records};
+use super::runs::Runs;
+use super::{BlockPlace, Index, IndexError, prefix, records};
+use crate::limits;
 
 impl Index {
     /// Where the block of a height lies.
@@ -17,6 +18,9 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn block(&self, height: u64) -> Result<Option<BlockPlace>, IndexError> {
+        if let Some(place) = self.feed.place(|place| place.height == height) {
+            return Ok(Some(place));
+        }
         let value = self.blocks.get(height.to_be_bytes()).map_err(|error| self.failed(error))?;
         value.map(|value| BlockPlace::decode(height, &value).ok_or_else(|| self.damaged())).transpose()
     }
@@ -26,11 +30,16 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn block_of(&self, index: u64) -> Result<Option<BlockPlace>, IndexError> {
+        let holds = |place: &BlockPlace| {
+            index.checked_sub(place.first_index).is_some_and(|offset| offset < u64::from(place.entries))
+        };
+        if let Some(place) = self.feed.place(holds) {
+            return Ok(Some(place));
+        }
         let found = self.firsts.range(..=index.to_be_bytes()).next_back().transpose();
         let Some((_, height)) = found.map_err(|error| self.failed(error))? else { return Ok(None) };
         let height = records::u64_at(&height, 0).ok_or_else(|| self.damaged())?;
-        let place = self.block(height)?;
-        Ok(place.filter(|place| index - place.first_index < u64::from(place.entries)))
+        Ok(self.block(height)?.filter(holds))
     }
 
     /// Log indexes at which an entry with this id's prefix stands; the caller compares the whole id.
@@ -38,20 +47,12 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn find(&self, id: &TransactionId) -> Result<Vec<u64>, IndexError> {
-        let prefix = prefix(id);
-        let mut found = Vec::new();
-        for item in self.recent_ids.iter().values().rev() {
-            found.extend(records::find_ids(&item.map_err(|error| self.failed(error))?, &prefix));
-        }
-        let runs = self.buffered().runs;
-        for run in (0..runs).rev() {
-            let from = run.to_be_bytes();
-            let to = [&from[..], &prefix].concat();
-            let item = self.id_runs.range(&from[..]..=&to[..]).next_back().transpose();
-            if let Some((_, ids)) = item.map_err(|error| self.failed(error))? {
-                found.extend(records::find_ids(&ids, &prefix));
-            }
-        }
+        // The queue before the runs, because blocks go from the one to the other.
+        let waiting = self.feed.waiting();
+        let ids = waiting.iter().flat_map(|block| &block.ids);
+        let mut found: Vec<u64> = ids.filter(|(of, _)| of == id).map(|(_, index)| *index).collect();
+        let all = self.ids.last(&prefix(id.as_bytes()), 0..u64::MAX, usize::MAX);
+        found.extend(all.map_err(|error| self.failed(error))?.into_iter().rev());
         Ok(found)
     }
 
@@ -60,8 +61,10 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn height_at(&self, unix_milliseconds: u64) -> Result<u64, IndexError> {
+        let waiting = self.feed.last_height();
         let last = self.blocks.last().map_err(|error| self.failed(error))?;
-        let end = last.and_then(|(key, _)| records::u64_at(&key, 0)).map_or(0, |last| last.saturating_add(1));
+        let last = waiting.or(last.and_then(|(key, _)| records::u64_at(&key, 0)));
+        let end = last.map_or(0, |last| last.saturating_add(1));
         // Block times never decrease with the height, so halving finds the place.
         let (mut from, mut to) = (0, end);
         while from < to {
@@ -82,31 +85,20 @@ impl Index {
         Ok(self.block(height)?.map_or(u64::MAX, |place| place.first_index))
     }
 
-    /// Log indexes of a device's first `most` readings within a range of epochs and one of log indexes, ascending.
+    /// Log indexes of a device's first `most` readings within a range of log indexes, ascending.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn readings(
-        &self,
-        kid: DeviceId,
-        epochs: RangeInclusive<u64>,
-        indexes: Range<u64>,
-        most: usize,
-    ) -> Result<Vec<u64>, IndexError> {
-        let mut found = BTreeSet::new();
-        let from = device_epoch(kid, *epochs.start());
-        let to = [&device_epoch(kid, *epochs.end())[..], &[0xff; 8]].concat();
-        for item in self.readings.range(&from[..]..=&to[..]).values() {
-            let positions = records::decode_positions(&item.map_err(|error| self.failed(error))?);
-            found.extend(positions.into_iter().filter(|index| indexes.contains(index)));
-            if found.len() >= most {
-                break;
-            }
-        }
-        for (_, positions) in self.buffered().readings.range((kid, *epochs.start())..=(kid, *epochs.end())) {
-            found.extend(positions.iter().filter(|index| indexes.contains(index)));
-        }
-        Ok(found.into_iter().take(most).collect())
+    pub fn readings(&self, kid: DeviceId, indexes: Range<u64>, most: usize) -> Result<Vec<u64>, IndexError> {
+        let waiting = self.waiting_readings(kid, &indexes);
+        let mut found =
+            self.readings.first(kid.as_bytes(), indexes, most).map_err(|error| self.failed(error))?;
+        found.extend(waiting);
+        // What is on its way from the queue to the runs is found in both.
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(most);
+        Ok(found)
     }
 
     /// Log indexes of a device's newest `most` readings, ascending.
@@ -114,18 +106,22 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn last_readings(&self, kid: DeviceId, most: usize) -> Result<Vec<u64>, IndexError> {
-        let mut found = BTreeSet::new();
-        for (_, positions) in self.buffered().readings.range((kid, 0)..=(kid, u64::MAX)) {
-            found.extend(positions);
-        }
-        for item in self.readings.scan_prefix(kid.as_bytes()).values().rev() {
-            if found.len() >= most {
-                break;
-            }
-            found.extend(records::decode_positions(&item.map_err(|error| self.failed(error))?));
-        }
-        let skip = found.len().saturating_sub(most);
-        Ok(found.into_iter().skip(skip).collect())
+        let waiting = self.waiting_readings(kid, &(0..u64::MAX));
+        let found = self.readings.last(kid.as_bytes(), 0..u64::MAX, most);
+        let mut found = found.map_err(|error| self.failed(error))?;
+        found.extend(waiting);
+        found.sort_unstable();
+        found.dedup();
+        Ok(found.split_off(found.len().saturating_sub(most)))
+    }
+
+    fn waiting_readings(&self, kid: DeviceId, indexes: &Range<u64>) -> Vec<u64> {
+        let waiting = self.feed.waiting();
+        let readings = waiting.iter().flat_map(|block| &block.readings);
+        readings
+            .filter(|(of, index)| *of == kid && indexes.contains(index))
+            .map(|(_, index)| *index)
+            .collect()
     }
 
     /// A device's newest `most` statements of a range of epochs, newest first. An epoch in which it changed hands has
@@ -139,39 +135,8 @@ impl Index {
         epochs: Range<u64>,
         most: usize,
     ) -> Result<Vec<Statement>, IndexError> {
-        let (from, to) = (device_epoch(kid, epochs.start), device_epoch(kid, epochs.end));
-        let newest = self.statements.range(from..to).values().rev().take(most);
-        newest
-            .map(|item| {
-                let value = item.map_err(|error| self.failed(error))?;
-                Statement::decode(&value).map_err(|_| self.damaged())
-            })
-            .collect()
-    }
-
-    /// The settlement that closed an epoch, with the height of its block.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub fn settlement(&self, epoch: u64) -> Result<Option<(u64, Settlement)>, IndexError> {
-        // A settlement stands under its last epoch; those between its first and last had no readings.
-        let found = self.settlements.range(epoch.to_be_bytes()..).values().next().transpose();
-        let Some(value) = found.map_err(|error| self.failed(error))? else { return Ok(None) };
-        let (height, settlement) = records::decode_settlement(&value).ok_or_else(|| self.damaged())?;
-        Ok((settlement.first_epoch <= epoch).then_some((height, settlement)))
-    }
-
-    /// How many statements a device has.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub fn statement_count(&self, kid: DeviceId) -> Result<u64, IndexError> {
-        let mut count = 0;
-        for key in self.statements.scan_prefix(kid.as_bytes()).keys() {
-            key.map_err(|error| self.failed(error))?;
-            count += 1;
-        }
-        Ok(count)
+        let is_of = |statement: &Statement| statement.kid == kid;
+        self.newest_statements(&self.statements_by_device, kid.as_bytes(), epochs, most, is_of)
     }
 
     /// The newest `most` statements of a range of epochs that paid an account, newest first.
@@ -184,19 +149,86 @@ impl Index {
         epochs: Range<u64>,
         most: usize,
     ) -> Result<Vec<Statement>, IndexError> {
+        let is_of = |statement: &Statement| statement.payee == account;
+        self.newest_statements(&self.statements_by_payee, &prefix(account.as_bytes()), epochs, most, is_of)
+    }
+
+    fn newest_statements(
+        &self,
+        runs: &Runs,
+        key: &[u8; 8],
+        epochs: Range<u64>,
+        most: usize,
+        is_of: impl Fn(&Statement) -> bool,
+    ) -> Result<Vec<Statement>, IndexError> {
+        self.feed.wait_for_postings();
+        let whole = epochs.start == 0 && epochs.end == u64::MAX;
+        // Later blocks settle later epochs, so halving finds where the range ends.
+        let most_ordinals = if whole { most } else { usize::MAX };
+        let ordinals = runs.last(key, 0..u64::MAX, most_ordinals).map_err(|error| self.failed(error))?;
+        let mut end = ordinals.len();
+        let mut from = if whole { end } else { 0 };
+        while from < end {
+            let middle = from.midpoint(end);
+            if self.statement(ordinals[middle])?.epoch < epochs.end {
+                from = middle + 1
+            } else {
+                end = middle
+            }
+        }
         let mut found = Vec::new();
-        for item in self.payees.range(of_account(account, &epochs)).keys().rev().take(most) {
-            let key = item.map_err(|error| self.failed(error))?;
-            // The payee, the epoch and the device: the other tree's key in another order.
-            let (Some((payee, epoch_and_kid)), 48) = (key.split_first_chunk::<32>(), key.len()) else {
-                return Err(self.damaged());
-            };
-            let (epoch, kid) = epoch_and_kid.split_at(8);
-            let statement = self.statements.get([kid, epoch, payee].concat());
-            let statement = statement.map_err(|error| self.failed(error))?.ok_or_else(|| self.damaged())?;
-            found.push(Statement::decode(&statement).map_err(|_| self.damaged())?);
+        for ordinal in ordinals[..end].iter().rev() {
+            let statement = self.statement(*ordinal)?;
+            if statement.epoch < epochs.start || found.len() >= most {
+                break;
+            }
+            if is_of(&statement) {
+                found.push(statement);
+            }
         }
         Ok(found)
+    }
+
+    fn statement(&self, ordinal: u64) -> Result<Statement, IndexError> {
+        let bytes = self.one_of_many(&self.statements, ordinal, limits::INDEX_STATEMENTS_PER_VALUE)?;
+        Statement::decode(&bytes).map_err(|_| self.damaged())
+    }
+
+    fn transfer(&self, ordinal: u64) -> Result<TransferRecord, IndexError> {
+        let bytes = self.one_of_many(&self.transfers, ordinal, limits::INDEX_TRANSFERS_PER_VALUE)?;
+        TransferRecord::decode(&bytes).map_err(|_| self.damaged())
+    }
+
+    /// The item with this ordinal in a tree whose values hold so many each.
+    fn one_of_many(&self, tree: &sled::Tree, ordinal: u64, per_value: usize) -> Result<Vec<u8>, IndexError> {
+        let (height, number) = records::height_and_number(ordinal);
+        let value_number = u32::try_from(number / per_value).map_err(|_| self.damaged())?;
+        let value = tree.get(records::value_key(height, value_number)).map_err(|error| self.failed(error))?;
+        let value = value.ok_or_else(|| self.damaged())?;
+        let items = records::decode_list(&value).ok_or_else(|| self.damaged())?;
+        items.get(number % per_value).map(|item| item.to_vec()).ok_or_else(|| self.damaged())
+    }
+
+    /// The settlement that closed an epoch, with the height of its block.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn settlement(&self, epoch: u64) -> Result<Option<(u64, Settlement)>, IndexError> {
+        self.feed.wait_for_postings();
+        // A settlement stands under its last epoch; those between its first and last had no readings.
+        let found = self.settlements.range(epoch.to_be_bytes()..).values().next().transpose();
+        let Some(value) = found.map_err(|error| self.failed(error))? else { return Ok(None) };
+        let (height, settlement) = records::decode_settlement(&value).ok_or_else(|| self.damaged())?;
+        Ok((settlement.first_epoch <= epoch).then_some((height, settlement)))
+    }
+
+    /// How many statements a device has.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn statement_count(&self, kid: DeviceId) -> Result<u64, IndexError> {
+        self.feed.wait_for_postings();
+        self.statements_by_device.count(kid.as_bytes()).map_err(|error| self.failed(error))
     }
 
     /// An account's newest `most` transfers of a range of heights, newest first.
@@ -209,18 +241,12 @@ impl Index {
         heights: Range<u64>,
         most: usize,
     ) -> Result<Vec<TransferRecord>, IndexError> {
-        let mut found = Vec::new();
-        for item in self.transfers.range(of_account(account, &heights)).values().rev() {
-            let value = item.map_err(|error| self.failed(error))?;
-            let records = records::decode_list(&value).ok_or_else(|| self.damaged())?;
-            for record in records.into_iter().rev() {
-                if found.len() >= most {
-                    return Ok(found);
-                }
-                found.push(TransferRecord::decode(record).map_err(|_| self.damaged())?);
-            }
-        }
-        Ok(found)
+        self.feed.wait_for_postings();
+        let ordinals = records::ordinals(heights.start).start..records::ordinals(heights.end).start;
+        let found = self.transfers_by_account.last(&prefix(account.as_bytes()), ordinals, most);
+        let mut found = found.map_err(|error| self.failed(error))?;
+        found.reverse();
+        self.transfers_of(account, &found)
     }
 
     /// An account's transfers in one block, in the order of execution.
@@ -228,12 +254,18 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn transfers_at(&self, account: AccountId, height: u64) -> Result<Vec<TransferRecord>, IndexError> {
-        let mut found = Vec::new();
-        let prefix = [&account.as_bytes()[..], &height.to_be_bytes()].concat();
-        for item in self.transfers.scan_prefix(prefix).values() {
-            let value = item.map_err(|error| self.failed(error))?;
-            for record in records::decode_list(&value).ok_or_else(|| self.damaged())? {
-                found.push(TransferRecord::decode(record).map_err(|_| self.damaged())?);
+        self.feed.wait_for_postings();
+        let key = prefix(account.as_bytes());
+        let found = self.transfers_by_account.first(&key, records::ordinals(height), usize::MAX);
+        self.transfers_of(account, &found.map_err(|error| self.failed(error))?)
+    }
+
+    fn transfers_of(&self, account: AccountId, ordinals: &[u64]) -> Result<Vec<TransferRecord>, IndexError> {
+        let mut found = Vec::with_capacity(ordinals.len());
+        for ordinal in ordinals {
+            let record = self.transfer(*ordinal)?;
+            if record.transfer.debit == account || record.transfer.credit == account {
+                found.push(record);
             }
         }
         Ok(found)
@@ -244,6 +276,7 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn corrections_of(&self, index: u64, most: usize) -> Result<Vec<TransferRecord>, IndexError> {
+        self.feed.wait_for_postings();
         let records = self.corrections.scan_prefix(index.to_be_bytes()).values().take(most);
         records
             .map(|item| {
@@ -258,17 +291,7 @@ impl Index {
     /// # Errors
     /// When the index cannot be read.
     pub fn transfer_count(&self, account: AccountId) -> Result<u64, IndexError> {
-        let mut count = 0;
-        for item in self.transfers.scan_prefix(account.as_bytes()).values() {
-            let value = item.map_err(|error| self.failed(error))?;
-            count += records::decode_list(&value).ok_or_else(|| self.damaged())?.len() as u64;
-        }
-        Ok(count)
+        self.feed.wait_for_postings();
+        self.transfers_by_account.count(&prefix(account.as_bytes())).map_err(|error| self.failed(error))
     }
-}
-
-/// The keys that begin with an account and then a number within a range.
-fn of_account(account: AccountId, numbers: &Range<u64>) -> Range<Vec<u8>> {
-    let key = |number: u64| [&account.as_bytes()[..], &number.to_be_bytes()].concat();
-    key(numbers.start)..key(numbers.end)
 }

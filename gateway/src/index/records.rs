@@ -1,4 +1,6 @@
-//! The bytes of the index's values: places of blocks, sorted id prefixes, positions of readings.
+//! The bytes of the index's keys and values: places of blocks, ordinals of statements and transfers, lists, counts.
+
+use std::ops::Range;
 
 use ledger::settlement::Settlement;
 
@@ -47,64 +49,26 @@ impl BlockPlace {
     }
 }
 
-/// One id's prefix and the log index it stands at.
-pub type IdAt = ([u8; 8], u64);
+/// Bits of an ordinal that number the statements or transfers of one block.
+const ORDINAL_BITS: u32 = 24;
 
-/// A sorted list of ids, 16 bytes each.
-pub fn encode_ids(ids: &[IdAt]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(ids.len() * 16);
-    for (prefix, index) in ids {
-        bytes.extend_from_slice(prefix);
-        bytes.extend_from_slice(&index.to_be_bytes());
-    }
-    bytes
+/// The ordinals that the statements, or the transfers, of a block have: they grow with the height and within a block.
+pub fn ordinals(height: u64) -> Range<u64> {
+    let first = |height: u64| height.min(u64::MAX >> ORDINAL_BITS) << ORDINAL_BITS;
+    first(height)..first(height.saturating_add(1))
 }
 
-/// The list again.
-pub fn decode_ids(bytes: &[u8]) -> impl Iterator<Item = IdAt> {
-    let (ids, _) = bytes.as_chunks::<16>();
-    ids.iter().filter_map(|id| Some((*id.first_chunk()?, u64_at(id, 8)?)))
+/// The block of an ordinal, and its number there.
+pub fn height_and_number(ordinal: u64) -> (u64, usize) {
+    (ordinal >> ORDINAL_BITS, (ordinal & ((1 << ORDINAL_BITS) - 1)) as usize)
 }
 
-/// The log indexes that stand beside `prefix` in a sorted list.
-pub fn find_ids(bytes: &[u8], prefix: &[u8; 8]) -> Vec<u64> {
-    let (ids, _) = bytes.as_chunks::<16>();
-    let from = ids.partition_point(|id| id[..8] < prefix[..]);
-    let found = ids[from..].iter().take_while(|id| id[..8] == prefix[..]);
-    found.filter_map(|id| u64_at(id, 8)).collect()
-}
-
-/// Ascending log indexes as differences in variable length (LEB128).
-pub fn encode_positions(positions: &[u64]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(positions.len() * 2 + 8);
-    let mut last = 0;
-    for position in positions {
-        let mut difference = position.wrapping_sub(last);
-        last = *position;
-        while difference >= 0x80 {
-            bytes.push((difference & 0x7f) as u8 | 0x80);
-            difference >>= 7;
-        }
-        bytes.push(difference as u8);
-    }
-    bytes
-}
-
-/// The indexes again; what is cut off in the middle of a number is left out.
-pub fn decode_positions(bytes: &[u8]) -> Vec<u64> {
-    let mut positions = Vec::new();
-    let (mut last, mut difference, mut shift) = (0_u64, 0_u64, 0_u32);
-    for byte in bytes {
-        difference |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-        if byte & 0x80 == 0 {
-            last = last.wrapping_add(difference);
-            positions.push(last);
-            (difference, shift) = (0, 0);
-        } else {
-            shift += 7;
-        }
-    }
-    positions
+/// The key of the value that holds some of a block's statements or transfers.
+pub fn value_key(height: u64, number: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&height.to_be_bytes());
+    key[8..].copy_from_slice(&number.to_be_bytes());
+    key
 }
 
 /// Byte strings one after the other, each with a 32-bit length.
@@ -200,18 +164,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_read_back_as_they_were_written() {
-        let positions = vec![0, 1, 127, 128, 300, 70_000, u64::from(u32::MAX) + 5, u64::MAX];
-        assert_eq!(decode_positions(&encode_positions(&positions)), positions);
-    }
-
-    #[test]
-    fn ids_are_found_also_when_two_share_a_prefix() {
-        let ids = [([1; 8], 5), ([2; 8], 6), ([2; 8], 9), ([3; 8], 1)];
-        let bytes = encode_ids(&ids);
-        assert_eq!(find_ids(&bytes, &[2; 8]), [6, 9]);
-        assert!(find_ids(&bytes, &[4; 8]).is_empty());
-        assert_eq!(decode_ids(&bytes).collect::<Vec<_>>(), ids);
+    fn ordinals_grow_with_the_height_and_lead_back_to_it() {
+        assert_eq!(height_and_number(ordinals(7).start + 5), (7, 5));
+        assert_eq!(ordinals(7).end, ordinals(8).start);
+        assert!(ordinals(u64::MAX).start > ordinals(1 << 39).end);
+        assert!(value_key(7, 9) < value_key(8, 0));
     }
 
     #[test]

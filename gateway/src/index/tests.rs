@@ -1,5 +1,6 @@
 //! The index's claims: what was put is found, also after a restart, after merging, and when put twice.
 
+use ledger::account::AccountId;
 use ledger::statement::CellShare;
 use ledger::transfer::{Transfer, TransferReason};
 
@@ -19,10 +20,10 @@ fn of(genesis: u8) -> Of {
     Of { genesis_hash: [genesis; 32], first_height: 0 }
 }
 
-fn put(index: &Index, height: u64, entries: u32, epoch: u64) {
+/// A block with ids, one reading of the device and one transfer.
+fn block(height: u64, entries: u32) -> BlockEntry {
     let first_index = height * u64::from(entries);
-    let ids: Vec<_> =
-        (first_index..first_index + u64::from(entries)).map(|index| (id(index), index)).collect();
+    let ids = (first_index..first_index + u64::from(entries)).map(|index| (id(index), index)).collect();
     let place = BlockPlace {
         height,
         position: Position { segment: 1, offset: height * 100 },
@@ -38,17 +39,18 @@ fn put(index: &Index, height: u64, entries: u32, epoch: u64) {
     };
     let record =
         TransferRecord { transfer, height, time_unix_milliseconds: height * 1_000, entry_index: first_index };
-    let readings = [(DEVICE, first_index)];
-    let entry = BlockEntry {
+    BlockEntry {
         place,
-        ids: &ids,
-        readings: &readings,
-        epoch,
-        statements: &[],
-        transfers: &[record],
+        ids,
+        readings: vec![(DEVICE, first_index)],
+        statements: Vec::new(),
+        transfers: vec![record],
         settlement: None,
-    };
-    index.put(&entry).unwrap();
+    }
+}
+
+fn put(index: &Index, height: u64, entries: u32) {
+    index.put(&block(height, entries)).unwrap();
 }
 
 #[test]
@@ -57,17 +59,16 @@ fn blocks_ids_readings_and_transfers_are_found() {
     let index = Index::open(&directory.path().join("index"), of(1)).unwrap();
     assert_eq!(index.flushed_height().unwrap(), None);
     for height in 0..20 {
-        put(&index, height, 4, height / 10);
+        put(&index, height, 4);
     }
     assert_eq!(index.block_of(41).unwrap().unwrap().height, 10);
     assert_eq!(index.block_of(80).unwrap(), None);
     assert_eq!(index.find(&id(41)).unwrap(), [41]);
     assert!(index.find(&id(80)).unwrap().is_empty());
     let all: Vec<u64> = (0..20).map(|height| height * 4).collect();
-    assert_eq!(index.readings(DEVICE, 0..=5, 0..u64::MAX, 100).unwrap(), all);
-    assert_eq!(index.readings(DEVICE, 1..=1, 0..u64::MAX, 100).unwrap(), all[10..]);
-    assert_eq!(index.readings(DEVICE, 0..=5, all[7]..all[9], 100).unwrap(), all[7..9]);
-    assert_eq!(index.readings(DEVICE, 0..=5, all[7]..u64::MAX, 2).unwrap(), all[7..9], "the cap comes last");
+    assert_eq!(index.readings(DEVICE, 0..u64::MAX, 100).unwrap(), all);
+    assert_eq!(index.readings(DEVICE, all[7]..all[9], 100).unwrap(), all[7..9]);
+    assert_eq!(index.readings(DEVICE, all[7]..u64::MAX, 2).unwrap(), all[7..9], "the cap comes last");
     assert_eq!(index.last_readings(DEVICE, 3).unwrap(), all[17..]);
     let amounts = |heights, most| {
         let found = index.transfers(AccountId::from_bytes([2; 32]), heights, most).unwrap();
@@ -84,7 +85,7 @@ fn a_moment_leads_to_the_first_block_of_it_or_after() {
     let index = Index::open(&directory.path().join("index"), of(1)).unwrap();
     assert_eq!((index.height_at(5).unwrap(), index.first_index_at(5).unwrap()), (0, u64::MAX));
     for height in 0..20 {
-        put(&index, height, 4, 0);
+        put(&index, height, 4);
     }
     for (time, height) in [(0, 0), (1, 1), (1_000, 1), (1_001, 2), (19_000, 19)] {
         assert_eq!(index.height_at(time).unwrap(), height, "{time}");
@@ -126,7 +127,9 @@ fn a_device_that_changed_hands_has_a_statement_for_each_owner_of_the_epoch() {
     let index = Index::open(&directory.path().join("index"), of(1)).unwrap();
     let (seller, buyer) = (AccountId::from_bytes([8; 32]), AccountId::from_bytes([9; 32]));
     let all = [statement(seller, 3), statement(seller, 4), statement(buyer, 4), statement(buyer, 5)];
-    index.put_statements(&all).unwrap();
+    for (height, statements) in (3..).zip([vec![all[0].clone()], all[1..3].to_vec(), vec![all[3].clone()]]) {
+        index.put(&BlockEntry { statements, ..block(height, 1) }).unwrap();
+    }
     let of_device = |epochs| index.statements_of_device(DEVICE, epochs, 10).unwrap();
     assert_eq!(of_device(4..5), [all[2].clone(), all[1].clone()]);
     assert_eq!(of_device(0..u64::MAX).len(), 4);
@@ -143,7 +146,7 @@ fn what_was_flushed_is_there_after_a_restart_and_putting_it_again_changes_nothin
     let path = directory.path().join("index");
     let index = Index::open(&path, of(1)).unwrap();
     for height in 0..6 {
-        put(&index, height, 3, 0);
+        put(&index, height, 3);
     }
     index.flush(5, &[(DEVICE, [1, 0, 0, 0, 2, 0, 0, 0])]).unwrap();
     drop(index);
@@ -151,31 +154,43 @@ fn what_was_flushed_is_there_after_a_restart_and_putting_it_again_changes_nothin
     assert_eq!(index.flushed_height().unwrap(), Some(5));
     assert_eq!(index.refused().unwrap()[&DEVICE], [1, 0, 0, 0, 2, 0, 0, 0]);
     for height in 2..6 {
-        put(&index, height, 3, 0);
+        put(&index, height, 3);
     }
     assert_eq!(index.find(&id(10)).unwrap(), [10]);
-    assert_eq!(index.readings(DEVICE, 0..=0, 0..u64::MAX, 100).unwrap(), [0, 3, 6, 9, 12, 15]);
+    assert_eq!(index.readings(DEVICE, 0..u64::MAX, 100).unwrap(), [0, 3, 6, 9, 12, 15]);
     assert_eq!(index.transfers(AccountId::from_bytes([1; 32]), 0..u64::MAX, 100).unwrap().len(), 6);
 }
 
 #[test]
-fn ids_are_found_after_many_blocks_were_merged_into_runs() {
+fn what_waits_for_the_index_is_found_and_a_flush_waits_for_it() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("index");
-    let index = Index::open(&path, of(1)).unwrap();
-    let blocks = 2 * limits::INDEX_RUN_BLOCKS as u64 + 10;
-    for height in 0..blocks {
-        put(&index, height, 2, 0);
+    let index = Index::open(&directory.path().join("index"), of(1)).unwrap();
+    for height in 0..4 {
+        put(&index, height, 3);
     }
-    assert_eq!(index.buffered().runs, 2);
-    for number in (0..blocks * 2).step_by(97) {
-        assert_eq!(index.find(&id(number)).unwrap(), [number]);
+    for height in 4..8 {
+        index.enqueue(block(height, 3));
     }
-    index.flush(blocks - 1, &[]).unwrap();
-    drop(index);
-    let index = Index::open(&path, of(1)).unwrap();
-    assert_eq!(index.find(&id(1)).unwrap(), [1]);
-    assert_eq!(index.find(&id(blocks * 2 - 1)).unwrap(), [blocks * 2 - 1]);
+    assert_eq!(index.behind(), 12);
+    assert_eq!(index.block(6).unwrap().unwrap().first_index, 18);
+    assert_eq!(index.block_of(19).unwrap().unwrap().height, 6);
+    assert_eq!(index.find(&id(19)).unwrap(), [19]);
+    assert_eq!(index.readings(DEVICE, 9..u64::MAX, 3).unwrap(), [9, 12, 15]);
+    assert_eq!(index.last_readings(DEVICE, 2).unwrap(), [18, 21]);
+    assert_eq!((index.height_at(7_000).unwrap(), index.height_at(7_001).unwrap()), (7, 8));
+    thread::scope(|scope| {
+        let flushed = scope.spawn(|| index.flush(7, &[]));
+        let found = scope.spawn(|| index.transfer_count(AccountId::from_bytes([1; 32])));
+        let serving = scope.spawn(|| index.serve(|put| put.unwrap()));
+        flushed.join().unwrap().unwrap();
+        assert_eq!(found.join().unwrap().unwrap(), 8, "transfers are waited for");
+        index.close();
+        serving.join().unwrap();
+    });
+    assert_eq!((index.behind(), index.flushed_height().unwrap()), (0, Some(7)));
+    assert_eq!(index.find(&id(19)).unwrap(), [19]);
+    assert_eq!(index.readings(DEVICE, 0..u64::MAX, 100).unwrap().len(), 8);
+    assert!(index.flush(8, &[]).is_err(), "no such block was durable");
 }
 
 #[test]
@@ -183,11 +198,12 @@ fn an_index_that_is_foreign_damaged_or_marked_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index");
     let index = Index::open(&path, of(1)).unwrap();
-    put(&index, 0, 2, 0);
+    put(&index, 0, 2);
     index.flush(0, &[]).unwrap();
     drop(index);
     let foreign = Index::open(&path, of(2)).unwrap();
     assert_eq!(foreign.flushed_height().unwrap(), None);
+    put(&foreign, 0, 2);
     foreign.flush(0, &[]).unwrap();
     foreign.mark_for_rebuild();
     drop(foreign);

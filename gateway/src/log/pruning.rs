@@ -93,7 +93,8 @@ impl Pruning {
         }
         let state = snapshot::encode(self.reader.genesis_hash, self.base.height, state);
         let file = self.base.snapshot();
-        data_dir::replace(&self.directory.join(&file), &state).map_err(|error| self.failed(&file, error))?;
+        data_dir::replace(&self.directory.join(&file), &[&state])
+            .map_err(|error| self.failed(&file, error))?;
         self.copy_rest(last)?;
         let prepared = Prepared { directory: self.directory, base: self.base };
         prepared.check(&self.reader)?;
@@ -148,7 +149,7 @@ impl Prepared {
     /// What the operating system says; then it is the old one or the new one.
     pub fn switch(self) -> Result<Base, LogError> {
         let file = self.directory.join(BASE_FILE);
-        data_dir::replace(&file, self.base.to_string().as_bytes())
+        data_dir::replace(&file, &[self.base.to_string().as_bytes()])
             .map_err(|error| LogError::io(&file, error))?;
         Ok(self.base)
     }

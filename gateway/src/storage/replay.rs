@@ -11,10 +11,9 @@ use ledger::transaction::Outcome;
 
 use super::StorageError;
 use crate::data_dir::DataDir;
-use crate::index::{BlockEntry, BlockPlace, Index, IndexError};
+use crate::index::{BlockEntry, BlockPlace, Index};
 use crate::log::{self, Log, LogReader, Position};
 use crate::rows::{self, Rows};
-use crate::shared::epoch_at;
 use crate::snapshot;
 use crate::stored::entry_id;
 
@@ -67,8 +66,9 @@ fn begin_at_base(
     let mut first_index = 0;
     for step in reader.history() {
         let (position, block) = step?;
-        put_pruned(index, genesis, position, first_index, &block)?;
-        first_index += block.entries.len() as u64 + 1;
+        let entries = block.entries.len() as u64 + 1;
+        index.put(&pruned_entry(genesis, position, first_index, block))?;
+        first_index += entries;
     }
     Ok(Some(state))
 }
@@ -110,7 +110,7 @@ pub(super) fn replay(
         if rows.size() >= results.first_index {
             rows.append(results.first_index, &results.leaf_hashes)?;
         }
-        put(index, genesis, position, &block, &results)?;
+        index.put(&entry(position, &block, results))?;
     }
     Ok((state.unwrap_or_else(|| State::genesis(genesis).0), last, replayed))
 }
@@ -129,25 +129,15 @@ pub(super) fn rebuild_rows(reader: &LogReader, rows: &Rows) -> Result<(), Storag
     Ok(())
 }
 
-/// Adds a block to the index.
-///
-/// # Errors
-/// When it could not be written.
-pub fn put(
-    index: &Index,
-    genesis: &Genesis,
-    position: Position,
-    block: &Block,
-    results: &BlockResults,
-) -> Result<(), IndexError> {
+/// What a block adds to the index.
+pub fn entry(position: Position, block: &Block, results: BlockResults) -> BlockEntry {
     let mut ids: Vec<_> = results.outcomes.iter().map(|outcome| (outcome.id(), outcome.index())).collect();
     ids.push((TransactionId(block.seal.id()), results.seal_index()));
     let reading = |outcome: &Outcome| match outcome {
         Outcome::Reading { kid, index, .. } => Some((*kid, *index)),
         Outcome::Instruction { .. } => None,
     };
-    let readings: Vec<_> = results.outcomes.iter().filter_map(reading).collect();
-    index.put(&BlockEntry {
+    BlockEntry {
         place: BlockPlace {
             height: results.height,
             position,
@@ -155,26 +145,21 @@ pub fn put(
             entries: u32::try_from(results.leaf_hashes.len()).unwrap_or(u32::MAX),
             time_unix_milliseconds: results.time_unix_milliseconds,
         },
-        ids: &ids,
-        readings: &readings,
-        epoch: epoch_at(genesis, results.time_unix_milliseconds),
-        statements: &results.statements,
-        transfers: &results.transfers,
-        settlement: results.settlement.as_ref(),
-    })
+        ids,
+        readings: results.outcomes.iter().filter_map(reading).collect(),
+        statements: results.statements,
+        transfers: results.transfers,
+        settlement: results.settlement,
+    }
 }
 
-/// Adds what stays of a pruned block to the index.
-///
-/// # Errors
-/// When it could not be written.
-pub fn put_pruned(
-    index: &Index,
+/// What stays of a pruned block, for the index.
+pub fn pruned_entry(
     genesis: &Genesis,
     position: Position,
     first_index: u64,
-    block: &PrunedBlock,
-) -> Result<(), IndexError> {
+    block: PrunedBlock,
+) -> BlockEntry {
     let (mut ids, mut readings) = (Vec::new(), Vec::new());
     for (entry, at) in block.entries.iter().zip(first_index..) {
         let Some(entry) = entry else { continue };
@@ -184,21 +169,22 @@ pub fn put_pruned(
         }
     }
     ids.push((TransactionId(block.seal.id()), first_index + block.entries.len() as u64));
-    let results = block.results.as_ref();
-    let time_unix_milliseconds = block.seal.time_unix_milliseconds;
-    index.put(&BlockEntry {
+    let (statements, transfers, settlement) = match block.results {
+        Some(results) => (results.statements, results.transfers, results.settlement),
+        None => Default::default(),
+    };
+    BlockEntry {
         place: BlockPlace {
             height: block.seal.height,
             position,
             first_index,
             entries: block.seal.entries.saturating_add(1),
-            time_unix_milliseconds,
+            time_unix_milliseconds: block.seal.time_unix_milliseconds,
         },
-        ids: &ids,
-        readings: &readings,
-        epoch: epoch_at(genesis, time_unix_milliseconds),
-        statements: results.map_or(&[], |results| &results.statements),
-        transfers: results.map_or(&[], |results| &results.transfers),
-        settlement: results.and_then(|results| results.settlement.as_ref()),
-    })
+        ids,
+        readings,
+        statements,
+        transfers,
+        settlement,
+    }
 }

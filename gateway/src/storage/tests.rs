@@ -112,7 +112,7 @@ fn whatever_is_derived_is_rebuilt_equal_from_the_log() {
     let found = (before.state.clone(), before.rows.root(before.state.log_size()).unwrap());
     let places = (
         before.index.find(&last).unwrap(),
-        before.index.readings(device().kid(), 0..=u64::MAX, 0..u64::MAX, usize::MAX).unwrap(),
+        before.index.readings(device().kid(), 0..u64::MAX, usize::MAX).unwrap(),
     );
     drop(before);
     for derived in ["index", "rows", "snapshots"] {
@@ -125,7 +125,7 @@ fn whatever_is_derived_is_rebuilt_equal_from_the_log() {
         );
         let again = (
             after.index.find(&last).unwrap(),
-            after.index.readings(device().kid(), 0..=u64::MAX, 0..u64::MAX, usize::MAX).unwrap(),
+            after.index.readings(device().kid(), 0..u64::MAX, usize::MAX).unwrap(),
         );
         assert_eq!(again, places, "without {derived}");
     }

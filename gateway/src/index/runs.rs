@@ -1,0 +1,343 @@
+//! Sorted runs: the numbers that stand under a key of eight bytes, many thousand keys to a value of sled.
+//!
+//! What is added waits in memory until it is a run's worth or a snapshot is taken. A new run takes the runs before it
+//! in that are no larger, so there are few of them, and each pair is written a handful of times at most. Numbers grow
+//! from block to block: so a run's numbers all lie above those of the run before it.
+
+use std::ops::Range;
+use std::sync::{PoisonError, RwLock};
+
+use super::records::u64_at;
+use crate::limits;
+
+/// A key and one of its numbers.
+pub type Pair = ([u8; 8], u64);
+
+/// Bytes of a pair in a value.
+const PAIR_BYTES: usize = 16;
+
+/// A multimap of keys to numbers, for one writer and many readers.
+pub struct Runs {
+    /// Run, first key and first number: the pairs from there on, sorted.
+    chunks: sled::Tree,
+    /// Run: what it holds. A run exists once it stands here.
+    catalogue: sled::Tree,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    runs: Vec<Run>,
+    /// What no run holds yet, in the order of heights.
+    fresh: Vec<Pair>,
+    /// The last block whose pairs are here.
+    height: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    number: u64,
+    pairs: u64,
+    /// The last block whose pairs it holds.
+    height: u64,
+    least: u64,
+    greatest: u64,
+}
+
+impl Run {
+    fn encode(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (place, number) in [self.pairs, self.height, self.least, self.greatest].into_iter().enumerate() {
+            bytes[place * 8..place * 8 + 8].copy_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    fn decode(key: &[u8], bytes: &[u8]) -> Option<Run> {
+        Some(Run {
+            number: u64_at(key, 0)?,
+            pairs: u64_at(bytes, 0)?,
+            height: u64_at(bytes, 8)?,
+            least: u64_at(bytes, 16)?,
+            greatest: u64_at(bytes, 24)?,
+        })
+    }
+
+    fn meets(&self, numbers: &Range<u64>) -> bool {
+        self.least < numbers.end && numbers.start <= self.greatest
+    }
+}
+
+impl Runs {
+    /// Opens the runs of this name and takes away what a crash left half written.
+    pub fn open(database: &sled::Db, name: &str) -> sled::Result<Runs> {
+        let chunks = database.open_tree(format!("{name}: chunks"))?;
+        let catalogue = database.open_tree(format!("{name}: runs"))?;
+        let mut inner = Inner::default();
+        for item in &catalogue {
+            let (key, value) = item?;
+            inner.runs.extend(Run::decode(&key, &value));
+        }
+        inner.height = inner.runs.last().map(|run| run.height);
+        let runs = Runs { chunks, catalogue, inner: RwLock::default() };
+        let mut next = 0;
+        for run in &inner.runs {
+            runs.remove_chunks(next..run.number)?;
+            next = run.number + 1;
+        }
+        runs.remove_chunks(next..u64::MAX)?;
+        *runs.inner.write().unwrap_or_else(PoisonError::into_inner) = inner;
+        Ok(runs)
+    }
+
+    /// Adds a block's pairs; those of a block that is here already are left out.
+    pub fn add(&self, height: u64, pairs: Vec<Pair>) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if inner.height.is_none_or(|last| last < height) {
+            inner.height = Some(height);
+            inner.fresh.extend(pairs);
+        }
+    }
+
+    /// Whether there is a run's worth in memory.
+    pub fn is_due(&self) -> bool {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).fresh.len() >= limits::INDEX_FRESH_PAIRS
+    }
+
+    /// Writes what is in memory as a run, with the runs before it that are no larger.
+    pub fn write(&self) -> sled::Result<()> {
+        let (mut pairs, absorbed, height, number) = {
+            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(height) = inner.height.filter(|_| !inner.fresh.is_empty()) else { return Ok(()) };
+            let mut total = inner.fresh.len() as u64;
+            let smaller = inner.runs.iter().rev().take_while(|run| {
+                let takes = run.pairs <= total && total + run.pairs <= limits::INDEX_RUN_PAIRS;
+                total += run.pairs;
+                takes
+            });
+            let kept = inner.runs.len() - smaller.count();
+            let number = inner.runs.last().map_or(0, |run| run.number + 1);
+            (inner.fresh.clone(), inner.runs[kept..].to_vec(), height, number)
+        };
+        for run in &absorbed {
+            for chunk in self.chunks.scan_prefix(run.number.to_be_bytes()).values() {
+                pairs.extend(decode(&chunk?));
+            }
+        }
+        pairs.sort_unstable();
+        for chunk in pairs.chunks(limits::INDEX_CHUNK_PAIRS) {
+            let Some((key, value)) = chunk.first() else { continue };
+            self.chunks.insert(chunk_key(number, key, *value), encode(chunk))?;
+        }
+        let values = || pairs.iter().map(|(_, value)| *value);
+        let (least, greatest) = (values().min().unwrap_or_default(), values().max().unwrap_or_default());
+        let run = Run { number, pairs: pairs.len() as u64, height, least, greatest };
+        let mut batch = sled::Batch::default();
+        absorbed.iter().for_each(|run| batch.remove(&run.number.to_be_bytes()));
+        batch.insert(&number.to_be_bytes(), &run.encode());
+        self.catalogue.apply_batch(batch)?;
+        {
+            // Whoever still reads the absorbed runs is waited for here; whoever comes later reads the new one.
+            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+            let kept = inner.runs.len() - absorbed.len();
+            inner.runs.truncate(kept);
+            inner.runs.push(run);
+            inner.fresh = Vec::new();
+        }
+        absorbed.iter().try_for_each(|run| self.remove_chunks(run.number..run.number + 1))
+    }
+
+    /// The first `most` numbers of a key within a range, ascending.
+    pub fn first(&self, key: &[u8; 8], numbers: Range<u64>, most: usize) -> sled::Result<Vec<u64>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = Vec::new();
+        for run in inner.runs.iter().filter(|run| run.meets(&numbers)) {
+            for chunk in self.chunks_of(run, key, &numbers)? {
+                if found.len() >= most {
+                    break;
+                }
+                found.extend(numbers_in(&chunk?, key, &numbers));
+            }
+        }
+        found.extend(inner.fresh_of(key, &numbers));
+        found.truncate(most);
+        Ok(found)
+    }
+
+    /// The last `most` numbers of a key within a range, ascending.
+    pub fn last(&self, key: &[u8; 8], numbers: Range<u64>, most: usize) -> sled::Result<Vec<u64>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<u64> = inner.fresh_of(key, &numbers).collect();
+        found.reverse();
+        for run in inner.runs.iter().rev().filter(|run| run.meets(&numbers)) {
+            for chunk in self.chunks_of(run, key, &numbers)?.rev() {
+                if found.len() >= most {
+                    break;
+                }
+                found.extend(numbers_in(&chunk?, key, &numbers).into_iter().rev());
+            }
+        }
+        found.truncate(most);
+        found.reverse();
+        Ok(found)
+    }
+
+    /// How many numbers a key has.
+    pub fn count(&self, key: &[u8; 8]) -> sled::Result<u64> {
+        let all = 0..u64::MAX;
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut count = inner.fresh_of(key, &all).count();
+        for run in &inner.runs {
+            for chunk in self.chunks_of(run, key, &all)? {
+                count += numbers_in(&chunk?, key, &all).len();
+            }
+        }
+        Ok(count as u64)
+    }
+
+    /// The chunks of a run in which the numbers of a key may stand, in order.
+    fn chunks_of(
+        &self,
+        run: &Run,
+        key: &[u8; 8],
+        numbers: &Range<u64>,
+    ) -> sled::Result<impl DoubleEndedIterator<Item = sled::Result<sled::IVec>> + use<>> {
+        let from = chunk_key(run.number, key, numbers.start);
+        // The one that begins before may reach into what is looked for.
+        let before = self.chunks.range(chunk_key(run.number, &[0; 8], 0)..=from).next_back().transpose()?;
+        let from = before.map_or(sled::IVec::from(&from), |(key, _)| key);
+        Ok(self.chunks.range(from..sled::IVec::from(&chunk_key(run.number, key, numbers.end))).values())
+    }
+
+    fn remove_chunks(&self, runs: Range<u64>) -> sled::Result<()> {
+        for key in self.chunks.range(runs.start.to_be_bytes()..runs.end.to_be_bytes()).keys() {
+            self.chunks.remove(key?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn fresh_of(&self, key: &[u8; 8], numbers: &Range<u64>) -> impl Iterator<Item = u64> {
+        let of_key = self.fresh.iter().filter(move |(of, number)| of == key && numbers.contains(number));
+        of_key.map(|(_, number)| *number)
+    }
+}
+
+fn chunk_key(run: u64, key: &[u8; 8], number: u64) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&run.to_be_bytes());
+    bytes[8..16].copy_from_slice(key);
+    bytes[16..].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+fn encode(pairs: &[Pair]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(pairs.len() * PAIR_BYTES);
+    for (key, number) in pairs {
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> impl Iterator<Item = Pair> {
+    let (pairs, _) = bytes.as_chunks::<PAIR_BYTES>();
+    pairs.iter().filter_map(|pair| Some((*pair.first_chunk()?, u64_at(pair, 8)?)))
+}
+
+/// The numbers of a key in a sorted chunk.
+fn numbers_in(bytes: &[u8], key: &[u8; 8], numbers: &Range<u64>) -> Vec<u64> {
+    let (pairs, _) = bytes.as_chunks::<PAIR_BYTES>();
+    let at = |number: u64| {
+        let wanted = chunk_key(0, key, number);
+        pairs.partition_point(|pair| pair[..] < wanted[8..])
+    };
+    let found = pairs.get(at(numbers.start)..at(numbers.end)).unwrap_or_default();
+    found.iter().filter_map(|pair| u64_at(pair, 8)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u64) -> [u8; 8] {
+        (number % 7).to_be_bytes()
+    }
+
+    fn database(directory: &tempfile::TempDir) -> sled::Db {
+        sled::Config::new().path(directory.path()).open().unwrap()
+    }
+
+    fn pairs(numbers: Range<u64>) -> Vec<Pair> {
+        numbers.map(|number| (key(number), number)).collect()
+    }
+
+    /// What a key has within a range, by the plain way.
+    fn expected(of: u64, numbers: Range<u64>) -> Vec<u64> {
+        numbers.filter(|number| number % 7 == of).collect()
+    }
+
+    #[test]
+    fn numbers_are_found_in_memory_in_runs_and_across_both() {
+        let directory = tempfile::tempdir().unwrap();
+        let runs = Runs::open(&database(&directory), "test").unwrap();
+        for height in 0..40 {
+            runs.add(height, pairs(height * 100..height * 100 + 100));
+            if height % 3 == 0 && height < 36 {
+                runs.write().unwrap();
+            }
+        }
+        for range in [0..u64::MAX, 0..4_000, 17..3_333, 3_400..3_999, 5_000..6_000] {
+            let all = expected(3, range.start..range.end.min(4_000));
+            assert_eq!(runs.first(&key(3), range.clone(), usize::MAX).unwrap(), all);
+            assert_eq!(runs.last(&key(3), range.clone(), usize::MAX).unwrap(), all);
+            assert_eq!(runs.first(&key(3), range.clone(), 5).unwrap(), all[..all.len().min(5)]);
+            assert_eq!(runs.last(&key(3), range, 5).unwrap(), all[all.len().saturating_sub(5)..]);
+        }
+        assert_eq!(runs.count(&key(0)).unwrap(), 572);
+        assert!(runs.first(&[9; 8], 0..u64::MAX, 1).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_key_may_fill_many_chunks() {
+        let directory = tempfile::tempdir().unwrap();
+        let runs = Runs::open(&database(&directory), "test").unwrap();
+        let many = 5 * limits::INDEX_CHUNK_PAIRS as u64;
+        runs.add(1, (0..many).map(|number| ([5; 8], number)).collect());
+        runs.write().unwrap();
+        assert_eq!(runs.count(&[5; 8]).unwrap(), many);
+        assert_eq!(runs.first(&[5; 8], 1_500..many, 2).unwrap(), [1_500, 1_501]);
+        assert_eq!(runs.last(&[5; 8], 0..many - 1, 2).unwrap(), [many - 3, many - 2]);
+    }
+
+    #[test]
+    fn small_runs_become_few_and_large_ones_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory);
+        let runs = Runs::open(&database, "test").unwrap();
+        for height in 0..64 {
+            runs.add(height, pairs(height * 10..height * 10 + 10));
+            runs.write().unwrap();
+        }
+        assert_eq!(runs.inner.read().unwrap().runs.len(), 1, "sixty-four equal ones come to one");
+        assert_eq!(runs.first(&key(2), 0..u64::MAX, usize::MAX).unwrap(), expected(2, 0..640));
+    }
+
+    #[test]
+    fn a_block_that_is_here_is_not_added_again_also_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory);
+        let runs = Runs::open(&database, "test").unwrap();
+        runs.add(4, pairs(0..50));
+        runs.write().unwrap();
+        runs.chunks.insert(chunk_key(77, &[0; 8], 0), encode(&pairs(0..9))).unwrap();
+        drop(runs);
+        let runs = Runs::open(&database, "test").unwrap();
+        assert_eq!(runs.chunks.len(), 1, "what no catalogue names is taken away");
+        runs.add(4, pairs(0..50));
+        runs.add(5, pairs(50..60));
+        runs.add(5, pairs(50..60));
+        assert_eq!(runs.first(&key(1), 0..u64::MAX, usize::MAX).unwrap(), expected(1, 0..60));
+    }
+}

@@ -11,7 +11,9 @@ use crate::limits::PREVIEW_REST_FACTOR;
 /// The last preview that was reckoned.
 #[derive(Debug, Default)]
 pub struct Running {
-    last: Mutex<Option<Reckoned>>,
+    last: Mutex<Option<Arc<Reckoned>>>,
+    /// Held by the one that reckons.
+    reckoning: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -25,31 +27,48 @@ struct Reckoned {
 
 impl Running {
     /// What the running epoch comes to so far, however many ask. A reckoning that took long is followed by a rest, so
-    /// that a large network's pages do not stop its blocks: until then the last one answers, as long as it is of the
-    /// same epoch. `clock` is read before and after.
+    /// that a large network's pages do not stop its blocks: until then, and while somebody reckons, the last one answers,
+    /// as long as it is of the same epoch. `clock` is read before and after.
     pub fn preview(&self, state: &State, clock: impl Fn() -> Instant) -> Arc<Preview> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let began = clock();
-        if let Some(reckoned) = &*last
-            && reckoned.answers(state.height(), state.epoch(), began)
-        {
+        let last = self.last();
+        if let Some(reckoned) = last.as_ref().filter(|reckoned| reckoned.answers(state, began)) {
+            return reckoned.preview.clone();
+        }
+        let _reckoning = match (self.reckoning.try_lock(), last) {
+            (Ok(alone), _) => alone,
+            (Err(_), Some(reckoned)) if reckoned.epoch == state.epoch() => return reckoned.preview.clone(),
+            (Err(_), _) => self.reckoning.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        // Somebody may have reckoned meanwhile.
+        let began = clock();
+        if let Some(reckoned) = self.last().filter(|reckoned| reckoned.answers(state, began)) {
             return reckoned.preview.clone();
         }
         let preview = Arc::new(state.preview());
         let ended = clock();
-        *last = Some(Reckoned {
+        let reckoned = Reckoned {
             height: state.height(),
             epoch: state.epoch(),
             ended,
             took: ended.duration_since(began),
             preview: preview.clone(),
-        });
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(reckoned));
         preview
+    }
+
+    fn last(&self) -> Option<Arc<Reckoned>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Reckoned {
-    fn answers(&self, height: u64, epoch: u64, now: Instant) -> bool {
+    fn answers(&self, state: &State, now: Instant) -> bool {
+        self.answers_at(state.height(), state.epoch(), now)
+    }
+
+    fn answers_at(&self, height: u64, epoch: u64, now: Instant) -> bool {
         let rests = now.duration_since(self.ended) < self.took.saturating_mul(PREVIEW_REST_FACTOR);
         self.height == height || (self.epoch == epoch && rests)
     }
@@ -83,12 +102,24 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_while_somebody_reckons_for_the_same_epoch() {
+        let mut state = state();
+        let (start, running) = (Instant::now(), Running::default());
+        let first = running.preview(&state, || start);
+        let _block = state.begin(state.time_unix_milliseconds()).finish();
+        let somebody = running.reckoning.lock().unwrap();
+        assert!(Arc::ptr_eq(&first, &running.preview(&state, || start)), "the last one answers");
+        drop(somebody);
+        assert!(!Arc::ptr_eq(&first, &running.preview(&state, || start)));
+    }
+
+    #[test]
     fn a_slow_preview_answers_for_later_blocks_but_for_no_later_epoch() {
         let (state, ended) = (state(), Instant::now());
         let took = Duration::from_millis(100);
         let reckoned = Reckoned { height: 5, epoch: 2, ended, took, preview: Arc::new(state.preview()) };
-        assert!(reckoned.answers(6, 2, ended + took));
-        assert!(!reckoned.answers(6, 3, ended + took), "an epoch that was settled is no longer pending");
-        assert!(!reckoned.answers(6, 2, ended + took * PREVIEW_REST_FACTOR));
+        assert!(reckoned.answers_at(6, 2, ended + took));
+        assert!(!reckoned.answers_at(6, 3, ended + took), "an epoch that was settled is no longer pending");
+        assert!(!reckoned.answers_at(6, 2, ended + took * PREVIEW_REST_FACTOR));
     }
 }

@@ -219,8 +219,16 @@ pub async fn device(State(door): State<Door>, Path(kid): Path<String>) -> Result
 }
 
 fn known(shared: &Shared, kid: DeviceId) -> Result<DeviceFigures, Problem> {
-    reads::device(shared, clock::now_unix_milliseconds(), kid)
-        .ok_or_else(|| Problem::not_found(format!("no device {kid} is enrolled on this network")))
+    reads::device(shared, clock::now_unix_milliseconds(), kid).ok_or_else(|| unknown(kid))
+}
+
+/// The same for those who need no figures of it: they wait for no estimate.
+fn is_known(shared: &Shared, kid: DeviceId) -> Result<(), Problem> {
+    shared.state().device(kid).map(drop).ok_or_else(|| unknown(kid))
+}
+
+fn unknown(kid: DeviceId) -> Problem {
+    Problem::not_found(format!("no device {kid} is enrolled on this network"))
 }
 
 /// Which readings, by the time at which the ledger accepted them.
@@ -299,7 +307,7 @@ pub async fn readings(
     let (range, limit) = query.read()?;
     let newest = query.from.is_none() && query.to.is_none();
     door.query(move |shared| {
-        known(shared, kid)?;
+        is_known(shared, kid)?;
         let found =
             if newest { shared.last_readings(kid, limit) } else { shared.readings(kid, &range, limit) };
         Ok(Json(found.map_err(Problem::internal)?.iter().filter_map(Reading::new).collect()))
@@ -323,7 +331,7 @@ pub async fn device_statements(
     let (range, limit) = query.read()?;
     let statements = door
         .query(move |shared| {
-            known(shared, kid)?;
+            is_known(shared, kid)?;
             let found = shared.statements_of_device(kid, &range, limit).map_err(Problem::internal)?;
             statements::describe(shared, found)
         })

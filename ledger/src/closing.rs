@@ -21,6 +21,8 @@ impl BlockBuilder<'_> {
         let (statements, settlement) = self.state.settle(self.height, epoch, workers);
         let pool = self.state.constants.pool;
         self.state.book.pay_rewards(&statements, workers);
+        let paying = statements.iter().filter(|statement| statement.paid_microtokens > 0).count();
+        self.transfers.reserve_exact(paying);
         self.transfers.extend(statements.iter().filter(|statement| statement.paid_microtokens > 0).map(
             |statement| TransferRecord {
                 transfer: Transfer {

@@ -24,7 +24,11 @@ pub(crate) fn statement_lines<'t>(
     });
     let rest = (part.unpriced_rest() > 0)
         .then(|| unpaid_line(String::new(), None, part.unpriced_rest(), LineReason::FurtherNotInTariff));
-    priced.chain(unpriced).chain(rest).collect()
+    // Mostly it is one line; a vector that is left to grow begins with room for four.
+    let known = part.counts.len().saturating_add(part.unpriced().len());
+    let mut lines = Vec::with_capacity(known.saturating_add(usize::from(part.unpriced_rest() > 0)));
+    lines.extend(priced.chain(unpriced).chain(rest));
+    lines
 }
 
 fn priced_line(accepted_records: u32, paid_records: u32, findings: &Findings<'_>) -> StatementLine {

@@ -159,6 +159,7 @@ impl Tally {
                 continue;
             };
             let at = self.series.partition_point(|series| series.place < place);
+            self.series.reserve_exact(1);
             self.series.insert(at, series.carried_over(place, quantity));
         }
     }
@@ -267,7 +268,7 @@ impl Part {
             let accepted_records = reader.unsigned_32()?;
             Ok(PartCount { place, accepted_records, paid_records: reader.unsigned_32()? })
         };
-        let counts = (0..reader.array_header()?).map(|_| count(reader)).collect::<Read<_>>()?;
+        let counts = read_exactly(reader, count)?;
         let line = |reader: &mut Reader<'_>| {
             array_of(reader, 4)?;
             Ok(Unpriced {
@@ -299,11 +300,21 @@ pub(crate) fn write_tally(writer: &mut Writer<'_>, tally: &Tally) -> Written {
     tally.parts.iter().try_for_each(|part| part.write(writer))
 }
 
+/// Reads an array into no more memory than it needs: a million devices are read so at a start.
+fn read_exactly<'a, T>(
+    reader: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Read<T>,
+) -> Read<Vec<T>> {
+    let mut items = (0..reader.array_header()?).map(|_| read(reader)).collect::<Read<Vec<T>>>()?;
+    items.shrink_to_fit();
+    Ok(items)
+}
+
 /// Reads what [`write_tally`] wrote.
 pub(crate) fn read_tally(reader: &mut Reader<'_>) -> Read<Tally> {
     array_of(reader, 3)?;
     let envelopes = reader.unsigned_32()?;
-    let series = (0..reader.array_header()?).map(|_| Series::read(reader)).collect::<Read<_>>()?;
-    let parts = (0..reader.array_header()?).map(|_| Part::read(reader)).collect::<Read<_>>()?;
+    let series = read_exactly(reader, Series::read)?;
+    let parts = read_exactly(reader, Part::read)?;
     Ok(Tally { envelopes, series, parts })
 }

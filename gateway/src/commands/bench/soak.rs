@@ -10,7 +10,6 @@ use serde_json::json;
 use super::measure::{directory_bytes, percentile};
 use super::mqtt::{loader, through};
 use super::{Load, Scratch, Settings, ingest, mqtt, say};
-use crate::clock;
 use crate::commands::output;
 
 /// Seconds in which the maximum is found.
@@ -58,17 +57,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Ok(())
     });
     let mut loader = mqtt::loader_telling(&pipe, &url, seconds, rate, arguments.every)?;
-    let (began, mut before, mut accepted_before, mut at) = (clock::monotonic(), node.usage(), 0.0, 0.0);
+    let (mut before, mut accepted_before, mut at) = (node.usage(), probe.envelopes, 0.0);
     loop {
         let told = loader.answer()?;
         if told.get("published").is_some() {
             break;
         }
-        let (usage, counters, now) = (node.usage(), node.ask("counters")?, began.elapsed().as_secs_f64());
+        let (usage, counters) = (node.usage(), node.ask("counters")?);
+        let now = told["elapsed"].as_f64().unwrap_or(0.0);
         let accepted = counters["accepted"].as_f64().unwrap_or(0.0);
-        if accepted_before == 0.0 {
-            accepted_before = probe.envelopes;
-        }
         let span = now - at;
         let data = scratch.data();
         let samples = told["samples"].as_array().into_iter().flatten();

@@ -17,7 +17,8 @@ const MAGIC: &[u8; 8] = b"LAMPSNAP";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 8 + 4 + 32 + 8 + 8 + 4;
 
-/// How much a start executes again at most: a snapshot is taken after so many blocks or so many bytes of the log.
+/// A snapshot is taken after so many blocks or so many bytes of the log; a start executes twice as much again at most,
+/// because blocks go on while one is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
     /// Blocks.

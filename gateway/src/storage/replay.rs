@@ -43,7 +43,7 @@ pub(super) fn restore(directory: &DataDir, genesis: &Genesis, log: &Log, index: 
         })
 }
 
-/// What a start executed again: at most what one snapshot interval holds.
+/// What a start executed again: at most what two snapshot intervals hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Replayed {
     /// Blocks.

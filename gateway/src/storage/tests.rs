@@ -152,7 +152,7 @@ fn a_snapshot_that_is_older_newer_or_damaged_gives_the_same_state() {
 }
 
 #[test]
-fn a_start_executes_at_most_one_snapshot_interval_again() {
+fn a_start_executes_at_most_two_snapshot_intervals_again() {
     let world = World::new();
     drop(world.open().unwrap());
     for (round, by_blocks) in [(0, true), (1, false)] {
@@ -170,7 +170,10 @@ fn a_start_executes_at_most_one_snapshot_interval_again() {
         let opened = world.open().unwrap();
         let Replayed { blocks, bytes } = opened.replayed;
         assert!(blocks > 0, "something is behind the interval's snapshot");
-        assert!(blocks <= interval.blocks && bytes <= interval.log_bytes, "{blocks} blocks, {bytes} bytes");
+        // The newest may have been taken of the last block and gone with it: the one before was asked for an interval
+        // earlier.
+        let most = (interval.blocks.saturating_mul(2), interval.log_bytes.saturating_mul(2));
+        assert!(blocks <= most.0 && bytes <= most.1, "{blocks} blocks, {bytes} bytes");
         assert!(!opened.index.find(&last).unwrap().is_empty());
     }
 }

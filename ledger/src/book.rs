@@ -220,7 +220,7 @@ impl Book {
         };
         let giver = self.accounts.or_default(pool);
         giver.debits_posted = add(giver.debits_posted, total);
-        let mut begins = 0_usize;
+        let (mut begins, bits) = (0_usize, self.accounts.bits());
         let mut parts = Vec::new();
         for part in self.accounts.parts_mut(workers) {
             let ends = begins.saturating_add(part.len());
@@ -232,7 +232,7 @@ impl Book {
             for statement in payees() {
                 let (payee, amount) = (statement.payee, u128::from(statement.paid_microtokens));
                 assert!(payee != pool && payee != supply, "rewards are paid to holders");
-                let shard = shard_of(&payee).checked_sub(shards.start);
+                let shard = shard_of(&payee, bits).checked_sub(shards.start);
                 if let Some(shard) = shard.and_then(|shard| part.get_mut(shard)) {
                     let taker = shard.entry(payee).or_default();
                     taker.credits_posted = add(taker.credits_posted, amount);

@@ -1,6 +1,7 @@
 //! A map in the order of its keys for a million items whose keys begin with bits of a hash: a shelf of small trees by the
 //! leading bits. Looking up passes fewer nodes than in one large tree, and hands that work at the same time each change
-//! shelves of their own. Keys that somebody ground alike only make one tree larger.
+//! shelves of their own. Keys that somebody ground alike only make one tree larger. A small map is one tree: the shelf
+//! grows with what it holds.
 
 use crate::account::AccountId;
 use crate::workers::{self, Workers};
@@ -8,9 +9,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use devices::identity::DeviceId;
 
-/// Leading bits by which the trees are told apart.
-const SHARD_BITS: u32 = 12;
-const SHARDS: usize = 1 << SHARD_BITS;
+/// Leading bits by which the trees are told apart, at most.
+const SHARD_BITS_MAX: u32 = 12;
+/// Items of a tree on average, above which there are twice as many trees.
+const SHARD_ITEMS: usize = 64;
 
 /// A key that begins with bits of a hash, and is ordered by its bytes.
 pub(crate) trait HashedKey: Ord + Copy {
@@ -35,23 +37,28 @@ impl HashedKey for AccountId {
 /// The map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sharded<K, V> {
+    /// Always a power of two: as many as the leading bits that tell them apart can count.
     shards: Vec<BTreeMap<K, V>>,
+    bits: u32,
     length: usize,
 }
 
 /// One of the trees.
 pub(crate) type Shard<K, V> = BTreeMap<K, V>;
 
-/// Which tree a key lies in.
-pub(crate) fn shard_of<K: HashedKey>(key: &K) -> usize {
-    usize::from(key.leading() >> (u16::BITS.saturating_sub(SHARD_BITS)))
+/// Which of the trees a key lies in that are told apart by so many leading bits.
+pub(crate) fn shard_of<K: HashedKey>(key: &K, bits: u32) -> usize {
+    key.leading().checked_shr(u16::BITS.saturating_sub(bits)).unwrap_or(0).into()
 }
 
 impl<K: HashedKey, V> Sharded<K, V> {
     pub(crate) fn new() -> Self {
-        let mut shards = Vec::with_capacity(SHARDS);
-        shards.resize_with(SHARDS, BTreeMap::new);
-        Self { shards, length: 0 }
+        Self { shards: alloc::vec![BTreeMap::new()], bits: 0, length: 0 }
+    }
+
+    /// The leading bits by which the trees are told apart now.
+    pub(crate) fn bits(&self) -> u32 {
+        self.bits
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,11 +66,11 @@ impl<K: HashedKey, V> Sharded<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.shards.get(shard_of(key))?.get(key)
+        self.shards.get(shard_of(key, self.bits))?.get(key)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.shards.get_mut(shard_of(key))?.get_mut(key)
+        self.shards.get_mut(shard_of(key, self.bits))?.get_mut(key)
     }
 
     pub(crate) fn contains_key(&self, key: &K) -> bool {
@@ -72,8 +79,9 @@ impl<K: HashedKey, V> Sharded<K, V> {
 
     /// Puts an item in; one of the same key goes.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        let shard = self.shards.get_mut(shard_of(&key)).expect("there is a shelf for all leading bits");
+        let shard = self.shards.get_mut(shard_of(&key, self.bits)).expect("there is a tree for all bits");
         self.length = self.length.saturating_add(usize::from(shard.insert(key, value).is_none()));
+        self.grow();
     }
 
     /// The item, made where it is missing.
@@ -81,12 +89,10 @@ impl<K: HashedKey, V> Sharded<K, V> {
     where
         V: Default,
     {
-        let shard = self.shards.get_mut(shard_of(&key)).expect("there is a shelf for all leading bits");
-        let length = &mut self.length;
-        shard.entry(key).or_insert_with(|| {
-            *length = length.saturating_add(1);
-            V::default()
-        })
+        if !self.contains_key(&key) {
+            self.insert(key, V::default());
+        }
+        self.get_mut(&key).expect("it was put in where it was missing")
     }
 
     /// All items in the order of their keys.
@@ -106,5 +112,58 @@ impl<K: HashedKey, V> Sharded<K, V> {
 
     pub(crate) fn count_again(&mut self) {
         self.length = self.shards.iter().map(BTreeMap::len).sum();
+        self.grow();
+    }
+
+    /// Twice as many trees, as often as they hold too many: each item is moved once or twice in its life, on average.
+    fn grow(&mut self) {
+        while self.bits < SHARD_BITS_MAX && self.length > SHARD_ITEMS.saturating_mul(self.shards.len()) {
+            self.bits = self.bits.saturating_add(1);
+            let mut shards = Vec::with_capacity(self.shards.len().saturating_mul(2));
+            for shard in core::mem::take(&mut self.shards) {
+                // The next leading bit parts a tree in the middle; its items are in order, so each half is made at once.
+                let bits = self.bits;
+                let (low, high): (Vec<_>, Vec<_>) =
+                    shard.into_iter().partition(|(key, _)| shard_of(key, bits).is_multiple_of(2));
+                shards.push(low.into_iter().collect());
+                shards.push(high.into_iter().collect());
+            }
+            self.shards = shards;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kid(number: u32) -> DeviceId {
+        let [a, b, c, d] = number.wrapping_mul(0x9e37_79b9).to_be_bytes();
+        DeviceId([a, b, c, d, 0, 0, 0, 1])
+    }
+
+    #[test]
+    fn a_shelf_grows_with_its_items_and_keeps_their_order() {
+        let (mut sharded, mut tree) = (Sharded::new(), BTreeMap::new());
+        for number in 0..20_000 {
+            sharded.insert(kid(number), number);
+            tree.insert(kid(number), number);
+        }
+        assert_eq!(sharded.len(), tree.len());
+        assert!(sharded.iter().eq(&tree));
+        assert!(tree.keys().all(|key| sharded.get(key) == tree.get(key)));
+        assert!(sharded.bits() > 0 && 1 << sharded.bits() == sharded.shards.len());
+        assert!(sharded.len() <= SHARD_ITEMS * sharded.shards.len(), "as many trees as its items want");
+    }
+
+    #[test]
+    fn equal_maps_are_equal_however_they_came_to_be() {
+        let (mut inserted, mut made) = (Sharded::new(), Sharded::new());
+        for number in 0..200 {
+            inserted.insert(kid(number), number);
+            *made.or_default(kid(199 - number)) = 199 - number;
+            *made.or_default(kid(199 - number)) = 199 - number;
+        }
+        assert_eq!(inserted, made);
     }
 }

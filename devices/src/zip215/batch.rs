@@ -12,8 +12,8 @@ use super::{Claim, DecompressedKey};
 use crate::limits::SIGNATURE_BYTES;
 
 /// Parts of a batch that fails are halved and asked again until they have gone through this many sums a member, on
-/// average; what is not settled then is judged alone. One bad member of 1024 takes one more; where four or more are bad,
-/// judging alone is cheaper. When all are, it takes less than twice as long as judging each alone from the beginning.
+/// average; what is not settled then is judged alone. One bad member of 1024 takes one more; where two or more are bad,
+/// judging alone is as cheap. When all are, it takes half as long again as judging each alone from the beginning.
 pub const HALVING_MAX: usize = 2;
 /// Parts of this many members or fewer are judged member by member: a sum of so few costs as much.
 const ALONE_MAX: usize = 16;

@@ -32,9 +32,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "acks_before_the_write",
         path: "gateway/src/effects.rs",
-        place: "«let position = hands.write(&block)?;»\n    drop(changing);",
-        altered: "let acks = node.durable(&changing); carry_out(hands, acks); \
-                  let position = hands.write(&block)?;",
+        place: "let position = «hands.write(&block)?»;\n    drop(changing);",
+        altered: "{ let acks = node.durable(&changing); carry_out(hands, acks); hands.write(&block)? }",
     },
     Mutant {
         name: "refused_is_answered_as_durable",

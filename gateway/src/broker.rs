@@ -148,6 +148,7 @@ fn write(mut link: LinkTx, mut outbound: outbox::Receiver, network: &str) {
     runtime.block_on(async {
         let mut burst = Vec::new();
         while outbound.recv_many(&mut burst, WRITE_BURST).await > 0 {
+            // The router tells nobody when it has taken them.
             while link.buffer().len() >= WRITE_BURST {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

@@ -4,11 +4,13 @@
 //! MQTT 3.1.1 written out by hand: a loader waits in blocking reads, which no asynchronous client can do as cheaply.
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -95,6 +97,8 @@ struct Press<'a> {
     order: &'a Order<'a>,
     source: Mutex<Source>,
     watch: Mutex<Watch>,
+    /// Something that was watched was settled.
+    settled: Condvar,
     began: Instant,
     is_over: AtomicBool,
 }
@@ -125,18 +129,25 @@ pub fn publish(
         order,
         source: Mutex::new(Source { reader, taken: 0 }),
         watch: Mutex::new(watch),
+        settled: Condvar::new(),
         began: Instant::now(),
         is_over: AtomicBool::new(false),
     };
     let (published, elapsed) = thread::scope(|scope| {
         let press = &press;
         let listening = listener.map(|listener| scope.spawn(move || press.listen(listener)));
-        let publishing: Vec<_> = connections
-            .into_iter()
-            .map(|connection| scope.spawn(move || press.publish(connection)))
-            .collect();
+        let (under_way, ended) = mpsc::channel::<Infallible>();
+        let lane = |connection| {
+            let under_way = under_way.clone();
+            scope.spawn(move || {
+                let _until_this_ends = under_way;
+                press.publish(connection)
+            })
+        };
+        let publishing: Vec<_> = connections.into_iter().map(lane).collect();
+        drop(under_way);
         if let Some(every) = order.tell_every {
-            press.tell(every, || publishing.iter().all(thread::ScopedJoinHandle::is_finished), &mut tell);
+            press.tell(every, &ended, &mut tell);
         }
         let published: Result<u64, LoadError> = publishing
             .into_iter()
@@ -162,14 +173,10 @@ impl Press<'_> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells how it goes until it is over.
-    fn tell(&self, every: Duration, is_over: impl Fn() -> bool, tell: &mut impl FnMut(Progress)) {
+    /// Tells how it goes until all connections have ended, which closes the channel.
+    fn tell(&self, every: Duration, ended: &Receiver<Infallible>, tell: &mut impl FnMut(Progress)) {
         let mut told = Instant::now();
-        while !is_over() {
-            thread::sleep(10 * LOOK);
-            if told.elapsed() < every {
-                continue;
-            }
+        while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(every.saturating_sub(told.elapsed())) {
             told += every;
             let sent = self.source.lock().unwrap_or_else(PoisonError::into_inner).taken;
             let mut watch = self.watch();
@@ -288,14 +295,12 @@ impl Press<'_> {
             }
             !is_settled
         });
+        self.settled.notify_all();
     }
 
     fn wait_for_acks(&self) {
-        let ended = Instant::now();
-        while ended.elapsed() < LAST_ACKS && self.watch().pending.values().any(|pending| !pending.is_empty())
-        {
-            thread::sleep(LOOK);
-        }
+        let waits = |watch: &mut Watch| watch.pending.values().any(|pending| !pending.is_empty());
+        let _settled_or_given_up = self.settled.wait_timeout_while(self.watch(), LAST_ACKS, waits);
     }
 }
 

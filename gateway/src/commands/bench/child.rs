@@ -2,8 +2,10 @@
 //! is read from /proc, so that nothing of the measurement counts as its own.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child as Process, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,14 +13,16 @@ use serde_json::Value;
 
 use super::measure::Usage;
 
-/// How often a process that is waited for is looked at.
+/// Lines of a process that wait to be read: more than a broker says of all the subscriptions of a measurement.
+const LINES_MAX: usize = 4_096;
+/// How often a process that is ending is looked at: no event tells its memory's peak, which is gone when it has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The process; it ends with this.
 pub struct Child {
     process: Process,
     orders: Option<ChildStdin>,
-    answers: Lines<BufReader<ChildStdout>>,
+    answers: Receiver<io::Result<String>>,
 }
 
 impl Child {
@@ -33,20 +37,30 @@ impl Child {
         if std::env::var_os("LAMPPOST_LOG").is_none() {
             command.env("LAMPPOST_LOG", "warn,sled=error,rumqttd=off,rumqttc=error");
         }
-        Child::of(command)
+        let mut process = spawn(command.stdout(Stdio::piped()))?;
+        let stdout = process.stdout.take().context("a process has no stdout")?;
+        Ok(Child::of(process, stdout))
     }
 
-    /// Starts a program of others.
+    /// Starts a program of others, whose answers are what it logs to stderr: to a pipe, C writes stdout when a buffer
+    /// is full, stderr at once.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn of(mut command: Command) -> anyhow::Result<Child> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let name = command.get_program().to_string_lossy().into_owned();
-        let mut process = command.spawn().with_context(|| format!("{name} cannot start"))?;
+    pub fn start_other(mut command: Command) -> anyhow::Result<Child> {
+        let mut process = spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+        let stderr = process.stderr.take().context("a process has no stderr")?;
+        Ok(Child::of(process, stderr))
+    }
+
+    fn of(mut process: Process, said: impl Read + Send + 'static) -> Child {
         let orders = process.stdin.take();
-        let stdout = process.stdout.take().context("a process has no stdout")?;
-        Ok(Child { process, orders, answers: BufReader::new(stdout).lines() })
+        // Read as they come, so that a broker that tells more than somebody reads does not stop for it.
+        let (lines, answers) = mpsc::sync_channel(LINES_MAX);
+        thread::spawn(move || {
+            let _nobody_reads_on = BufReader::new(said).lines().try_for_each(|line| lines.send(line));
+        });
+        Child { process, orders, answers }
     }
 
     /// Its next line.
@@ -54,7 +68,7 @@ impl Child {
     /// # Errors
     /// When it ended instead; it has said why on stderr.
     pub fn line(&mut self) -> anyhow::Result<String> {
-        Ok(self.answers.next().context("a process of the measurement ended early")??)
+        Ok(self.answers.recv().context("a process of the measurement ended early")??)
     }
 
     /// Its next answer.
@@ -123,7 +137,7 @@ impl Child {
             let now = self.usage();
             // A process that is ending has no memory any more.
             usage = Usage { peak_rss_bytes: now.peak_rss_bytes.max(usage.peak_rss_bytes), ..now.or(usage) };
-            std::thread::sleep(LOOK);
+            thread::sleep(LOOK);
         }
     }
 
@@ -144,4 +158,9 @@ impl Drop for Child {
             self.end();
         }
     }
+}
+
+fn spawn(command: &mut Command) -> anyhow::Result<Process> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::piped()).spawn().with_context(|| format!("{name} cannot start"))
 }

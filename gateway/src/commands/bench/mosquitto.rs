@@ -1,18 +1,13 @@
 //! A mosquitto of the measurement's own, on a free port.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::child::Child;
 use super::{Scratch, say};
-use crate::clock;
-
-/// How long it may take to listen, and a subscriber to have subscribed.
-const START: Duration = Duration::from_secs(5);
 
 /// The broker; it ends with this.
 pub struct Mosquitto {
@@ -23,10 +18,11 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts one that queues without bounds, so that it drops nothing that a slow subscriber has still to get.
+    /// Starts one that queues without bounds, so that it drops nothing that a slow subscriber has still to get, and
+    /// waits until it serves.
     ///
     /// # Errors
-    /// When it is not installed or does not listen.
+    /// When it is not installed or does not start.
     pub fn start(scratch: &Scratch) -> anyhow::Result<Mosquitto> {
         let program = find().context(
             "mosquitto is not installed: `sudo apt-get install mosquitto`, or let `cargo xtask bench` do it",
@@ -35,22 +31,30 @@ impl Mosquitto {
         let file = scratch.0.join("mosquitto.conf");
         let content = format!(
             "listener {} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 1000\n\
-             log_dest none\n",
+             log_dest stderr\nlog_type information\nlog_type subscribe\nconnection_messages false\n",
             address.port()
         );
         std::fs::write(&file, content)?;
         say("starting mosquitto");
         let mut command = Command::new(program);
         command.arg("-c").arg(&file);
-        let process = Child::of(command)?;
-        let began = clock::monotonic();
-        while TcpStream::connect(address).is_err() {
-            if began.elapsed() > START {
-                bail!("mosquitto does not listen on {address}");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(Mosquitto { process, url: format!("mqtt://{address}") })
+        let mut broker =
+            Mosquitto { process: Child::start_other(command)?, url: format!("mqtt://{address}") };
+        broker.said("running")?;
+        Ok(broker)
+    }
+
+    /// Waits until somebody has subscribed to the topics that end so: what is published before that, nobody gets.
+    ///
+    /// # Errors
+    /// When it has ended instead.
+    pub fn subscribed(&mut self, topics: &str) -> anyhow::Result<()> {
+        self.said(topics)
+    }
+
+    fn said(&mut self, end: &str) -> anyhow::Result<()> {
+        while !self.process.line()?.ends_with(end) {}
+        Ok(())
     }
 }
 

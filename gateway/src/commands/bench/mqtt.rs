@@ -1,19 +1,16 @@
 //! `lamppost bench mqtt`: the whole node behind an MQTT broker, loaded by another process.
 
-use std::time::Duration;
-
+use devices::topic::{TopicFilter, TopicKind};
 use serde_json::Value;
 
 use super::child::Child;
 use super::measure::percentile;
 use super::mosquitto::Mosquitto;
 use super::{Figure, Load, Scratch, Settings, ingest, say};
+use crate::storage::NETWORK_DEFAULT;
 
 /// The share of the maximum at which latency is measured.
 const SHARE: f64 = 0.5;
-
-/// What a client of an external broker needs at most to connect and subscribe.
-const SUBSCRIBED: Duration = Duration::from_secs(1);
 
 /// What the loader tells of a phase.
 pub struct Published {
@@ -140,16 +137,13 @@ pub fn measure(arguments: &Arguments) -> anyhow::Result<Figure> {
     let scratch = Scratch::new(settings)?;
     let seconds = f64::from(settings.seconds);
     let load = Load::sign(settings, &scratch, (1.0 + SHARE) * seconds)?;
-    let mosquitto = match arguments.broker {
+    let mut mosquitto = match arguments.broker {
         Between::Embedded => None,
         Between::External => Some(Mosquitto::start(&scratch)?),
     };
-    let external = mosquitto.as_ref().map(|broker| broker.url.as_str());
-    let counted = counted(&load, &scratch, external, seconds)?;
-    let way = external.map_or(vec!["--mqtt"], |url| vec!["--broker", url]);
-    let mut node = ingest::start(settings, &scratch, &way)?;
-    let url = external.map_or_else(|| url(&node.ready), str::to_owned);
-    external.iter().for_each(|_| std::thread::sleep(SUBSCRIBED));
+    let counted = counted(&load, &scratch, mosquitto.as_mut(), seconds)?;
+    let mut node = ingest::start(settings, &scratch, &way(mosquitto.as_ref()))?;
+    let url = subscribed(mosquitto.as_mut(), &node.ready)?;
     say("as fast as it can");
     let (before, broker_before) = (node.usage(), mosquitto.as_ref().map(|broker| broker.process.usage()));
     node.forget_peak();
@@ -181,7 +175,7 @@ pub fn measure(arguments: &Arguments) -> anyhow::Result<Figure> {
         details.push(("CPU of mosquitto", each(after.cpu_seconds - before.cpu_seconds), "µs/envelope"));
         details.push(("peak RSS of mosquitto", after.peak_rss_bytes / 1e6, "MB"));
     }
-    let between = if external.is_some() { "mosquitto" } else { "the embedded broker" };
+    let between = if mosquitto.is_some() { "mosquitto" } else { "the embedded broker" };
     Ok(Figure {
         name: format!("mqtt: through {between}, QoS 1, verified, applied, durable, acked"),
         unit: "envelopes/s",
@@ -192,18 +186,34 @@ pub fn measure(arguments: &Arguments) -> anyhow::Result<Figure> {
 }
 
 /// What the same broker delivers to a subscriber that only counts.
-fn counted(load: &Load, scratch: &Scratch, external: Option<&str>, seconds: f64) -> anyhow::Result<Arrived> {
+fn counted(
+    load: &Load,
+    scratch: &Scratch,
+    mosquitto: Option<&mut Mosquitto>,
+    seconds: f64,
+) -> anyhow::Result<Arrived> {
     say("measuring the ceiling: the same broker, a subscriber that only counts");
     let data = scratch.data();
     let mut words = vec!["bench", "node", "--count-only", "--data", data.to_str().unwrap_or_default()];
-    words.extend(external.map_or(vec!["--mqtt"], |url| vec!["--broker", url]));
+    words.extend(way(mosquitto.as_deref()));
     let mut counter = Child::start(words)?;
     let ready = counter.answer()?;
-    external.iter().for_each(|_| std::thread::sleep(SUBSCRIBED));
-    let url = external.map_or_else(|| url(&ready), str::to_owned);
+    let url = subscribed(mosquitto, &ready)?;
     let counted = through(&mut counter, loader(load, &url, 0.0, seconds, None)?)?;
     counter.finish()?;
     Ok(counted)
+}
+
+/// The words that give a node its broker.
+fn way(mosquitto: Option<&Mosquitto>) -> Vec<&str> {
+    mosquitto.map_or(vec!["--mqtt"], |broker| vec!["--broker", &broker.url])
+}
+
+/// Where to publish, once a node that is ready hears it.
+fn subscribed(mosquitto: Option<&mut Mosquitto>, ready: &Value) -> anyhow::Result<String> {
+    let Some(broker) = mosquitto else { return Ok(url(ready)) };
+    broker.subscribed(&TopicFilter { network: NETWORK_DEFAULT, kind: TopicKind::Up }.to_string())?;
+    Ok(broker.url.clone())
 }
 
 /// Where a node's own broker listens.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fleet::load::LoadReader;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::{DRAIN, Node};
 use crate::clock;
@@ -42,7 +43,7 @@ pub fn feed(runtime: &tokio::runtime::Runtime, node: &Node, order: &Order) -> an
     }
     let began_unix_milliseconds = clock::now_unix_milliseconds();
     let accepted_before = node.accepted();
-    let samples = Arc::new(Mutex::new(Vec::new()));
+    let (samples, mut answers) = (Arc::new(Mutex::new(Vec::new())), JoinSet::new());
     let began = clock::monotonic();
     let (mut fed, mut bytes_fed) = (0_u64, 0_u64);
     'feeding: loop {
@@ -63,14 +64,18 @@ pub fn feed(runtime: &tokio::runtime::Runtime, node: &Node, order: &Order) -> an
             let reply = fed.is_multiple_of(SAMPLE_EVERY).then(|| {
                 let (reply, answer) = oneshot::channel();
                 let (sent, samples) = (clock::monotonic(), samples.clone());
-                runtime.spawn(async move {
-                    let answer: Result<_, SubmitError> = answer.await.unwrap_or(Err(SubmitError::Stopping));
-                    let took = sent.elapsed().as_secs_f64() * 1e3;
-                    let sent = sent.duration_since(began).as_secs_f64();
-                    if answer.is_ok() {
-                        samples.lock().unwrap_or_else(PoisonError::into_inner).push([sent, took]);
-                    }
-                });
+                answers.spawn_on(
+                    async move {
+                        let answer: Result<_, SubmitError> =
+                            answer.await.unwrap_or(Err(SubmitError::Stopping));
+                        let took = sent.elapsed().as_secs_f64() * 1e3;
+                        let sent = sent.duration_since(began).as_secs_f64();
+                        if answer.is_ok() {
+                            samples.lock().unwrap_or_else(PoisonError::into_inner).push([sent, took]);
+                        }
+                    },
+                    runtime.handle(),
+                );
                 reply
             });
             bytes_fed += bytes.len() as u64;
@@ -89,7 +94,7 @@ pub fn feed(runtime: &tokio::runtime::Runtime, node: &Node, order: &Order) -> an
     anyhow::ensure!(last == fed, "{last} of {fed} envelopes were accepted");
     let seconds = moved.duration_since(began).as_secs_f64();
     // The answers go out after the counter.
-    std::thread::sleep(100 * PACE);
+    runtime.block_on(answers.join_all());
     let samples = samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(json!({"accepted": fed, "bytes": bytes_fed, "seconds": seconds, "samples": samples,
         "began_unix_milliseconds": began_unix_milliseconds}))

@@ -19,6 +19,7 @@ use crate::leaves::Leaves;
 use crate::limits;
 use crate::node::{Input, Node};
 use crate::outbox::{self, outbox};
+use crate::priority::stand_behind;
 use crate::room::Room;
 use crate::shared::{Parts, Shared, Submission, SubmitError, Submitted};
 use crate::snapshot::{self, keeper::Keeper};
@@ -120,7 +121,10 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         shared.leaves.follow(&shared.state(), &seal);
     }
     let indexed = shared.clone();
-    let indexing = thread::Builder::new().name("index".to_owned()).spawn(move || serve_index(&indexed))?;
+    let indexing = thread::Builder::new().name("index".to_owned()).spawn(move || {
+        stand_behind();
+        serve_index(&indexed);
+    })?;
     let keeper = Keeper::start(shared.clone(), directory.snapshots())?;
     let (stop, stopped) = oneshot::channel();
     let (finish, finished) = oneshot::channel();

@@ -29,6 +29,7 @@ pub mod log;
 pub mod mqtt;
 pub mod node;
 pub mod outbox;
+pub mod priority;
 pub mod proofs;
 pub mod prune;
 pub mod reads;

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::admit::{Candidate, INSTRUCTION_SIGNATURE, Ticket, Turned};
 use crate::key_cache::KeyCache;
 use crate::limits;
+use crate::priority::stand_behind;
 
 /// A transaction that may enter a block, and who waits for the answer.
 #[derive(Debug, Clone)]
@@ -84,7 +85,10 @@ impl Verifier {
         for worker in 0..workers {
             let (queue, sender, network) = (queue.clone(), sender.clone(), network.to_owned());
             let keys = keys.clone();
-            let body = move || work(&network, &keys, &queue, &sender);
+            let body = move || {
+                stand_behind();
+                work(&network, &keys, &queue, &sender);
+            };
             threads.push(thread::Builder::new().name(format!("verify-{worker}")).spawn(body)?);
         }
         let (waiting, next_in, next_out) = (BTreeMap::new(), 0, 0);

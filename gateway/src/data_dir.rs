@@ -16,6 +16,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -290,20 +291,67 @@ impl DataDir {
 /// # Errors
 /// What the operating system says.
 pub fn replace(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut open = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-    let written = parts.iter().try_for_each(|part| open.write_all(part));
-    if let Err(error) = written.and_then(|()| open.sync_all()) {
-        // On a full disk the half of it would take what space there is.
-        let _stays = fs::remove_file(&new);
-        return Err(error);
+    let mut draft = Draft::of(file)?;
+    parts.iter().try_for_each(|part| draft.write_all(part))?;
+    draft.keep()
+}
+
+/// What shall replace a file, written beside it.
+pub struct Draft {
+    file: PathBuf,
+    new: PathBuf,
+    open: File,
+    is_kept: bool,
+}
+
+impl Draft {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn of(file: &Path) -> io::Result<Draft> {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".new");
+        let new = PathBuf::from(name);
+        let open = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+        Ok(Draft { file: file.to_owned(), new, open, is_kept: false })
     }
-    fs::rename(&new, file)?;
-    match file.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
+
+    /// Replaces the file so that a crash leaves the old one or the new one, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn keep(mut self) -> io::Result<()> {
+        self.open.sync_all()?;
+        fs::rename(&self.new, &self.file)?;
+        self.is_kept = true;
+        match self.file.parent() {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Deref for Draft {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.open
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.open
+    }
+}
+
+impl Drop for Draft {
+    /// On a full disk the half of it would take what space there is.
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _stays = fs::remove_file(&self.new);
+        }
     }
 }
 

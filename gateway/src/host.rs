@@ -234,6 +234,7 @@ impl Host {
     fn end_threads(&mut self) {
         self.hands.shared.index.close();
         self.keeper.end();
+        self.hands.shared.leaves.wait();
         if let Some(indexing) = self.indexing.take() {
             let _panicked_and_said_so = indexing.join();
         }

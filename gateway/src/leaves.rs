@@ -15,7 +15,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
 
 use ledger::block::Seal;
 use ledger::merkle::{self, Frontier, Hash, ProofError};
@@ -63,9 +64,17 @@ pub struct ProvenLeaf {
     pub path: Vec<Hash>,
 }
 
-/// The newest leaves, for one writer and many readers.
+/// The newest leaves. They are written on a thread of their own, and blocks go on meanwhile; whoever asks for them then
+/// waits until they are.
 #[derive(Debug)]
 pub struct Leaves {
+    files: Arc<Files>,
+    writing: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Where the leaves are kept.
+#[derive(Debug)]
+struct Files {
     directory: PathBuf,
     genesis_hash: Hash,
     newest: RwLock<Option<Arc<LeafFile>>>,
@@ -83,24 +92,54 @@ impl Leaves {
                 }
             }
         });
-        Leaves { directory: directory.to_owned(), genesis_hash, newest: RwLock::new(found) }
+        let files = Files { directory: directory.to_owned(), genesis_hash, newest: RwLock::new(found) };
+        Leaves { files: Arc::new(files), writing: Mutex::default() }
     }
 
     /// The leaves of the last epoch's end; `None` before the first one that this directory saw.
     pub fn newest(&self) -> Option<Arc<LeafFile>> {
-        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.wait();
+        self.files.newest()
     }
 
     /// Keeps the leaves of a state when its block's seal commits to them. A failure is logged and nothing more: the
-    /// older leaves still prove what they proved.
+    /// older leaves still prove what they proved. Waits only where those of the epoch before are not yet written.
     pub fn follow(&self, state: &State, seal: &Seal) {
-        let is_known = || self.newest().is_some_and(|newest| newest.height == state.height());
-        if seal.state_root.is_none() || is_known() {
+        if seal.state_root.is_none() {
             return;
         }
-        if let Err(error) = self.write(state) {
-            tracing::error!(%error, "the leaves of the state were not kept: proofs of balances stay as old as they are");
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        join(writing.take());
+        if self.files.newest().is_some_and(|newest| newest.height == state.height()) {
+            return;
         }
+        let (files, state) = (Arc::clone(&self.files), state.clone());
+        let started = thread::Builder::new().name("leaves".to_owned()).spawn(move || {
+            if let Err(error) = files.write(&state) {
+                tracing::error!(%error, "the leaves of the state were not kept: proofs of balances stay as old as they are");
+            }
+        });
+        match started {
+            Ok(thread) => *writing = Some(thread),
+            Err(error) => tracing::error!(%error, "no thread for the leaves of the state"),
+        }
+    }
+
+    /// Waits until what is being written is written.
+    pub fn wait(&self) {
+        join(self.writing.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread {
+        let _panicked_and_said_so = thread.join();
+    }
+}
+
+impl Files {
+    fn newest(&self) -> Option<Arc<LeafFile>> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Writes the leaves of a state whose block's seal holds the state root.

@@ -95,8 +95,7 @@ pub fn prune(root: &Path, before_unix_milliseconds: u64) -> Result<Pruned, Prune
     let refused: Vec<_> = refused.into_iter().collect();
     opened.index.flush(opened.durable.height, &refused).map_err(StorageError::from)?;
     opened.rows.sync().map_err(StorageError::from)?;
-    let (snapshots, state) = (opened.directory.snapshots(), opened.state.snapshot());
-    snapshot::write(&snapshots, genesis.hash(), opened.durable.height, &state)?;
+    snapshot::write(&opened.directory.snapshots(), genesis.hash(), &opened.state)?;
     drop(opened);
     Ok(Pruned {
         height: base.height,

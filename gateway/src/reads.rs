@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::limits::SILENT_AFTER_SECONDS;
+use crate::running::Look;
 use crate::shared::{Durable, Shared};
 
 /// How a device does.
@@ -121,11 +122,12 @@ pub struct AccountFigures {
 
 /// The network's figures at `now`.
 pub fn figures(shared: &Shared, now_unix_milliseconds: u64) -> Figures {
-    figures_of(shared, &shared.state(), now_unix_milliseconds)
+    figures_of(shared, &shared.look_at_length(), now_unix_milliseconds)
 }
 
-/// The same of a state that the caller has locked already.
-pub fn figures_of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Figures {
+/// The same for a caller that looks already.
+pub fn figures_of(shared: &Shared, look: &Look<'_>, now_unix_milliseconds: u64) -> Figures {
+    let state = &look.state;
     let mut devices = [0; 4];
     for (_, device) in state.devices() {
         devices[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
@@ -141,15 +143,14 @@ pub fn figures_of(shared: &Shared, state: &State, now_unix_milliseconds: u64) ->
         refused: totals.refused,
         pool_microtokens: state.balance_microtokens(state.pool()),
         earned_microtokens: u64::try_from(totals.paid_microtokens).unwrap_or(u64::MAX),
-        estimate_microtokens: shared.preview(state).settlement().paid_microtokens,
+        estimate_microtokens: look.preview.settlement().paid_microtokens,
     }
 }
 
 /// One device at `now`; `None` when it is not enrolled.
 pub fn device(shared: &Shared, now_unix_milliseconds: u64, kid: DeviceId) -> Option<DeviceFigures> {
-    let state = shared.state();
-    let device = state.device(kid)?;
-    Some(device_figures(shared, &state, now_unix_milliseconds, kid, device))
+    let look = shared.look();
+    device_figures(shared, &look, now_unix_milliseconds, kid)
 }
 
 /// At most `limit` devices after a kid (or from the first one on), in the order of their kids.
@@ -159,27 +160,27 @@ pub fn devices_after(
     after: Option<DeviceId>,
     limit: usize,
 ) -> Vec<DeviceFigures> {
-    let state = shared.state();
-    let later = state.devices().filter(|(kid, _)| after.is_none_or(|after| *kid > after)).take(limit);
-    later.map(|(kid, device)| device_figures(shared, &state, now_unix_milliseconds, kid, device)).collect()
+    let look = shared.look_at_length();
+    let later = look.state.devices().filter(|(kid, _)| after.is_none_or(|after| *kid > after)).take(limit);
+    later.filter_map(|(kid, _)| device_figures(shared, &look, now_unix_milliseconds, kid)).collect()
 }
 
-/// A device's figures from a state that the caller has locked already.
+/// A device's figures for a caller that looks already; `None` when it is not enrolled.
 pub fn device_figures(
     shared: &Shared,
-    state: &State,
+    look: &Look<'_>,
     now_unix_milliseconds: u64,
     kid: DeviceId,
-    device: &Device,
-) -> DeviceFigures {
-    DeviceFigures {
+) -> Option<DeviceFigures> {
+    let device = look.state.device(kid)?;
+    Some(DeviceFigures {
         kid,
-        cell: device.cell.map(|cell| cell.parent(state.tariff().cell_resolution)),
+        cell: device.cell.map(|cell| cell.parent(look.state.tariff().cell_resolution)),
         status: DeviceStatus::of(device, now_unix_milliseconds),
         refused: shared.refused_of(kid),
-        estimate_microtokens: shared.preview(state).paid_microtokens(kid),
+        estimate_microtokens: look.preview.paid_microtokens(kid),
         device: device.clone(),
-    }
+    })
 }
 
 /// The account where a device's rewards wait while it has no owner.
@@ -189,11 +190,12 @@ pub fn escrow(shared: &Shared, kid: DeviceId) -> AccountId {
 
 /// One account; `None` when nothing was ever posted to it, it has signed nothing and owns no device.
 pub fn account(shared: &Shared, id: AccountId) -> Option<AccountFigures> {
-    account_of(shared, &shared.state(), id)
+    account_of(&shared.look_at_length(), id)
 }
 
-/// The same of a state that the caller has locked already.
-pub fn account_of(shared: &Shared, state: &State, id: AccountId) -> Option<AccountFigures> {
+/// The same for a caller that looks already.
+pub fn account_of(look: &Look<'_>, id: AccountId) -> Option<AccountFigures> {
+    let state = &look.state;
     let devices: Vec<DeviceId> = state.devices_of(id).collect();
     let role = role(state, id);
     let account = state.account(id).cloned();
@@ -206,7 +208,7 @@ pub fn account_of(shared: &Shared, state: &State, id: AccountId) -> Option<Accou
         role,
         account: account.unwrap_or_default(),
         posted_microtokens,
-        pending_microtokens: shared.preview(state).pending_microtokens(id),
+        pending_microtokens: look.preview.pending_microtokens(id),
         devices,
     })
 }

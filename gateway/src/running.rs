@@ -1,12 +1,16 @@
-//! The running epoch as pages ask for it: reckoned at most once a block, and never for more than a tenth of the time.
+//! The state as pages look at it, and what the running epoch comes to: reckoned at most once a block, never for more than
+//! a tenth of the time, and on a state that stands still while blocks go on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use ledger::preview::Preview;
 use ledger::state::State;
 
+use crate::clock;
 use crate::limits::PREVIEW_REST_FACTOR;
+use crate::shared::Shared;
 
 /// The last preview that was reckoned.
 #[derive(Debug, Default)]
@@ -25,25 +29,70 @@ struct Reckoned {
     preview: Arc<Preview>,
 }
 
-impl Running {
-    /// What the running epoch comes to so far, however many ask. A reckoning that took long is followed by a rest, so
-    /// that a large network's pages do not stop its blocks: until then, and while somebody reckons, the last one answers,
-    /// as long as it is of the same epoch. `clock` is read before and after.
-    pub fn preview(&self, state: &State, clock: impl Fn() -> Instant) -> Arc<Preview> {
-        let began = clock();
-        let last = self.last();
-        if let Some(reckoned) = last.as_ref().filter(|reckoned| reckoned.answers(state, began)) {
-            return reckoned.preview.clone();
+/// The state at one moment, with what its running epoch comes to.
+pub struct Look<'s> {
+    /// The state.
+    pub state: Seen<'s>,
+    /// What would be settled if the epoch ended now.
+    pub preview: Arc<Preview>,
+}
+
+/// A state that does not change while it is looked at.
+pub enum Seen<'s> {
+    /// The node's own: blocks wait.
+    Held(RwLockReadGuard<'s, State>),
+    /// A clone: blocks go on.
+    Still(Box<State>),
+}
+
+impl Seen<'_> {
+    /// For whoever looks longer than a moment.
+    #[must_use]
+    pub fn still(self) -> Self {
+        match self {
+            Seen::Held(state) => Seen::Still(Box::new(state.clone())),
+            still @ Seen::Still(_) => still,
         }
-        let _reckoning = match (self.reckoning.try_lock(), last) {
-            (Ok(alone), _) => alone,
-            (Err(_), Some(reckoned)) if reckoned.epoch == state.epoch() => return reckoned.preview.clone(),
-            (Err(_), _) => self.reckoning.lock().unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+impl Deref for Seen<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        match self {
+            Seen::Held(state) => state,
+            Seen::Still(state) => state,
+        }
+    }
+}
+
+impl Running {
+    /// The state with what its running epoch comes to so far, however many ask. A reckoning that took long is followed by
+    /// a rest, so that a large network's pages do not take its cores: until then, and while somebody reckons, the last
+    /// one answers, as long as it is of the same epoch. `clock` is read before and after.
+    pub fn look<'s>(&self, state: RwLockReadGuard<'s, State>, clock: impl Fn() -> Instant) -> Look<'s> {
+        let last = self.last();
+        if let Some(reckoned) = last.as_ref().filter(|reckoned| reckoned.answers(&state, clock())) {
+            return Look { state: Seen::Held(state), preview: reckoned.preview.clone() };
+        }
+        let alone = self.reckoning.try_lock();
+        if let (Err(TryLockError::WouldBlock), Some(reckoned)) = (&alone, &last)
+            && reckoned.epoch == state.epoch()
+        {
+            return Look { state: Seen::Held(state), preview: reckoned.preview.clone() };
+        }
+        // Reckoning takes as long as a settlement, and so may waiting for who does it: not with the state held.
+        let state = Seen::Held(state).still();
+        let _alone = match alone {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => self.reckoning.lock().unwrap_or_else(PoisonError::into_inner),
         };
         // Somebody may have reckoned meanwhile.
         let began = clock();
-        if let Some(reckoned) = self.last().filter(|reckoned| reckoned.answers(state, began)) {
-            return reckoned.preview.clone();
+        if let Some(reckoned) = self.last().filter(|reckoned| reckoned.answers(&state, began)) {
+            return Look { state, preview: reckoned.preview.clone() };
         }
         let preview = Arc::new(state.preview());
         let ended = clock();
@@ -55,11 +104,29 @@ impl Running {
             preview: preview.clone(),
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(reckoned));
-        preview
+        Look { state, preview }
     }
 
     fn last(&self) -> Option<Arc<Reckoned>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Shared {
+    /// The state with what its running epoch comes to so far, for a moment: blocks may wait.
+    pub fn look(&self) -> Look<'_> {
+        self.running.look(self.state(), clock::monotonic)
+    }
+
+    /// The same for those who look through all devices or accounts: no block waits for them.
+    pub fn look_at_length(&self) -> Look<'_> {
+        let Look { state, preview } = self.look();
+        Look { state: state.still(), preview }
+    }
+
+    /// The state as it is now, for work that takes long: blocks go on meanwhile, and it stays as it is.
+    pub fn still(&self) -> State {
+        self.state().clone()
     }
 }
 
@@ -79,6 +146,17 @@ mod tests {
     use super::*;
     use devices::SigningKey;
     use ledger::genesis::Genesis;
+    use std::sync::RwLock;
+
+    fn preview(running: &Running, state: &RwLock<State>, now: Instant) -> Arc<Preview> {
+        running.look(state.read().unwrap(), || now).preview
+    }
+
+    fn next_block(state: &RwLock<State>) {
+        let mut state = state.write().unwrap();
+        let time = state.time_unix_milliseconds();
+        let _block = state.begin(time).finish();
+    }
 
     fn state() -> State {
         let key = |seed: u8| SigningKey::from_seed([seed; 32]).public_key();
@@ -89,28 +167,44 @@ mod tests {
 
     #[test]
     fn a_preview_is_reckoned_once_a_block_and_rests_in_proportion() {
-        let mut state = state();
+        let state = RwLock::new(state());
         let start = Instant::now();
         let running = Running::default();
-        let first = running.preview(&state, || start);
-        assert!(Arc::ptr_eq(&first, &running.preview(&state, || start)), "the same block");
-        let _block = state.begin(state.time_unix_milliseconds()).finish();
+        let first = preview(&running, &state, start);
+        assert!(Arc::ptr_eq(&first, &preview(&running, &state, start)), "the same block");
+        next_block(&state);
         assert!(
-            !Arc::ptr_eq(&first, &running.preview(&state, || start)),
+            !Arc::ptr_eq(&first, &preview(&running, &state, start)),
             "the next block, and it took no time"
         );
     }
 
     #[test]
-    fn nobody_waits_while_somebody_reckons_for_the_same_epoch() {
-        let mut state = state();
+    fn blocks_go_on_while_somebody_reckons_or_looks_at_length() {
+        let state = RwLock::new(state());
         let (start, running) = (Instant::now(), Running::default());
-        let first = running.preview(&state, || start);
-        let _block = state.begin(state.time_unix_milliseconds()).finish();
+        let reckoned = running.look(state.read().unwrap(), || {
+            assert!(state.try_write().is_ok(), "the state is free while it is reckoned");
+            start
+        });
+        let height = reckoned.state.height();
+        next_block(&state);
+        assert_eq!(reckoned.state.height(), height, "and whoever looks sees what it looked at");
+        let later = running.look(state.read().unwrap(), || start).state.still();
+        next_block(&state);
+        assert_eq!(later.height(), height + 1);
+    }
+
+    #[test]
+    fn nobody_waits_while_somebody_reckons_for_the_same_epoch() {
+        let state = RwLock::new(state());
+        let (start, running) = (Instant::now(), Running::default());
+        let first = preview(&running, &state, start);
+        next_block(&state);
         let somebody = running.reckoning.lock().unwrap();
-        assert!(Arc::ptr_eq(&first, &running.preview(&state, || start)), "the last one answers");
+        assert!(Arc::ptr_eq(&first, &preview(&running, &state, start)), "the last one answers");
         drop(somebody);
-        assert!(!Arc::ptr_eq(&first, &running.preview(&state, || start)));
+        assert!(!Arc::ptr_eq(&first, &preview(&running, &state, start)));
     }
 
     #[test]

@@ -9,14 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use devices::{DeviceId, Refusal, Sequence, TransactionId};
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
-use ledger::preview::Preview;
 use ledger::state::State;
 use ledger::state_proof::StateProofError;
 use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::clock;
 use crate::effects::Kept;
 use crate::index::{Index, IndexError};
 use crate::leaves::{Leaves, LeavesError};
@@ -180,7 +178,7 @@ pub struct Shared {
     space: RwLock<Space>,
     refused_by_device: Mutex<HashMap<DeviceId, [u64; 8]>>,
     /// The running epoch, as pages ask for it.
-    running: Running,
+    pub(crate) running: Running,
     events: broadcast::Sender<Event>,
     intake: mpsc::Sender<Submission>,
 }
@@ -251,11 +249,6 @@ impl Shared {
     /// The state, for the host that executes blocks.
     pub(crate) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the running epoch comes to so far; reckoned at most once a block, however many ask. `state` is this node's.
-    pub fn preview(&self, state: &State) -> Arc<Preview> {
-        self.running.preview(state, clock::monotonic)
     }
 
     /// The last signed checkpoint (a C2SP signed note), only ever of what is durable.

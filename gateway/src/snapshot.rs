@@ -7,8 +7,11 @@
 pub mod keeper;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use ledger::state::State;
 
 use crate::data_dir;
 use crate::limits;
@@ -41,41 +44,89 @@ pub struct SnapshotWriteError {
     source: io::Error,
 }
 
-/// Writes the snapshot of `height` and removes all but the newest few.
+/// Writes the snapshot of a state and removes all but the newest few.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn write(
-    directory: &Path,
-    genesis_hash: [u8; 32],
-    height: u64,
-    state: &[u8],
-) -> Result<(), SnapshotWriteError> {
-    let file = path(directory, height);
-    let failed = |source| SnapshotWriteError { file: file.clone(), source };
-    fs::create_dir_all(directory).map_err(failed)?;
-    let header = header(genesis_hash, height, state);
-    data_dir::replace(&file, &[&header, state]).map_err(failed)?;
-    for old in heights(directory).into_iter().rev().skip(limits::SNAPSHOTS_KEPT) {
-        // One that stays takes space and nothing else.
-        let _stays = fs::remove_file(path(directory, old));
+pub fn write(directory: &Path, genesis_hash: [u8; 32], state: &State) -> Result<(), SnapshotWriteError> {
+    Draft::write(directory, genesis_hash, state.height(), |each| state.snapshot_in_pieces(each))?.keep()
+}
+
+/// A snapshot that is written, but neither known to be on the disk nor in its place.
+pub struct Draft {
+    file: PathBuf,
+    draft: data_dir::Draft,
+    bytes: u64,
+}
+
+impl Draft {
+    /// Writes the pieces of a state of this height as they come.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn write(
+        directory: &Path,
+        genesis_hash: [u8; 32],
+        height: u64,
+        pieces: impl FnOnce(&mut dyn FnMut(&[u8])),
+    ) -> Result<Draft, SnapshotWriteError> {
+        let file = path(directory, height);
+        let failed = |source| SnapshotWriteError { file: file.clone(), source };
+        fs::create_dir_all(directory).map_err(failed)?;
+        let mut draft = data_dir::Draft::of(&file).map_err(failed)?;
+        let (mut length, mut checksum) = (0, 0);
+        // The header says what only the whole state tells, and is written over this.
+        let mut result = draft.write_all(&[0; HEADER_BYTES]);
+        pieces(&mut |piece| {
+            if result.is_ok() {
+                length += piece.len() as u64;
+                checksum = crc32c::crc32c_append(checksum, piece);
+                result = draft.write_all(piece);
+            }
+        });
+        let header = header(genesis_hash, height, length, checksum);
+        result.and_then(|()| draft.write_all_at(&header, 0)).map_err(failed)?;
+        Ok(Draft { file, draft, bytes: length })
     }
-    Ok(())
+
+    /// Bytes of the state.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Puts it in its place, once it is on the disk, and removes all but the newest few.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn keep(self) -> Result<(), SnapshotWriteError> {
+        let Draft { file, draft, .. } = self;
+        draft.keep().map_err(|source| SnapshotWriteError { file: file.clone(), source })?;
+        let Some(directory) = file.parent() else { return Ok(()) };
+        for old in heights(directory).into_iter().rev().skip(limits::SNAPSHOTS_KEPT) {
+            // One that stays takes space and nothing else.
+            let _stays = fs::remove_file(path(directory, old));
+        }
+        Ok(())
+    }
 }
 
 /// The bytes of a snapshot's file.
 pub fn encode(genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Vec<u8> {
-    [&header(genesis_hash, height, state), state].concat()
+    [&header_of(genesis_hash, height, state), state].concat()
 }
 
-fn header(genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Vec<u8> {
+fn header_of(genesis_hash: [u8; 32], height: u64, state: &[u8]) -> Vec<u8> {
+    header(genesis_hash, height, state.len() as u64, crc32c::crc32c(state))
+}
+
+fn header(genesis_hash: [u8; 32], height: u64, length: u64, checksum: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_be_bytes());
     bytes.extend_from_slice(&genesis_hash);
     bytes.extend_from_slice(&height.to_be_bytes());
-    bytes.extend_from_slice(&(state.len() as u64).to_be_bytes());
-    bytes.extend_from_slice(&crc32c::crc32c(state).to_be_bytes());
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(&checksum.to_be_bytes());
     bytes
 }
 
@@ -97,7 +148,7 @@ pub fn read(directory: &Path, genesis_hash: [u8; 32], height: u64) -> Option<Vec
 /// The state in the bytes of a snapshot's file; `None` when they are damaged or of another ledger.
 pub fn decode(mut bytes: Vec<u8>, genesis_hash: [u8; 32], height: u64) -> Option<Vec<u8>> {
     let (found, state) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-    if found[..] != header(genesis_hash, height, state) {
+    if found[..] != header_of(genesis_hash, height, state) {
         return None;
     }
     bytes.drain(..HEADER_BYTES);
@@ -113,11 +164,26 @@ pub fn path(directory: &Path, height: u64) -> PathBuf {
 mod tests {
     use super::*;
 
+    fn written(directory: &Path, height: u64, state: &[u8]) {
+        let (one, other) = state.split_at(3);
+        let pieces = |each: &mut dyn FnMut(&[u8])| [one, other].into_iter().for_each(each);
+        Draft::write(directory, [1; 32], height, pieces).unwrap().keep().unwrap();
+        let file = fs::read(path(directory, height)).unwrap();
+        assert_eq!(file, encode([1; 32], height, state), "the same bytes as in one piece");
+    }
+
+    #[test]
+    fn a_draft_that_is_not_kept_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Draft::write(directory.path(), [1; 32], 7, |each| each(b"state")).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
     #[test]
     fn a_snapshot_reads_back_and_only_the_newest_few_stay() {
         let directory = tempfile::tempdir().unwrap();
         for height in [5, 100, 20] {
-            write(directory.path(), [1; 32], height, b"state").unwrap();
+            written(directory.path(), height, b"state");
         }
         assert_eq!(heights(directory.path()), [20, 100]);
         assert_eq!(read(directory.path(), [1; 32], 100).unwrap(), b"state");
@@ -127,7 +193,7 @@ mod tests {
     #[test]
     fn a_damaged_snapshot_is_passed_over_wherever_the_damage_is() {
         let directory = tempfile::tempdir().unwrap();
-        write(directory.path(), [1; 32], 7, b"some state").unwrap();
+        written(directory.path(), 7, b"some state");
         let file = path(directory.path(), 7);
         let whole = fs::read(&file).unwrap();
         for at in 0..whole.len() {

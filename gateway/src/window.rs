@@ -15,11 +15,11 @@ use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
 use ledger::block::Seal;
 use ledger::preview::Preview;
-use ledger::state::State;
 
 use crate::clock;
 use crate::limits::OWNERS_IN_AN_EPOCH_MAX;
 use crate::reads::{self, DeviceFigures};
+use crate::running::Look;
 use crate::shared::{ALWAYS, ReadError, Shared};
 use statements::Seals;
 
@@ -46,19 +46,18 @@ impl Window {
         Window { shared, addresses }
     }
 
-    /// The network's figures from a state that is locked already, so that they fit the rest of the page.
-    fn network_of(&self, state: &State, now: u64) -> Network {
-        let figures = reads::figures_of(&self.shared, state, now);
-        shapes::network(&self.shared.genesis, &self.addresses, &figures, state.pool(), now)
+    /// The network's figures from the same look, so that they fit the rest of the page.
+    fn network_of(&self, look: &Look<'_>, now: u64) -> Network {
+        let figures = reads::figures_of(&self.shared, look, now);
+        shapes::network(&self.shared.genesis, &self.addresses, &figures, look.state.pool(), now)
     }
 
     /// Network, device and its running epoch at one moment; `None` when there is no such device.
     fn network_and_device(&self, kid: DeviceId) -> Option<(Network, DeviceFigures, Arc<Preview>)> {
         let now = clock::now_unix_milliseconds();
-        let state = self.shared.state();
-        let device = state.device(kid)?;
-        let figures = reads::device_figures(&self.shared, &state, now, kid, device);
-        Some((self.network_of(&state, now), figures, self.shared.preview(&state)))
+        let look = self.shared.look_at_length();
+        let figures = reads::device_figures(&self.shared, &look, now, kid)?;
+        Some((self.network_of(&look, now), figures, look.preview))
     }
 
     /// A device's row. How many statements it has is counted on its own page, and elsewhere where it explains a zero.
@@ -81,13 +80,12 @@ impl View for Window {
     fn home(&self, offset: u64, limit: usize) -> Result<Home, ViewError> {
         let now = clock::now_unix_milliseconds();
         let (network, figures) = {
-            let state = self.shared.state();
+            let look = self.shared.look_at_length();
             let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
-            let asked = state.devices().skip(skipped).take(limit);
-            let figures: Vec<DeviceFigures> = asked
-                .map(|(kid, device)| reads::device_figures(&self.shared, &state, now, kid, device))
-                .collect();
-            (self.network_of(&state, now), figures)
+            let asked = look.state.devices().skip(skipped).take(limit);
+            let figures: Vec<DeviceFigures> =
+                asked.filter_map(|(kid, _)| reads::device_figures(&self.shared, &look, now, kid)).collect();
+            (self.network_of(&look, now), figures)
         };
         let devices =
             figures.iter().map(|figures| self.device_row(figures, false)).collect::<Result<_, _>>()?;
@@ -147,13 +145,11 @@ impl View for Window {
         let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
         let now = clock::now_unix_milliseconds();
         let (network, figures, owned) = {
-            let state = self.shared.state();
-            let Some(figures) = reads::account_of(&self.shared, &state, id) else { return Ok(None) };
-            let of = |kid: &DeviceId| {
-                Some(reads::device_figures(&self.shared, &state, now, *kid, state.device(*kid)?))
-            };
+            let look = self.shared.look_at_length();
+            let Some(figures) = reads::account_of(&look, id) else { return Ok(None) };
+            let of = |kid: &DeviceId| reads::device_figures(&self.shared, &look, now, *kid);
             let owned: Vec<DeviceFigures> = figures.devices.iter().take(devices_max).filter_map(of).collect();
-            (self.network_of(&state, now), figures, owned)
+            (self.network_of(&look, now), figures, owned)
         };
         let mut seals = Seals::new(&self.shared);
         let transfers = self.shared.transfers(id, &ALWAYS, transfers_max).map_err(failed)?;
@@ -225,7 +221,7 @@ impl View for Window {
 
     fn network(&self) -> Result<Network, ViewError> {
         let now = clock::now_unix_milliseconds();
-        Ok(self.network_of(&self.shared.state(), now))
+        Ok(self.network_of(&self.shared.look_at_length(), now))
     }
 }
 

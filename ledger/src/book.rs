@@ -5,7 +5,7 @@ use crate::sharded::{Sharded, shard_of};
 use crate::statement::Statement;
 use crate::transfer::{Transfer, TransferReason};
 use crate::workers::{Workers, in_parts};
-use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use devices::identity::{DeviceId, PublicKey};
 
@@ -39,7 +39,7 @@ pub struct Book {
     pool: AccountId,
     accounts: Sharded<AccountId, Account>,
     /// Who signs under which first eight bytes; follows from the accounts' keys.
-    kids: BTreeMap<DeviceId, AccountId>,
+    kids: Sharded<DeviceId, AccountId>,
     debits_posted: u128,
     credits_posted: u128,
     /// Sum of all balances, kept as transfers are posted.
@@ -49,7 +49,7 @@ pub struct Book {
 impl Book {
     /// An empty book whose tokens come from `supply` and whose rewards come from `pool`.
     pub(crate) fn new(supply: AccountId, pool: AccountId) -> Self {
-        let (accounts, kids) = (Sharded::new(), BTreeMap::new());
+        let (accounts, kids) = (Sharded::new(), Sharded::new());
         Self { supply, pool, accounts, kids, debits_posted: 0, credits_posted: 0, held: 0 }
     }
 
@@ -128,7 +128,9 @@ impl Book {
         let account = self.accounts.or_default(id);
         account.counter = counter;
         account.key = Some(key);
-        self.kids.insert(id.kid(), id);
+        if self.account_of_kid(id.kid()) != Some(id) {
+            self.kids.insert(id.kid(), id);
+        }
     }
 
     /// Whether [`Self::post`] would take the transfer.
@@ -234,7 +236,7 @@ impl Book {
                 assert!(payee != pool && payee != supply, "rewards are paid to holders");
                 let shard = shard_of(&payee, bits).checked_sub(shards.start);
                 if let Some(shard) = shard.and_then(|shard| part.get_mut(shard)) {
-                    let taker = shard.entry(payee).or_default();
+                    let taker = Arc::make_mut(shard).entry(payee).or_default();
                     taker.credits_posted = add(taker.credits_posted, amount);
                     taker.rewards_microtokens = add(taker.rewards_microtokens, amount);
                 }

@@ -7,6 +7,7 @@ use crate::span::Span;
 use crate::statement::Statement;
 use crate::transfer::{Transfer, TransferReason, TransferRecord};
 use crate::workers::{Workers, in_parts, slices_mut, worth};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use devices::cbor::Writer;
 
@@ -42,7 +43,7 @@ impl BlockBuilder<'_> {
         self.settlement = Some(settlement);
         self.settled_epochs = Some((self.state.epoch, last_epoch));
         self.state.epoch = epoch;
-        self.state.tariffs.begin_epoch(epoch);
+        Arc::make_mut(&mut self.state.tariffs).begin_epoch(epoch);
     }
 
     /// Settlement is proven by the seal, whose index is known only now; then the results' root can be taken.

@@ -13,6 +13,7 @@ use crate::statement::Statement;
 use crate::transaction::{Outcome, Refused, RefusedCounts, VerifiedTransaction};
 use crate::transfer::{Transfer, TransferRecord};
 use crate::workers::{Sequential, Workers};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use devices::instruction::VerifiedInstruction;
 use devices::reading::VerifiedReading;
@@ -241,7 +242,7 @@ impl<'s> BlockBuilder<'s> {
     fn execute_reading<B: AsRef<[u8]>>(&mut self, reading: &VerifiedReading<B>) -> Result<Outcome, Refusal> {
         let index = self.state.log.size();
         let (kid, order) = (reading.kid(), self.state.next_order());
-        let device = self.state.devices.get_mut(&kid).ok_or(Refusal::UnknownDevice)?;
+        let device = self.state.devices.get_mut(&kid).map(Arc::make_mut).ok_or(Refusal::UnknownDevice)?;
         check_reading(device, reading, self.time_unix_milliseconds, true)?;
         // Verified under another key, for instance one that was replaced meanwhile: not verified for this device.
         if device.public_key != *reading.public_key() {

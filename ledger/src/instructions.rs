@@ -7,7 +7,7 @@ use crate::ownership::Ownership;
 use crate::registry::{Device, Position};
 use crate::tariff::Tariff;
 use crate::transfer::{Transfer, TransferReason};
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use devices::identity::{DeviceId, PublicKey};
 use devices::possession::Possession;
 
@@ -203,7 +203,7 @@ impl BlockBuilder<'_> {
             return Err(InstructionRefusal::TooManyTariffs);
         }
         let from_epoch = self.state.epoch.saturating_add(1);
-        self.state.tariffs.announce(from_epoch, tariff);
+        Arc::make_mut(&mut self.state.tariffs).announce(from_epoch, tariff);
         Ok(())
     }
 
@@ -232,7 +232,8 @@ impl BlockBuilder<'_> {
     }
 
     fn device_mut(&mut self, kid: DeviceId) -> &mut Device {
-        self.state.devices.get_mut(&kid).expect("devices are looked up first and never removed")
+        let device = self.state.devices.get_mut(&kid).map(Arc::make_mut);
+        device.expect("devices are looked up first and never removed")
     }
 
     fn time_unix_seconds(&self) -> u64 {
@@ -243,9 +244,9 @@ impl BlockBuilder<'_> {
     fn admit(&mut self, device: Device) {
         let kid = device.public_key.kid();
         if let Some(owner) = device.owner() {
-            self.state.owned.entry(owner).or_default().insert(kid);
+            Arc::make_mut(self.state.owned.or_default(owner)).insert(kid);
         }
-        self.state.devices.insert(kid, Box::new(device));
+        self.state.devices.insert(kid, Arc::new(device));
     }
 
     /// Makes `owner` the owner of a device from this block's second on.
@@ -258,12 +259,13 @@ impl BlockBuilder<'_> {
         if let Some(former) = former
             && let Some(kids) = self.state.owned.get_mut(&former)
         {
+            let kids = Arc::make_mut(kids);
             kids.remove(&kid);
             if kids.is_empty() {
                 self.state.owned.remove(&former);
             }
         }
-        self.state.owned.entry(owner).or_default().insert(kid);
+        Arc::make_mut(self.state.owned.or_default(owner)).insert(kid);
     }
 }
 

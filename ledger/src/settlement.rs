@@ -12,7 +12,7 @@ use crate::statement::{CellShare, Statement};
 use crate::tally::Part;
 use crate::tariff::Tariff;
 use crate::workers::{Workers, in_parts, ranges};
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
@@ -110,7 +110,12 @@ impl State {
             let first = part.iter().find_map(|shard| shard.first_key_value()).map(|(kid, _)| *kid);
             let begins = statements.partition_point(|statement| Some(statement.kid) < first);
             let mut rest = statements.get(begins..).unwrap_or_default();
-            for (kid, device) in part.iter_mut().flatten() {
+            for (kid, device) in part.iter_mut().flat_map(|shard| Arc::make_mut(shard).iter_mut()) {
+                // Of whom nothing is known there is no statement, and nothing to end.
+                if device.tally.is_empty() {
+                    continue;
+                }
+                let device = Arc::make_mut(device);
                 while let Some((statement, after)) = rest.split_first().filter(|(one, _)| one.kid == *kid) {
                     device.earned_microtokens =
                         device.earned_microtokens.saturating_add(statement.paid_microtokens);
@@ -179,8 +184,8 @@ impl State {
 }
 
 /// Those of whom something is known in this epoch or from the one before.
-fn counted(part: &[Shard<DeviceId, Box<Device>>]) -> Vec<(DeviceId, &Device)> {
-    let devices = part.iter().flatten().filter(|(_, device)| !device.tally.is_empty());
+fn counted(part: &[Shard<DeviceId, Arc<Device>>]) -> Vec<(DeviceId, &Device)> {
+    let devices = part.iter().flat_map(|shard| shard.iter()).filter(|(_, device)| !device.tally.is_empty());
     devices.map(|(kid, device)| (*kid, &**device)).collect()
 }
 

@@ -2,10 +2,14 @@
 //! leading bits. Looking up passes fewer nodes than in one large tree, and hands that work at the same time each change
 //! shelves of their own. Keys that somebody ground alike only make one tree larger. A small map is one tree: the shelf
 //! grows with what it holds.
+//!
+//! A clone shares every tree with its original until either changes it: so what takes long can look at a state that
+//! stands still, while blocks go on with the other.
 
 use crate::account::AccountId;
 use crate::workers::{self, Workers};
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use devices::identity::DeviceId;
 
@@ -35,25 +39,34 @@ impl HashedKey for AccountId {
 }
 
 /// The map.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sharded<K, V> {
     /// Always a power of two: as many as the leading bits that tell them apart can count.
-    shards: Vec<BTreeMap<K, V>>,
+    shards: Vec<Shard<K, V>>,
     bits: u32,
     length: usize,
 }
 
-/// One of the trees.
-pub(crate) type Shard<K, V> = BTreeMap<K, V>;
+/// One of the trees; copied at the first change while a clone looks at it too.
+pub(crate) type Shard<K, V> = Arc<BTreeMap<K, V>>;
 
 /// Which of the trees a key lies in that are told apart by so many leading bits.
 pub(crate) fn shard_of<K: HashedKey>(key: &K, bits: u32) -> usize {
     key.leading().checked_shr(u16::BITS.saturating_sub(bits)).unwrap_or(0).into()
 }
 
-impl<K: HashedKey, V> Sharded<K, V> {
+/// Equal maps hold equal items, in whatever trees: those stay apart that were grown for items which are gone.
+impl<K: HashedKey, V: Clone + PartialEq> PartialEq for Sharded<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.length == other.length && self.iter().eq(other.iter())
+    }
+}
+
+impl<K: HashedKey, V: Clone + Eq> Eq for Sharded<K, V> {}
+
+impl<K: HashedKey, V: Clone> Sharded<K, V> {
     pub(crate) fn new() -> Self {
-        Self { shards: alloc::vec![BTreeMap::new()], bits: 0, length: 0 }
+        Self { shards: alloc::vec![Arc::default()], bits: 0, length: 0 }
     }
 
     /// The leading bits by which the trees are told apart now.
@@ -70,18 +83,27 @@ impl<K: HashedKey, V> Sharded<K, V> {
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.shards.get_mut(shard_of(key, self.bits))?.get_mut(key)
+        Arc::make_mut(self.shards.get_mut(shard_of(key, self.bits))?).get_mut(key)
     }
 
     pub(crate) fn contains_key(&self, key: &K) -> bool {
         self.get(key).is_some()
     }
 
-    /// Puts an item in; one of the same key goes.
-    pub(crate) fn insert(&mut self, key: K, value: V) {
+    /// Puts an item in, and gives the one that had its key.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let shard = self.shards.get_mut(shard_of(&key, self.bits)).expect("there is a tree for all bits");
-        self.length = self.length.saturating_add(usize::from(shard.insert(key, value).is_none()));
+        let before = Arc::make_mut(shard).insert(key, value);
+        self.length = self.length.saturating_add(usize::from(before.is_none()));
         self.grow();
+        before
+    }
+
+    /// Takes an item out.
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let removed = Arc::make_mut(self.shards.get_mut(shard_of(key, self.bits))?).remove(key);
+        self.length = self.length.saturating_sub(usize::from(removed.is_some()));
+        removed
     }
 
     /// The item, made where it is missing.
@@ -97,7 +119,7 @@ impl<K: HashedKey, V> Sharded<K, V> {
 
     /// All items in the order of their keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.shards.iter().flatten()
+        self.shards.iter().flat_map(|shard| shard.iter())
     }
 
     /// All items in as many stretches as the hands are worth, each stretch and all of them in the order of the keys.
@@ -111,7 +133,7 @@ impl<K: HashedKey, V> Sharded<K, V> {
     }
 
     pub(crate) fn count_again(&mut self) {
-        self.length = self.shards.iter().map(BTreeMap::len).sum();
+        self.length = self.shards.iter().map(|shard| shard.len()).sum();
         self.grow();
     }
 
@@ -123,10 +145,11 @@ impl<K: HashedKey, V> Sharded<K, V> {
             for shard in core::mem::take(&mut self.shards) {
                 // The next leading bit parts a tree in the middle; its items are in order, so each half is made at once.
                 let bits = self.bits;
-                let (low, high): (Vec<_>, Vec<_>) =
-                    shard.into_iter().partition(|(key, _)| shard_of(key, bits).is_multiple_of(2));
-                shards.push(low.into_iter().collect());
-                shards.push(high.into_iter().collect());
+                let (low, high): (Vec<_>, Vec<_>) = Arc::unwrap_or_clone(shard)
+                    .into_iter()
+                    .partition(|(key, _)| shard_of(key, bits).is_multiple_of(2));
+                shards.push(Arc::new(low.into_iter().collect()));
+                shards.push(Arc::new(high.into_iter().collect()));
             }
             self.shards = shards;
         }
@@ -157,6 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn a_clone_stands_still_and_shares_what_was_not_changed_since() {
+        let mut sharded = Sharded::new();
+        for number in 0..20_000 {
+            sharded.insert(kid(number), number);
+        }
+        let never_cloned: BTreeMap<_, _> = sharded.iter().map(|(kid, number)| (*kid, *number)).collect();
+        let still = sharded.clone();
+        *sharded.get_mut(&kid(7)).unwrap() = 70;
+        assert_eq!(sharded.remove(&kid(8)), Some(8));
+        sharded.insert(kid(20_001), 1);
+        assert!(still.iter().eq(&never_cloned), "the clone sees nothing of it");
+        assert_eq!((sharded.get(&kid(7)), sharded.get(&kid(8)), sharded.len()), (Some(&70), None, 20_000));
+        let shared = sharded.shards.iter().zip(&still.shards).filter(|(one, other)| Arc::ptr_eq(one, other));
+        assert!(shared.count() + 3 >= still.shards.len(), "only the trees that were changed were copied");
+    }
+
+    #[test]
     fn equal_maps_are_equal_however_they_came_to_be() {
         let (mut inserted, mut made) = (Sharded::new(), Sharded::new());
         for number in 0..200 {
@@ -165,5 +205,12 @@ mod tests {
             *made.or_default(kid(199 - number)) = 199 - number;
         }
         assert_eq!(inserted, made);
+        for number in 200..20_000 {
+            made.insert(kid(number), number);
+        }
+        for number in 200..20_000 {
+            made.remove(&kid(number));
+        }
+        assert!(made.bits() > inserted.bits() && inserted == made, "whatever was in between");
     }
 }

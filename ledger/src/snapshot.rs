@@ -1,7 +1,7 @@
 //! The whole state in bytes, so that a start need not replay all history: deterministic CBOR and its SHA-256.
 
 use crate::book::Book;
-use crate::encoding::{Read, Written, array_of, encoded};
+use crate::encoding::{Read, Written, array_of};
 use crate::genesis::Genesis;
 use crate::merkle::Frontier;
 use crate::sharded::Sharded;
@@ -10,8 +10,8 @@ use crate::state_root::{
     read_account_state, read_device, read_totals, write_account_state, write_device, write_totals,
 };
 use crate::tariffs::{Tariffs, read_version, write_version};
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use devices::cbor::{DecodeError, Reader, Writer};
 use sha2::{Digest, Sha256};
@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 const MAGIC: &str = "lamppost snapshot";
 /// Grows with every change of the form.
 const VERSION: u64 = 2;
+/// Bytes of a piece, and those of the item that fills it.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// Why a snapshot is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,10 +53,33 @@ impl State {
     /// The state in bytes; equal states give equal bytes.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut bytes = encoded(|writer| self.write_snapshot(writer));
-        let hash = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&hash);
+        let mut bytes = Vec::new();
+        self.snapshot_in_pieces(|piece| bytes.extend_from_slice(piece));
         bytes
+    }
+
+    /// The same bytes piece by piece: those of a million devices need not all be in memory.
+    pub fn snapshot_in_pieces(&self, mut each: impl FnMut(&[u8])) {
+        let (mut hash, mut piece) = (Sha256::new(), Vec::with_capacity(PIECE_BYTES));
+        let mut give = |piece: &mut Vec<u8>, bytes_min: usize| {
+            if piece.len() >= bytes_min {
+                hash.update(&piece);
+                each(piece);
+                piece.clear();
+            }
+        };
+        append(&mut piece, |writer| self.write_beginning(writer));
+        for (id, account) in self.accounts() {
+            append(&mut piece, |writer| write_account_state(writer, id, account));
+            give(&mut piece, PIECE_BYTES);
+        }
+        append(&mut piece, |writer| writer.array_header(self.devices.len()));
+        for (kid, device) in self.devices() {
+            append(&mut piece, |writer| write_device(writer, kid, device));
+            give(&mut piece, PIECE_BYTES);
+        }
+        give(&mut piece, 0);
+        each(&hash.finalize());
     }
 
     /// The state that [`Self::snapshot`] was taken of.
@@ -84,7 +109,8 @@ impl State {
         Ok(state)
     }
 
-    fn write_snapshot(&self, writer: &mut Writer<'_>) -> Written {
+    /// Everything before the accounts, and how many there are.
+    fn write_beginning(&self, writer: &mut Writer<'_>) -> Written {
         writer.array_header(11)?;
         writer.text(MAGIC)?;
         writer.unsigned(VERSION)?;
@@ -98,11 +124,12 @@ impl State {
         writer.array_header(self.tariffs.versions().len())?;
         self.tariffs.versions().try_for_each(|version| write_version(writer, version))?;
         write_totals(writer, &self.totals)?;
-        writer.array_header(self.accounts().count())?;
-        self.accounts().try_for_each(|(id, account)| write_account_state(writer, id, account))?;
-        writer.array_header(self.devices.len())?;
-        self.devices().try_for_each(|(kid, device)| write_device(writer, kid, device))
+        writer.array_header(self.book.shards().len())
     }
+}
+
+fn append(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>) -> Written) {
+    write(&mut Writer::appending(bytes)).expect("a vector takes every 64-bit item");
 }
 
 fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, SnapshotError> {
@@ -119,11 +146,15 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
         .ok_or(SnapshotError::Contradiction("its tariffs do not follow one another"))?;
     let totals = read_totals(reader)?;
     let mut accounts = Sharded::new();
-    read_sorted(reader, read_account_state, |id, account| accounts.insert(id, account))?;
+    read_sorted(reader, read_account_state, |id, account| {
+        accounts.insert(id, account);
+    })?;
     let book = Book::from_accounts(constants.supply, constants.pool, accounts)
         .ok_or(SnapshotError::Contradiction("its accounts do not balance"))?;
     let mut devices = Sharded::new();
-    read_sorted(reader, read_device, |kid, device| devices.insert(kid, Box::new(device)))?;
+    read_sorted(reader, read_device, |kid, device| {
+        devices.insert(kid, Arc::new(device));
+    })?;
     let mut state = State {
         constants,
         height,
@@ -132,8 +163,8 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
         log,
         book,
         devices,
-        owned: BTreeMap::new(),
-        tariffs,
+        owned: Sharded::new(),
+        tariffs: Arc::new(tariffs),
         totals,
     };
     state.derive()?;
@@ -148,7 +179,7 @@ impl State {
                 return Err(SnapshotError::Contradiction("a tally is not of its tariff"));
             }
             if let Some(owner) = device.owner() {
-                self.owned.entry(owner).or_default().insert(*kid);
+                Arc::make_mut(self.owned.or_default(owner)).insert(*kid);
             }
         }
         Ok(())

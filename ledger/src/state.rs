@@ -17,9 +17,9 @@ use crate::tariffs::Tariffs;
 use crate::transaction::RefusedCounts;
 use crate::transfer::{Transfer, TransferReason};
 use crate::workers::{Sequential, Workers};
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use devices::identity::{DeviceId, PublicKey};
 use devices::instruction::{SignedInstruction, VerifiedInstruction};
@@ -83,6 +83,9 @@ pub struct Totals {
 }
 
 /// Everything the ledger knows between two blocks.
+///
+/// A clone is made in as many steps as the devices have shelves, and shares with its original whatever neither of them
+/// changes: what takes long (a snapshot, the leaves, a preview) works on a clone while blocks go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub(crate) constants: Constants,
@@ -91,10 +94,10 @@ pub struct State {
     pub(crate) epoch: u64,
     pub(crate) log: Frontier,
     pub(crate) book: Book,
-    pub(crate) devices: Sharded<DeviceId, Box<Device>>,
+    pub(crate) devices: Sharded<DeviceId, Arc<Device>>,
     /// Which devices an account owns; follows from the devices.
-    pub(crate) owned: BTreeMap<AccountId, BTreeSet<DeviceId>>,
-    pub(crate) tariffs: Tariffs,
+    pub(crate) owned: Sharded<AccountId, Arc<BTreeSet<DeviceId>>>,
+    pub(crate) tariffs: Arc<Tariffs>,
     pub(crate) totals: Totals,
 }
 
@@ -114,8 +117,8 @@ impl State {
             epoch: 0,
             log: Frontier::new(),
             devices: Sharded::new(),
-            owned: BTreeMap::new(),
-            tariffs: Tariffs::new(genesis.tariff.clone()),
+            owned: Sharded::new(),
+            tariffs: Arc::new(Tariffs::new(genesis.tariff.clone())),
             totals: Totals::default(),
             constants,
         };
@@ -298,7 +301,7 @@ impl State {
 
     /// The devices that an account owns, in order.
     pub fn devices_of(&self, owner: AccountId) -> impl Iterator<Item = DeviceId> + '_ {
-        self.owned.get(&owner).into_iter().flatten().copied()
+        self.owned.get(&owner).into_iter().flat_map(|kids| kids.iter()).copied()
     }
 
     /// All accounts in order of their ids.

@@ -12,7 +12,7 @@ use crate::instruction::{read_key, read_kid, read_position, write_position};
 use crate::merkle::{Frontier, leaf_hash};
 use crate::ownership::Ownership;
 use crate::registry::{Device, Rare, Retirement};
-use crate::sharded::{HashedKey, Shard, Sharded};
+use crate::sharded::{HashedKey, Sharded};
 use crate::span::Span;
 use crate::state::{State, Totals};
 use crate::state_leaf::NetworkLeaf;
@@ -84,7 +84,7 @@ impl State {
 }
 
 /// Appends one leaf for each item to the tree.
-fn hash_shards<K: HashedKey + Sync, V: Sync>(
+fn hash_shards<K: HashedKey + Send + Sync, V: Clone + Send + Sync>(
     tree: &mut Frontier,
     workers: &dyn Workers,
     items: &Sharded<K, V>,
@@ -95,12 +95,12 @@ fn hash_shards<K: HashedKey + Sync, V: Sync>(
     let mut parts = Vec::new();
     for part in items.parts(workers) {
         parts.push((begins, part));
-        let leaves: usize = part.iter().map(Shard::len).sum();
+        let leaves: usize = part.iter().map(|shard| shard.len()).sum();
         begins = begins.saturating_add(u64::try_from(leaves).unwrap_or(u64::MAX));
     }
     let spans = in_parts(workers, parts, |(begins, part)| {
         let (mut span, mut leaf) = (Span::beginning_at(begins), Vec::new());
-        for (key, item) in part.iter().flatten() {
+        for (key, item) in part.iter().flat_map(|shard| shard.iter()) {
             encoded_into(&mut leaf, |writer| write(writer, *key, item));
             span.append(leaf_hash(&leaf));
         }

@@ -4,6 +4,7 @@ use crate::block::{Block, BlockResults};
 use crate::replay::Divergence;
 use crate::state::State;
 use crate::tariff::Tariff;
+use alloc::sync::Arc;
 
 /// A copy of a state, taken before an epoch begins, whose next epoch is settled by another tariff.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ impl State {
     pub fn trial(&self, tariff: &Tariff) -> Trial {
         let mut state = self.clone();
         let from_epoch = if state.height == 0 { 0 } else { state.epoch.saturating_add(1) };
-        state.tariffs.try_out(from_epoch, state.epoch, tariff.clone());
+        Arc::make_mut(&mut state.tariffs).try_out(from_epoch, state.epoch, tariff.clone());
         Trial { state }
     }
 }

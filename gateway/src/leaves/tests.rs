@@ -58,7 +58,7 @@ fn every_leaf_is_found_and_proven_in_states_of_any_size() {
         let (state, _) = state(accounts);
         let root = state.state_root();
         let leaves = store(directory.path());
-        leaves.write(&state).unwrap();
+        leaves.files.write(&state).unwrap();
         let file = leaves.newest().unwrap();
         let mut expected = BTreeMap::new();
         state.for_each_leaf(|leaf| {
@@ -105,7 +105,7 @@ fn damage_anywhere_is_an_error_or_a_proof_that_does_not_hold() {
     let (state, _) = state(20);
     let root = state.state_root();
     let leaves = store(directory.path());
-    leaves.write(&state).unwrap();
+    leaves.files.write(&state).unwrap();
     let file = path(directory.path(), state.height());
     let whole = fs::read(&file).unwrap();
     let pool = LeafKey::Account(state.pool());

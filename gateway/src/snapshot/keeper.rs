@@ -1,4 +1,4 @@
-//! Keeps the state now and then, on a thread of its own: blocks wait for the state's encoding and for no disk.
+//! Keeps the state now and then, on a thread of its own: blocks wait for neither its encoding nor the disk.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use super::write;
+use super::Draft;
 use crate::shared::Shared;
 
 /// Takes a snapshot whenever it is asked to.
@@ -62,11 +62,20 @@ impl Keeper {
 
 fn keep(shared: &Shared, directory: &std::path::Path, wanted: &Receiver<()>, last_bytes: &AtomicU64) {
     while wanted.recv().is_ok() {
-        let (height, bytes) = {
-            let state = shared.state();
-            (state.height(), state.snapshot())
+        let state = shared.still();
+        let height = state.height();
+        let pieces = |each: &mut dyn FnMut(&[u8])| state.snapshot_in_pieces(each);
+        let draft = Draft::write(directory, shared.genesis.hash(), height, pieces);
+        // Whatever changes while it is looked at is in memory twice: not longer than it takes to write it down.
+        drop(state);
+        let draft = match draft {
+            Ok(draft) => draft,
+            Err(error) => {
+                tracing::error!(%error, "no snapshot was taken");
+                continue;
+            }
         };
-        last_bytes.store(bytes.len() as u64, Ordering::Relaxed);
+        last_bytes.store(draft.bytes(), Ordering::Relaxed);
         // Index first, then rows, then the state: a start uses a snapshot only with an index that reaches it. What is
         // in the index is on the disk, so a state that is ahead of the disk waits here.
         if let Err(error) = shared.index.flush(height, &shared.refused_snapshot()) {
@@ -74,7 +83,7 @@ fn keep(shared: &Shared, directory: &std::path::Path, wanted: &Receiver<()>, las
             shared.telemetry.index_errors.inc();
         } else if let Err(error) = shared.rows.sync() {
             tracing::error!(%error, "no snapshot was taken");
-        } else if let Err(error) = write(directory, shared.genesis.hash(), height, &bytes) {
+        } else if let Err(error) = draft.keep() {
             tracing::error!(%error, "no snapshot was taken");
         }
     }

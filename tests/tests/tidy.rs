@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 const WALLS: [(&str, &[&str]); 8] = [
     ("serde_cbor", &["devices/src/cbor.rs"]),
     ("sled", &["gateway/src/index.rs", "gateway/src/index/"]),
-    ("rustix", &["gateway/src/disk.rs", "gateway/src/room.rs"]),
+    ("rustix", &["gateway/src/disk.rs", "gateway/src/priority.rs", "gateway/src/room.rs"]),
     ("rumqttc", &["gateway/src/mqtt.rs", "gateway/src/mqtt/", "devices/fleet/src/client.rs", "tests/"]),
     ("rumqttd", &["gateway/src/broker.rs", "gateway/src/broker/"]),
     (

@@ -257,9 +257,14 @@ struct Load {
 impl Load {
     /// Signs more envelopes than so many seconds of load can need.
     fn sign(settings: &Settings, scratch: &Scratch, seconds: f64) -> anyhow::Result<Load> {
+        Load::sign_behind(settings, scratch, 0, seconds)
+    }
+
+    /// The same behind so many others.
+    fn sign_behind(settings: &Settings, scratch: &Scratch, first: u64, seconds: f64) -> anyhow::Result<Load> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let envelopes = (seconds * (ENVELOPES_PER_SECOND_AND_CORE * cores) as f64) as u64;
-        Load::sign_envelopes(settings, scratch, envelopes.max(settings.devices.into()))
+        Load::sign_envelopes(settings, scratch, first + envelopes.max(settings.devices.into()))
     }
 
     /// Signs so many envelopes, of a boot that begins now.

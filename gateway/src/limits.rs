@@ -128,6 +128,9 @@ pub const NAMED_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// How many times as long as a reckoning of the running epoch took it is not reckoned again for a later block: so it
 /// takes a tenth of the time at most.
 pub const PREVIEW_REST_FACTOR: u32 = 9;
+/// Whoever asks for the running epoch waits for a reckoning that took no longer than this the last time; a longer one is
+/// done meanwhile, and the last one answers.
+pub const PREVIEW_WAIT_MAX: Duration = Duration::from_millis(5);
 
 /// Seconds without an accepted reading after which a device counts as silent.
 pub const SILENT_AFTER_SECONDS: u64 = 300;

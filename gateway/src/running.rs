@@ -3,13 +3,14 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, TryLockError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ledger::preview::Preview;
 use ledger::state::State;
 
 use crate::clock;
-use crate::limits::PREVIEW_REST_FACTOR;
+use crate::limits::{PREVIEW_REST_FACTOR, PREVIEW_WAIT_MAX};
 use crate::shared::Shared;
 
 /// The last preview that was reckoned.
@@ -70,8 +71,13 @@ impl Deref for Seen<'_> {
 impl Running {
     /// The state with what its running epoch comes to so far, however many ask. A reckoning that took long is followed by
     /// a rest, so that a large network's pages do not take its cores: until then, and while somebody reckons, the last
-    /// one answers, as long as it is of the same epoch. `clock` is read before and after.
-    pub fn look<'s>(&self, state: RwLockReadGuard<'s, State>, clock: impl Fn() -> Instant) -> Look<'s> {
+    /// one answers, as long as it is of the same epoch. Nor does anybody wait for a reckoning that takes long: a thread of
+    /// its own does it. `clock` is read before and after.
+    pub fn look<'s>(
+        self: &Arc<Self>,
+        state: RwLockReadGuard<'s, State>,
+        clock: impl Fn() -> Instant + Send + 'static,
+    ) -> Look<'s> {
         let last = self.last();
         if let Some(reckoned) = last.as_ref().filter(|reckoned| reckoned.answers(&state, clock())) {
             return Look { state: Seen::Held(state), preview: reckoned.preview.clone() };
@@ -82,13 +88,26 @@ impl Running {
         {
             return Look { state: Seen::Held(state), preview: reckoned.preview.clone() };
         }
+        if let Some(reckoned) = last.filter(|last| last.answers_meanwhile(state.epoch(), clock())) {
+            drop(alone);
+            let (running, still) = (Arc::clone(self), Box::new(state.clone()));
+            let reckon = move || drop(running.reckoned(still, clock));
+            if let Err(error) = thread::Builder::new().name("preview".to_owned()).spawn(reckon) {
+                tracing::warn!(%error, "no thread for the running epoch's preview: it stays as old as it is");
+            }
+            return Look { state: Seen::Held(state), preview: reckoned.preview.clone() };
+        }
         // Reckoning takes as long as a settlement, and so may waiting for who does it: not with the state held.
-        let state = Seen::Held(state).still();
-        let _alone = match alone {
-            Ok(alone) => alone,
-            Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            Err(TryLockError::WouldBlock) => self.reckoning.lock().unwrap_or_else(PoisonError::into_inner),
-        };
+        drop(alone);
+        let still = Box::new(state.clone());
+        drop(state);
+        self.reckoned(still, clock)
+    }
+
+    /// The state with its preview, once nobody else reckons.
+    fn reckoned(&self, state: Box<State>, clock: impl Fn() -> Instant) -> Look<'static> {
+        let _alone = self.reckoning.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = Seen::Still(state);
         // Somebody may have reckoned meanwhile.
         let began = clock();
         if let Some(reckoned) = self.last().filter(|reckoned| reckoned.answers(&state, began)) {
@@ -135,6 +154,12 @@ impl Reckoned {
         self.answers_at(state.height(), state.epoch(), now)
     }
 
+    /// Whether it answers while another is reckoned: not where that takes a moment, or where nobody asked for long.
+    fn answers_meanwhile(&self, epoch: u64, now: Instant) -> bool {
+        let recent = now.duration_since(self.ended) < self.took.saturating_mul(2 * PREVIEW_REST_FACTOR);
+        self.epoch == epoch && self.took > PREVIEW_WAIT_MAX && recent
+    }
+
     fn answers_at(&self, height: u64, epoch: u64, now: Instant) -> bool {
         let rests = now.duration_since(self.ended) < self.took.saturating_mul(PREVIEW_REST_FACTOR);
         self.height == height || (self.epoch == epoch && rests)
@@ -148,8 +173,8 @@ mod tests {
     use ledger::genesis::Genesis;
     use std::sync::RwLock;
 
-    fn preview(running: &Running, state: &RwLock<State>, now: Instant) -> Arc<Preview> {
-        running.look(state.read().unwrap(), || now).preview
+    fn preview(running: &Arc<Running>, state: &RwLock<State>, now: Instant) -> Arc<Preview> {
+        running.look(state.read().unwrap(), move || now).preview
     }
 
     fn next_block(state: &RwLock<State>) {
@@ -169,7 +194,7 @@ mod tests {
     fn a_preview_is_reckoned_once_a_block_and_rests_in_proportion() {
         let state = RwLock::new(state());
         let start = Instant::now();
-        let running = Running::default();
+        let running = Arc::new(Running::default());
         let first = preview(&running, &state, start);
         assert!(Arc::ptr_eq(&first, &preview(&running, &state, start)), "the same block");
         next_block(&state);
@@ -181,16 +206,17 @@ mod tests {
 
     #[test]
     fn blocks_go_on_while_somebody_reckons_or_looks_at_length() {
-        let state = RwLock::new(state());
-        let (start, running) = (Instant::now(), Running::default());
-        let reckoned = running.look(state.read().unwrap(), || {
-            assert!(state.try_write().is_ok(), "the state is free while it is reckoned");
+        let state = Arc::new(RwLock::new(state()));
+        let (start, running) = (Instant::now(), Arc::new(Running::default()));
+        let looked_at = Arc::clone(&state);
+        let reckoned = running.look(state.read().unwrap(), move || {
+            assert!(looked_at.try_write().is_ok(), "the state is free while it is reckoned");
             start
         });
         let height = reckoned.state.height();
         next_block(&state);
         assert_eq!(reckoned.state.height(), height, "and whoever looks sees what it looked at");
-        let later = running.look(state.read().unwrap(), || start).state.still();
+        let later = running.look(state.read().unwrap(), move || start).state.still();
         next_block(&state);
         assert_eq!(later.height(), height + 1);
     }
@@ -198,13 +224,41 @@ mod tests {
     #[test]
     fn nobody_waits_while_somebody_reckons_for_the_same_epoch() {
         let state = RwLock::new(state());
-        let (start, running) = (Instant::now(), Running::default());
+        let (start, running) = (Instant::now(), Arc::new(Running::default()));
         let first = preview(&running, &state, start);
         next_block(&state);
         let somebody = running.reckoning.lock().unwrap();
         assert!(Arc::ptr_eq(&first, &preview(&running, &state, start)), "the last one answers");
         drop(somebody);
         assert!(!Arc::ptr_eq(&first, &preview(&running, &state, start)));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_reckoning_that_took_long_before() {
+        let state = RwLock::new(state());
+        let (start, running) = (Instant::now(), Arc::new(Running::default()));
+        let slow = Reckoned {
+            height: 0,
+            epoch: 0,
+            ended: start,
+            took: PREVIEW_WAIT_MAX * 2,
+            preview: Arc::new(state.read().unwrap().preview()),
+        };
+        *running.last.lock().unwrap() = Some(Arc::new(slow));
+        next_block(&state);
+        let later = start + PREVIEW_WAIT_MAX * 2 * PREVIEW_REST_FACTOR;
+        let before = running.last().unwrap();
+        let (told, reckoned) = std::sync::mpsc::channel();
+        let look = running.look(state.read().unwrap(), move || {
+            let _nobody_listens = told.send(thread::current().id());
+            later
+        });
+        assert!(Arc::ptr_eq(&look.preview, &before.preview), "the last one answers");
+        let threads: Vec<_> = reckoned.iter().collect();
+        assert!(threads.iter().any(|thread| *thread != thread::current().id()), "another thread reckons");
+        assert_eq!(running.last().unwrap().height, 1, "and what it finds answers from then on");
+        assert!(before.answers_meanwhile(0, later) && !before.answers_meanwhile(1, later));
+        assert!(!before.answers_meanwhile(0, later + later.duration_since(start)), "nobody asked for long");
     }
 
     #[test]

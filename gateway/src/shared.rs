@@ -178,7 +178,7 @@ pub struct Shared {
     space: RwLock<Space>,
     refused_by_device: Mutex<HashMap<DeviceId, [u64; 8]>>,
     /// The running epoch, as pages ask for it.
-    pub(crate) running: Running,
+    pub(crate) running: Arc<Running>,
     events: broadcast::Sender<Event>,
     intake: mpsc::Sender<Submission>,
 }
@@ -235,7 +235,7 @@ impl Shared {
             durable: RwLock::new(parts.durable),
             space: RwLock::default(),
             refused_by_device: Mutex::new(parts.refused_by_device),
-            running: Running::default(),
+            running: Arc::default(),
             events,
             intake: parts.intake,
         }

@@ -151,12 +151,7 @@ fn write_documents(
     if let Some((conditions, lines)) = soak {
         fs::write(pictures.join("soak.svg"), plot::soak(lines, conditions))?;
         let wanted = lines.first().and_then(|line| line["rate_wanted"].as_f64()).unwrap_or(0.0);
-        page += &format!(
-            "## A long run\n\n`lamppost bench soak`, {conditions}: {} envelopes a second through the embedded broker, \
-             latency, rate and\nmemory every {:.0} s.\n\n![Latency, rate and memory of a long run](pictures/soak.svg)\n",
-            table::shown(wanted),
-            lines.first().and_then(|line| line["seconds"].as_f64()).unwrap_or(0.0)
-        );
+        page += &long_run(conditions, lines);
     }
     fs::write(root.join(PAGE), page.trim_end().to_owned() + "\n")?;
     let readme = root.join("README.md");
@@ -169,4 +164,46 @@ fn write_documents(
     fs::write(&readme, table::between(&text, "benchmarks", &content)?)?;
     eprintln!("bench: wrote README.md, {PAGE} and the plots in {PICTURES}");
     Ok(())
+}
+
+/// What stands beside the plot of a long run.
+fn long_run(conditions: &str, lines: &[Value]) -> String {
+    let of = |name: &str| lines.iter().filter_map(|line| line[name].as_f64()).collect::<Vec<f64>>();
+    let most = |name: &str| table::shown(of(name).into_iter().fold(0.0, f64::max));
+    let last = |name: &str| table::shown(of(name).last().copied().unwrap_or(0.0));
+    let middle = |figures: &[f64]| table::shown(table::median(figures).unwrap_or(0.0));
+    // What grows shows between its first and its last part.
+    let parts = |name: &str| {
+        let figures = of(name);
+        let part = (figures.len() / 5).max(1).min(figures.len());
+        (middle(&figures[..part]), middle(&figures[figures.len() - part..]))
+    };
+    let wanted = table::shown(of("rate_wanted").first().copied().unwrap_or(0.0));
+    let every = table::shown(of("seconds").first().copied().unwrap_or(0.0));
+    let minutes = table::shown(of("seconds").last().copied().unwrap_or(0.0) / 60.0);
+    let mut page = format!(
+        "## A long run\n\n`lamppost bench soak`, {conditions}: {wanted} envelopes a second for {minutes} minutes through the \
+         embedded broker, each\nsigned while the run goes on; latency, rate and memory every {every} s.\n\n\
+         ![Latency, rate and memory of a long run](pictures/soak.svg)\n\n\
+         | figure | median | first fifth | last fifth | most |\n|---|---|---|---|---|\n"
+    );
+    for (label, name) in [
+        ("accepted a second", "accepted_per_second"),
+        ("publish to ack, p50, ms", "p50_milliseconds"),
+        ("publish to ack, p99, ms", "p99_milliseconds"),
+        ("memory of the node, MB", "rss_megabytes"),
+        ("CPU of broker and node, % of a core", "cpu_percent"),
+        ("transactions that the index is behind", "index_behind_transactions"),
+    ] {
+        let (first, last) = parts(name);
+        page += &format!("| {label} | {} | {first} | {last} | {} |\n", middle(&of(name)), most(name));
+    }
+    page += &format!(
+        "\nAt the end {} MB of log and {} MB of index; refused: {}; notices dropped: {}.\n",
+        last("log_megabytes"),
+        last("index_megabytes"),
+        last("refused"),
+        last("outbound_dropped")
+    );
+    page
 }

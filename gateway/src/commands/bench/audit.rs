@@ -21,14 +21,8 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
     say("auditing it");
     let data = scratch.data();
     let began = clock::monotonic();
-    let mut audit = Child::start(["audit", "--json", "--data", data.to_str().unwrap_or_default()])?;
-    let mut usage = audit.usage();
-    let mut findings = String::new();
-    while let Ok(line) = audit.line() {
-        findings.push_str(&line);
-        usage = audit.usage().or(usage);
-    }
-    let usage = audit.finish()?.or(usage);
+    let audit = Child::start(["audit", "--json", "--data", data.to_str().unwrap_or_default()])?;
+    let (_findings, usage) = audit.rest()?;
     let elapsed = began.elapsed().as_secs_f64();
     Ok(Figure {
         name: "audit: everything recomputed from genesis".to_owned(),

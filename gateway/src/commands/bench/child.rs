@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -71,6 +71,21 @@ impl Child {
         Ok(self.answers.recv().context("a process of the measurement ended early")??)
     }
 
+    /// Everything it still says until it ends, and what it used.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn rest(mut self) -> anyhow::Result<(String, Usage)> {
+        let (mut said, mut usage) = (String::new(), self.usage());
+        loop {
+            match self.answers.recv_timeout(LOOK) {
+                Ok(line) => said.push_str(&line?),
+                Err(RecvTimeoutError::Timeout) => usage = self.usage().or(usage),
+                Err(RecvTimeoutError::Disconnected) => return Ok((said, self.finished()?.or(usage))),
+            }
+        }
+    }
+
     /// Its next answer.
     ///
     /// # Errors
@@ -134,9 +149,7 @@ impl Child {
                 anyhow::ensure!(status.success(), "a process of the measurement failed ({status})");
                 return Ok(usage);
             }
-            let now = self.usage();
-            // A process that is ending has no memory any more.
-            usage = Usage { peak_rss_bytes: now.peak_rss_bytes.max(usage.peak_rss_bytes), ..now.or(usage) };
+            usage = self.usage().or(usage);
             thread::sleep(LOOK);
         }
     }

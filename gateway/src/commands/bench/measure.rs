@@ -45,9 +45,10 @@ impl Usage {
         let _refused = fs::write(format!("/proc/{process}/clear_refs"), "5");
     }
 
-    /// This, or the one before where the process was gone already.
+    /// This, or the one before where the process was gone already. One that is ending has no memory any more.
     pub fn or(self, before: Usage) -> Usage {
-        if self.cpu_seconds > 0.0 { self } else { before }
+        let peak_rss_bytes = self.peak_rss_bytes.max(before.peak_rss_bytes);
+        Usage { peak_rss_bytes, ..if self.cpu_seconds > 0.0 { self } else { before } }
     }
 }
 
@@ -73,6 +74,14 @@ pub fn percentile(values: &mut [f64], permille: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_of_a_process_that_is_ending_is_that_before() {
+        let running = Usage { cpu_seconds: 1.0, peak_rss_bytes: 5.0, ..Usage::default() };
+        let ending = Usage { cpu_seconds: 2.0, ..Usage::default() };
+        assert_eq!(ending.or(running), Usage { cpu_seconds: 2.0, ..running });
+        assert_eq!(Usage::default().or(running), running, "gone");
+    }
 
     #[test]
     fn this_process_uses_time_and_memory() {

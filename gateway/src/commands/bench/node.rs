@@ -206,6 +206,7 @@ impl Node {
             "outbound_dropped": telemetry.outbound_dropped.get(),
             "acks": telemetry.acks.get(),
             "index_errors": telemetry.index_errors.get(),
+            "index_behind": self.shared.as_ref().map(|shared| shared.index.behind()),
             "entries": self.shared.as_ref().map(|shared| shared.durable().log_size),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::process::Command;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -14,6 +14,11 @@ use crate::commands::output;
 
 /// Seconds in which the maximum is found.
 const PROBE_SECONDS: f64 = 8.0;
+/// More than any machine takes in that time.
+const PROBE_ENVELOPES: u64 = 1 << 32;
+
+/// Signs until nobody takes any more.
+type Signing = JoinHandle<anyhow::Result<()>>;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
@@ -39,23 +44,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let scratch = Scratch::new(settings)?;
     let mut node = ingest::start(settings, &scratch, &["--mqtt"])?;
     let url = mqtt::url(&node.ready);
-    say("finding the maximum");
-    let load = Load::sign(settings, &scratch, PROBE_SECONDS)?;
-    let probe = through(&mut node, loader(&load, &url, 0.0, PROBE_SECONDS, None)?)?;
-    std::fs::remove_file(&load.path)?;
+    say("finding the maximum, envelopes being signed beside it as in the long run");
+    let (pipe, signing) = signed_beside(settings, &scratch, PROBE_ENVELOPES)?;
+    let probe = through(&mut node, loader(&pipe, &url, 0.0, PROBE_SECONDS, None)?)?;
+    joined(signing)?;
+    std::fs::remove_file(&pipe.path)?;
     let rate = probe.per_second * arguments.share / 100.0;
     let seconds = arguments.minutes * 60.0;
     say(&format!("{rate:.0} envelopes a second for {} minutes", arguments.minutes));
-    let pipe = Load::in_pipe(&scratch)?;
-    let plan = super::plan(settings, (rate * seconds) as u64)?;
-    let path = pipe.path.clone();
-    // Signed while it is published: half an hour of it is more than a disk should hold twice.
-    let signing = thread::spawn(move || -> anyhow::Result<()> {
-        let file = OpenOptions::new().write(true).open(path)?;
-        // The loader closes the pipe when its time is over.
-        let _reader_gone = fleet::load::write_to(file, &plan);
-        Ok(())
-    });
+    let (pipe, signing) = signed_beside(settings, &scratch, (rate * seconds) as u64)?;
     let mut loader = mqtt::loader_telling(&pipe, &url, seconds, rate, arguments.every)?;
     let (mut before, mut accepted_before, mut at) = (node.usage(), probe.envelopes, 0.0);
     loop {
@@ -82,6 +79,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "written_megabytes_per_second": (usage.written_bytes - before.written_bytes) / span / 1e6,
             "log_megabytes": directory_bytes(&data.join("log")) / 1e6,
             "index_megabytes": directory_bytes(&data.join("index")) / 1e6,
+            "index_behind_transactions": counters["index_behind"],
             "refused": counters["refused"],
             "outbound_dropped": counters["outbound_dropped"],
         });
@@ -90,6 +88,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     drop(loader);
     node.process.finish()?;
+    joined(signing)
+}
+
+/// A pipe out of which so many envelopes come, signed as they are taken: half an hour of it is more than a disk should
+/// hold twice.
+fn signed_beside(settings: &Settings, scratch: &Scratch, envelopes: u64) -> anyhow::Result<(Load, Signing)> {
+    let pipe = Load::in_pipe(scratch)?;
+    let plan = super::plan(settings, envelopes)?;
+    let path = pipe.path.clone();
+    let signing = thread::spawn(move || -> anyhow::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        // The loader closes the pipe when its time is over.
+        let _reader_gone = fleet::load::write_to(file, &plan);
+        Ok(())
+    });
+    Ok((pipe, signing))
+}
+
+fn joined(signing: Signing) -> anyhow::Result<()> {
     signing.join().map_err(|_| anyhow::anyhow!("signing broke off"))?.context("signing broke off")
 }
 

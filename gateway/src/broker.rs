@@ -31,8 +31,9 @@ use crate::telemetry::Telemetry;
 /// Bytes of envelopes the broker keeps for the gateway's link, in segments of this size.
 const UP_SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 const UP_SEGMENTS: usize = 4;
-/// Bytes of messages the broker keeps for any other filter: an ack is repeated, so few are enough.
-const OTHER_SEGMENT_BYTES: usize = 64 * 1024;
+/// Bytes of messages that it keeps for any other filter. Each device has a filter of its own, and a message takes several
+/// times its bytes in memory: some hundred are enough, since the newest ack says all that the ones before it said.
+const OTHER_SEGMENT_BYTES: usize = 4 * 1024;
 const OTHER_SEGMENTS: usize = 2;
 /// Messages that the gateway's link hands to the broker at once, and that may wait there before it hands over more.
 const WRITE_BURST: usize = 512;

@@ -150,7 +150,6 @@ fn write_documents(
     }
     if let Some((conditions, lines)) = soak {
         fs::write(pictures.join("soak.svg"), plot::soak(lines, conditions))?;
-        let wanted = lines.first().and_then(|line| line["rate_wanted"].as_f64()).unwrap_or(0.0);
         page += &long_run(conditions, lines);
     }
     fs::write(root.join(PAGE), page.trim_end().to_owned() + "\n")?;

@@ -3,27 +3,22 @@
 //! Every signature is verified, every root, settlement, statement and balance computed anew and compared with the
 //! seals; the first entry that differs is named. Of the node's code only the ledger's is used, and its cache of points.
 
+mod ahead;
 mod kept;
 mod pruned;
 mod stored;
 
-use std::collections::HashMap;
-use std::num::NonZeroUsize;
-use std::thread;
-
-use devices::batch::{Signed, Verdict, Verified, verify_batch};
-use devices::{DeviceId, PublicKey};
-use ledger::block::{Block, BlockResults, Entry};
+use ledger::block::{Block, BlockResults, Seal};
 use ledger::checkpoint::{Checkpoint, CheckpointError};
 use ledger::genesis::Genesis;
-use ledger::instruction::Instruction;
 use ledger::note::{Note, NoteError};
 use ledger::replay::{Divergence, Trust};
 use ledger::state::State;
-use ledger::transaction::{Outcome, VerifiedTransaction};
+use ledger::transaction::Outcome;
 
-use crate::key_cache::KeyCache;
-use crate::limits::{AUDIT_WINDOW_ENTRIES, KEYS_CACHED_MAX, VERIFY_BATCH_MAX};
+use crate::limits::{AUDIT_WINDOW_BYTES, AUDIT_WINDOW_ENTRIES, AUDIT_WINDOWS_AHEAD};
+use crate::workers::Cores;
+use ahead::{Ahead, Entries, Judged};
 
 pub use kept::{Kept, KeptStatement};
 pub use pruned::{PrunedAudit, PrunedAuditError, PrunedFindings};
@@ -128,9 +123,12 @@ pub struct Audit {
     checkpoint: Checkpoint,
     reached: bool,
     state: Option<State>,
-    keys: KeyCache,
-    window: Vec<Located>,
+    gathered: Vec<Located>,
+    gathered_entries: usize,
+    gathered_bytes: usize,
+    /// Windows close with this many entries.
     window_entries: usize,
+    ahead: Ahead,
     findings: Findings,
     stored: Option<StoredStates>,
     kept: Option<Kept>,
@@ -152,16 +150,18 @@ impl Audit {
         if good < needed {
             return Err(AuditError::Signatures { good, needed });
         }
-        let (window, window_entries, findings) = (Vec::new(), 0, Findings::default());
+        let ahead = Ahead::new(&genesis.network);
         Ok(Audit {
             genesis,
             checkpoint,
             reached: false,
             state: None,
-            keys: KeyCache::new(KEYS_CACHED_MAX),
-            window,
-            window_entries,
-            findings,
+            gathered: Vec::new(),
+            gathered_entries: 0,
+            gathered_bytes: 0,
+            window_entries: AUDIT_WINDOW_ENTRIES,
+            ahead,
+            findings: Findings::default(),
             stored: None,
             kept: None,
         })
@@ -214,14 +214,36 @@ impl Audit {
         &self.findings
     }
 
-    /// Takes the next block. Signatures are verified on all cores once enough blocks have come together.
+    /// Takes the next block. Signatures are verified on all cores once enough blocks have come together, and blocks are
+    /// executed when those before them have been, while signatures behind them are verified.
     ///
     /// # Errors
     /// The first entry that differs.
     pub fn take(&mut self, located: Located) -> Result<(), AuditError> {
-        self.window_entries += located.block.entries.len() + 1;
-        self.window.push(located);
-        if self.window_entries >= AUDIT_WINDOW_ENTRIES { self.execute_window() } else { Ok(()) }
+        let entries = &located.block.entries;
+        self.gathered_entries += entries.len() + 1;
+        self.gathered_bytes += entries.iter().map(Vec::len).sum::<usize>();
+        self.gathered.push(located);
+        if self.state.is_none() {
+            // Nobody's key is known before genesis.
+            return self.catch_up();
+        }
+        if self.gathered_entries >= self.window_entries || self.gathered_bytes >= AUDIT_WINDOW_BYTES {
+            self.verify_gathered();
+        }
+        if self.ahead.windows() > AUDIT_WINDOWS_AHEAD { self.execute_oldest() } else { Ok(()) }
+    }
+
+    /// Executes all that was taken: where nothing more can be read, something before may differ.
+    ///
+    /// # Errors
+    /// The first entry that differs.
+    pub fn catch_up(&mut self) -> Result<(), AuditError> {
+        self.verify_gathered();
+        while self.ahead.windows() > 0 {
+            self.execute_oldest()?;
+        }
+        Ok(())
     }
 
     /// Executes what is left and compares with the checkpoint.
@@ -237,7 +259,7 @@ impl Audit {
     /// # Errors
     /// As [`Self::finish`].
     pub fn finish_with_state(mut self) -> Result<(Findings, State, Kept), AuditError> {
-        self.execute_window()?;
+        self.catch_up()?;
         let Some(state) = self.state else { return Err(AuditError::Empty) };
         if !self.reached {
             return Err(AuditError::Missing { promised: self.checkpoint.size, found: state.log_size() });
@@ -248,40 +270,52 @@ impl Audit {
         Ok((self.findings, state, self.kept.unwrap_or_default()))
     }
 
-    fn execute_window(&mut self) -> Result<(), AuditError> {
-        let window = std::mem::take(&mut self.window);
-        self.window_entries = 0;
-        let plans = plan(&window, self.state.as_ref());
-        let counts: Vec<usize> = plans.iter().map(Vec::len).collect();
-        let jobs = plans.into_iter().flatten().collect();
-        let mut verdicts = verify_on_all_cores(&self.genesis.network, &self.keys, jobs).into_iter();
-        for (located, count) in window.iter().zip(counts) {
-            let verdicts: Vec<_> = verdicts.by_ref().take(count).collect();
-            let results = self
-                .execute(&located.block, verdicts)
-                .map_err(|divergence| AuditError::Differs { place: located.place.clone(), divergence })?;
-            self.count(&located.block, &results)?;
+    /// Hands what was gathered over to be verified.
+    fn verify_gathered(&mut self) {
+        let blocks = std::mem::take(&mut self.gathered);
+        (self.gathered_entries, self.gathered_bytes) = (0, 0);
+        if !blocks.is_empty() {
+            self.ahead.push(blocks, self.state.as_ref());
         }
-        Ok(())
     }
 
-    fn execute(&mut self, block: &Block, verdicts: Vec<Verdict<&[u8]>>) -> Result<BlockResults, Divergence> {
-        let Some(state) = &mut self.state else {
-            let (state, results) = State::replay_genesis(&self.genesis, block)?;
-            self.state = Some(state);
-            return Ok(results);
-        };
-        let transactions = verdicts.into_iter().map(transaction).collect::<Option<Vec<_>>>();
-        match transactions.filter(|transactions| transactions.len() == block.entries.len()) {
-            Some(transactions) => state.replay_verified(&transactions, &block.seal),
+    /// Executes the oldest window once its signatures are judged. After an error nothing waits any more: what follows a
+    /// difference cannot be judged.
+    fn execute_oldest(&mut self) -> Result<(), AuditError> {
+        let executed = self.ahead.pop().try_for_each(|judged| self.execute(judged));
+        if executed.is_err() {
+            self.gathered.clear();
+            self.ahead.clear();
+        }
+        executed
+    }
+
+    fn execute(&mut self, judged: Judged) -> Result<(), AuditError> {
+        let Judged { place, seal, entries } = judged;
+        let results = match (&mut self.state, entries) {
+            (Some(state), Entries::Verified(transactions)) => {
+                state.replay_verified(&transactions, &seal, &Cores)
+            }
             // Something did not verify, or is nothing that could: one by one, which names it.
-            None => state.replay(block, Trust::Nothing),
-        }
+            (Some(state), Entries::Doubtful(entries)) => {
+                let block = Block { entries, seal: seal.clone() };
+                state.replay_with(&block, Trust::Nothing, &Cores)
+            }
+            (None, entries) => {
+                let block = Block { entries: entries.into_stored(), seal: seal.clone() };
+                State::replay_genesis(&self.genesis, &block).map(|(state, results)| {
+                    self.state = Some(state);
+                    results
+                })
+            }
+        };
+        let results = results.map_err(|divergence| AuditError::Differs { place, divergence })?;
+        self.count(&seal, &results)
     }
 
-    fn count(&mut self, block: &Block, results: &BlockResults) -> Result<(), AuditError> {
+    fn count(&mut self, seal: &Seal, results: &BlockResults) -> Result<(), AuditError> {
         if let Some(kept) = &mut self.kept {
-            kept.take(block, results);
+            kept.take(seal, results);
         }
         if let (Some(stored), Some(state)) = (&mut self.stored, &self.state) {
             stored.compare(&self.genesis, state)?;
@@ -297,7 +331,7 @@ impl Audit {
         let paid =
             results.statements.iter().map(|statement| u128::from(statement.paid_microtokens)).sum::<u128>();
         findings.paid_microtokens += paid;
-        findings.settled_epochs += block.seal.settled_epochs.map_or(0, |(first, last)| last - first + 1);
+        findings.settled_epochs += seal.settled_epochs.map_or(0, |(first, last)| last - first + 1);
         if results.log_size == self.checkpoint.size {
             let root = self.state.as_ref().map(State::root);
             if root != Some(self.checkpoint.root) {
@@ -309,66 +343,5 @@ impl Audit {
     }
 }
 
-type Job<'a> = (Signed<&'a [u8]>, PublicKey);
-
-/// Decodes the entries of each block of a window and finds the keys: in the state before the window, or in an instruction
-/// before the entry. A key that was planned wrongly does no harm: executing compares it with the registry's.
-fn plan<'a>(window: &'a [Located], state: Option<&State>) -> Vec<Vec<Job<'a>>> {
-    let mut heard: HashMap<DeviceId, PublicKey> = HashMap::new();
-    let mut job = |bytes: &'a Vec<u8>| match Entry::decode(bytes)? {
-        Entry::Reading(reading) => {
-            let kid = reading.kid();
-            let known = state.and_then(|state| state.device_key(kid)).or_else(|| heard.get(&kid)).copied()?;
-            Some((Signed::Reading(reading), known))
-        }
-        Entry::Instruction(instruction) => {
-            let decoded = Instruction::decode(instruction.payload()).ok();
-            let enrolled = decoded.as_ref().and_then(Instruction::device_key);
-            let kid = instruction.kid();
-            heard.extend(enrolled.map(|key| (key.kid(), *key)));
-            heard.extend(instruction.key().map(|key| (kid, *key)));
-            let known =
-                state.and_then(|state| state.account_key(kid)).or_else(|| heard.get(&kid)).copied()?;
-            Some((Signed::Instruction(instruction), known))
-        }
-        Entry::Seal(_) => None,
-    };
-    window.iter().map(|located| located.block.entries.iter().filter_map(&mut job).collect()).collect()
-}
-
-fn transaction(verdict: Verdict<&[u8]>) -> Option<VerifiedTransaction<&[u8]>> {
-    match verdict.ok()? {
-        Verified::Reading(reading) => Some(VerifiedTransaction::Reading(reading)),
-        Verified::Instruction(instruction) => Some(VerifiedTransaction::Instruction(instruction)),
-    }
-}
-
-/// Verifies in batches, each core its own; the verdicts stand in the order of the jobs.
-fn verify_on_all_cores<'a>(network: &str, keys: &KeyCache, jobs: Vec<Job<'a>>) -> Vec<Verdict<&'a [u8]>> {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = jobs.len().div_ceil(cores).max(1);
-    let mut rest = jobs;
-    let mut shares = Vec::new();
-    while !rest.is_empty() {
-        let later = rest.split_off(share.min(rest.len()));
-        shares.push(rest);
-        rest = later;
-    }
-    let judge = |mut share: Vec<Job<'a>>| {
-        let mut verdicts = Vec::with_capacity(share.len());
-        while !share.is_empty() {
-            let later = share.split_off(VERIFY_BATCH_MAX.min(share.len()));
-            verdicts.extend(verify_batch(network, keys.decompress(share)));
-            share = later;
-        }
-        verdicts
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || judge(share))).collect();
-        // A worker that panicked has found a broken invariant: the audit must not go on as if it had not.
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -158,5 +158,11 @@ pub const EVENT_KEEP_ALIVE_SECONDS: u64 = 15;
 pub const AUDIT_STATEMENTS_MAX: usize = 100_000;
 /// Accounts whose balances an audit asks a node for.
 pub const AUDIT_ACCOUNTS_MAX: usize = 10_000;
-/// Entries whose signatures an audit verifies together, on all cores.
-pub const AUDIT_WINDOW_ENTRIES: usize = 16_384;
+/// Entries whose signatures an audit verifies together, on all cores: so many that a device has several among them.
+pub const AUDIT_WINDOW_ENTRIES: usize = 32_768;
+/// Their bytes.
+pub const AUDIT_WINDOW_BYTES: usize = 16 * 1024 * 1024;
+/// Windows that are verified, or wait for it, while the one before them is executed.
+pub const AUDIT_WINDOWS_AHEAD: usize = 2;
+/// Signatures of a window in one batch. More share a sum than in a node, because those of one device stand together.
+pub const AUDIT_BATCH_MAX: usize = 2_048;

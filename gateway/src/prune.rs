@@ -18,6 +18,7 @@ use crate::index::{Index, Of};
 use crate::log::{Log, LogError, LogReader, Position, Prepared, Pruning};
 use crate::snapshot::{self, SnapshotWriteError};
 use crate::storage::{self, StorageError, Wanted};
+use crate::workers::Cores;
 
 /// The log could not be pruned; it is as it was, or pruned already.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +133,7 @@ pub fn prepare(
     for step in reader.blocks() {
         let (_, at, block) = step?;
         let results = match &mut state {
-            Some(state) => state.replay(&block, Trust::OwnLog)?,
+            Some(state) => state.replay_with(&block, Trust::OwnLog, &Cores)?,
             None => {
                 let (first, results) = State::replay_genesis(genesis, &block)?;
                 state = Some(first);

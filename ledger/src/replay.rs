@@ -7,6 +7,7 @@ use crate::genesis::Genesis;
 use crate::instruction::{Instruction, InstructionRefusal};
 use crate::state::State;
 use crate::transaction::{Refused, VerifiedTransaction};
+use crate::workers::{Sequential, Workers};
 use devices::instruction::VerifiedInstruction;
 use devices::reading::VerifiedReading;
 use devices::refusal::Refusal;
@@ -86,7 +87,20 @@ impl State {
     /// # Errors
     /// The first entry that differs, and how.
     pub fn replay(&mut self, block: &Block, trust: Trust) -> Result<BlockResults, Divergence> {
-        let mut replay = Replay::begin(self, &block.seal)?;
+        self.replay_with(block, trust, &Sequential)
+    }
+
+    /// Like [`Self::replay`]; where the block closes an epoch, `workers` do it together.
+    ///
+    /// # Errors
+    /// The first entry that differs, and how.
+    pub fn replay_with(
+        &mut self,
+        block: &Block,
+        trust: Trust,
+        workers: &dyn Workers,
+    ) -> Result<BlockResults, Divergence> {
+        let mut replay = Replay::begin(self, &block.seal, workers)?;
         for entry in &block.entries {
             let transaction = replay.verify(entry, trust)?;
             replay.execute(&transaction)?;
@@ -94,8 +108,8 @@ impl State {
         replay.finish()
     }
 
-    /// Like [`Self::replay`], for callers that have verified the block's transactions already, for instance in batches
-    /// on all cores.
+    /// Like [`Self::replay_with`], for callers that have verified the block's transactions already, for instance in
+    /// batches on all cores.
     ///
     /// # Errors
     /// The first entry that differs, and how.
@@ -103,8 +117,9 @@ impl State {
         &mut self,
         transactions: &[VerifiedTransaction<B>],
         seal: &Seal,
+        workers: &dyn Workers,
     ) -> Result<BlockResults, Divergence> {
-        let mut replay = Replay::begin(self, seal)?;
+        let mut replay = Replay::begin(self, seal, workers)?;
         transactions.iter().try_for_each(|transaction| replay.execute(transaction))?;
         replay.finish()
     }
@@ -116,7 +131,7 @@ impl State {
     /// # Errors
     /// When the block does not follow the last one.
     pub(crate) fn rehearse(&mut self, block: &Block) -> Result<BlockResults, Divergence> {
-        let mut replay = Replay::begin(self, &block.seal)?;
+        let mut replay = Replay::begin(self, &block.seal, &Sequential)?;
         for entry in &block.entries {
             match replay.verify(entry, Trust::OwnLog) {
                 Ok(transaction) if !sets_tariff(&transaction) => {
@@ -147,7 +162,7 @@ struct Replay<'s> {
 }
 
 impl<'s> Replay<'s> {
-    fn begin<'a: 's>(state: &'s mut State, seal: &'a Seal) -> Result<Self, Divergence> {
+    fn begin(state: &'s mut State, seal: &'s Seal, workers: &'s dyn Workers) -> Result<Self, Divergence> {
         let first_index = state.log_size();
         let expected = state.height().saturating_add(1);
         let differs = |difference| Divergence { height: expected, index: first_index, difference };
@@ -157,7 +172,7 @@ impl<'s> Replay<'s> {
         if seal.time_unix_milliseconds < state.time_unix_milliseconds() {
             return Err(differs(Difference::Time));
         }
-        let mut builder = state.begin(seal.time_unix_milliseconds);
+        let mut builder = state.begin_with(seal.time_unix_milliseconds, workers);
         builder.set_refused(seal.refused);
         Ok(Self { builder, seal, first_index })
     }

@@ -11,6 +11,7 @@ use ledger::snapshot::SnapshotError;
 use ledger::state::State;
 use ledger::transaction::Outcome;
 use ledger::transfer::TransferRecord;
+use ledger::workers::Sequential;
 
 /// A city with a few epochs of history.
 fn city() -> City {
@@ -144,7 +145,8 @@ fn verified_transactions_can_be_replayed_without_verifying_again() {
     let city = city();
     let (mut state, _) = State::replay_genesis(&city.genesis, &city.blocks[0]).unwrap();
     let reading = temperatures(&key(1), (9, 9), 1);
-    let divergence = state.clone().replay_verified(&[reading], &city.blocks[1].seal).unwrap_err();
+    let divergence =
+        state.clone().replay_verified(&[reading], &city.blocks[1].seal, &Sequential).unwrap_err();
     assert!(matches!(divergence.difference, Difference::Refused(_)));
     state.replay(&city.blocks[1], Trust::Nothing).unwrap();
 }

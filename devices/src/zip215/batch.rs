@@ -67,8 +67,9 @@ impl<'a> Batch<'a> {
             .zip(coefficients)
             .map(|((place, claim), z)| Member { place: *place, claim, z })
             .collect();
-        // Those of one key beside each other: their terms are added up before the sum.
-        members.sort_unstable_by_key(|member| member.claim.key.key);
+        // Those of one key beside each other: their terms are added up before the sum. Two keys that begin alike may mix,
+        // and then less is added up.
+        members.sort_unstable_by_key(|member| member.claim.key.beginning());
         let mut search =
             Search { answers: alloc::vec![false; self.count], budget: HALVING_MAX * members.len() };
         if Member::hold_together(&members) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use devices::TransactionId;
-use ledger::block::{Block, BlockResults};
+use ledger::block::{BlockResults, Seal};
 use ledger::statement::Statement;
 
 use crate::limits::AUDIT_STATEMENTS_MAX;
@@ -26,11 +26,11 @@ pub struct Kept {
 
 impl Kept {
     /// Takes the statements of a block; the oldest ones make room.
-    pub(super) fn take(&mut self, block: &Block, results: &BlockResults) {
+    pub(super) fn take(&mut self, seal: &Seal, results: &BlockResults) {
         if results.statements.is_empty() {
             return;
         }
-        let seal = TransactionId(block.seal.id());
+        let seal = TransactionId(seal.id());
         let kept =
             results.statements.iter().map(|statement| KeptStatement { statement: statement.clone(), seal });
         self.statements.extend(kept);

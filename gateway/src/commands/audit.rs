@@ -104,11 +104,16 @@ fn audit(source: &Source, progress: &mut Progress) -> anyhow::Result<(Findings, 
     {
         audit.begin_behind(audit_pruned(log, &source.genesis, &state)?)?;
     }
-    source.each_whole(audit.promised(), |located| {
+    let read = source.each_whole(audit.promised(), |located| {
         audit.take(located)?;
         progress.show(audit.findings(), audit.promised());
         Ok(ControlFlow::Continue(()))
-    })?;
+    });
+    if read.is_err() {
+        // What was read before may differ before the place where nothing more can be read.
+        audit.catch_up()?;
+    }
+    read?;
     Ok(audit.finish_with_state()?)
 }
 

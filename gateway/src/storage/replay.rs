@@ -16,6 +16,7 @@ use crate::log::{self, Log, LogReader, Position};
 use crate::rows::{self, Rows};
 use crate::snapshot;
 use crate::stored::entry_id;
+use crate::workers::Cores;
 
 /// Where the rows of a pruned log find its first hashes.
 pub(super) fn pruned_rows(reader: &LogReader) -> Option<rows::Pruned> {
@@ -97,7 +98,7 @@ pub(super) fn replay(
         let (position, height, block) = block?;
         let results = match &mut state {
             Some(state) if height <= state.height() => continue,
-            Some(state) => state.replay(&block, Trust::OwnLog)?,
+            Some(state) => state.replay_with(&block, Trust::OwnLog, &Cores)?,
             None => {
                 let (first, results) = State::replay_genesis(genesis, &block)?;
                 state = Some(first);

@@ -34,14 +34,15 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
     );
     while until_settlement(&mut node)? < needed {
         say("waiting for an epoch to begin");
-        std::thread::sleep(Duration::from_secs_f64(until_settlement(&mut node)? + 0.5));
+        std::thread::sleep(Duration::from_secs_f64((until_settlement(&mut node)? + 0.5).max(0.5)));
         // A settlement holds up the node, which answers only afterwards.
     }
     say("every device sends");
-    let before = node.ask("settlements")?["settlements"].as_array().map_or(0, Vec::len);
     node.forget_peak();
     let full = ingest::feed_envelopes(&mut node, &load, 0.0, devices)?;
     let per_second = full.envelopes / full.seconds;
+    // Those until now closed epochs of a former run: the feeder ends with an empty queue.
+    let before = node.ask("settlements")?["settlements"].as_array().map_or(0, Vec::len);
     let until = until_settlement(&mut node)?;
     std::thread::sleep(Duration::from_secs_f64((until - CALM_SECONDS).max(0.0)));
     say("the epoch ends, and half of the load goes on");
@@ -55,6 +56,10 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
     node.process.finish()?;
     let closed = settlements.get(before).ok_or_else(|| anyhow::anyhow!("the epoch was not settled"))?;
     let (statements, took) = (number(closed, "statements"), number(closed, "seconds"));
+    anyhow::ensure!(
+        statements >= devices,
+        "the epoch closed before every device had sent ({statements} of {devices}): try a longer --epoch"
+    );
     let ended = (number(closed, "at_unix_milliseconds") - number(&calm, "began_unix_milliseconds")) / 1e3;
     let (mut meanwhile, mut otherwise) = (Vec::new(), Vec::new());
     for sample in calm["samples"].as_array().into_iter().flatten() {

@@ -118,7 +118,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "tariff_one_epoch_early",
         path: "ledger/src/closing.rs",
         place: "= «self.state.settle(self.height, epoch, workers)»;",
-        altered: "self.state.tariffs.begin_epoch(epoch); self.state.settle(self.height, epoch, workers)",
+        altered: "Arc::make_mut(&mut self.state.tariffs).begin_epoch(epoch); self.state.settle(self.height, epoch, workers)",
     },
     Mutant {
         name: "budgets_are_ignored",

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: everything that is measured, medians of several runs, and the tables and plots of the documents.
 
 use crate::process::{self, Failure, say};
-use crate::setup::{self, MOSQUITTO};
+use crate::setup::{self, MAKE, MOSQUITTO};
 
 /// What `cargo xtask bench --help` says.
 pub const HELP: &str = "\
@@ -24,7 +24,7 @@ Example: cargo xtask bench --runs 1 --only ingest --no-documents";
 /// # Errors
 /// A measurement that fails, or one of the words.
 pub fn command(arguments: &[String]) -> Result<(), Failure> {
-    setup::ensure_tools(&[MOSQUITTO])?;
+    setup::ensure_tools(&[MAKE, MOSQUITTO])?;
     say("building the release binary, which is what is measured, and the program that repeats it");
     process::run(process::cargo().args(["build", "--release", "-p", "gateway", "--bin", "lamppost"]))?;
     process::run(process::cargo().args(["build", "-p", "benchmarks"]))?;

@@ -28,7 +28,7 @@ pub fn command() -> Result<(), Failure> {
 /// # Errors
 /// What is missing on this machine, or what the compiler or buildah said.
 pub fn build_image() -> Result<u64, Failure> {
-    setup::ensure_tools(&[setup::BUILDAH, setup::PODMAN, setup::RUNC, setup::MUSL_GCC])?;
+    setup::ensure_tools(&[setup::MAKE, setup::BUILDAH, setup::PODMAN, setup::RUNC, setup::MUSL_GCC])?;
     let binary = build_binary()?;
     let context = binary.parent().map(PathBuf::from).unwrap_or_default();
     let mut build = process::command("buildah");

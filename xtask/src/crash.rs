@@ -2,6 +2,7 @@
 
 use crate::options::Options;
 use crate::process::{self, Failure, say};
+use crate::setup;
 
 /// What `cargo xtask crash --help` says.
 pub const HELP: &str = "\
@@ -27,6 +28,7 @@ pub fn command(arguments: &[String]) -> Result<bool, Failure> {
     let rounds = options.number("--rounds", ROUNDS)?;
     let seed = options.number("--seed", SEED)?;
     options.nothing_else()?;
+    setup::ensure_tools(&[setup::MAKE])?;
     say("building the release binary, which is what is killed, and the test that kills it");
     process::run(process::cargo().args(["build", "--release", "-p", "gateway", "--bin", "lamppost"]))?;
     process::run(process::cargo().args(["build", "-p", "e2e", "--bin", "crash"]))?;

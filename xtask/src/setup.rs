@@ -31,6 +31,8 @@ pub const BUILDAH: Tool = Tool { program: "buildah", package: "buildah" };
 pub const RUNC: Tool = Tool { program: "runc", package: "runc" };
 /// Assembles what the static binary's dependencies have in assembler.
 pub const MUSL_GCC: Tool = Tool { program: "musl-gcc", package: "musl-tools" };
+/// Builds the node's allocator.
+pub const MAKE: Tool = Tool { program: "make", package: "make" };
 /// Reads the keys that the product writes.
 pub const OPENSSL: Tool = Tool { program: "openssl", package: "openssl" };
 /// Runs the devices that other people's code makes.

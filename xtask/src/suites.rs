@@ -416,7 +416,8 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Names the command to type where something cannot be installed from here.
 pub fn set_up(chosen: &[&Suite]) -> Result<(), Failure> {
-    let mut tools: Vec<Tool> = Vec::new();
+    // Nearly every suite builds the node.
+    let mut tools: Vec<Tool> = vec![setup::MAKE];
     let mut targets: Vec<String> = Vec::new();
     for suite in chosen {
         tools.extend(suite.tools.iter().filter(|tool| !tools.contains(tool)).copied().collect::<Vec<_>>());

@@ -1,6 +1,7 @@
 //! `cargo xtask up`: builds the release binary and becomes it.
 
 use crate::process::{self, Failure, say};
+use crate::setup;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -21,9 +22,8 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
     if asks_for_help {
         println!("{HELP}\n");
     } else {
-        say(
-            "needs nothing but Rust; building the release binary (some minutes the first time), then starting it",
-        );
+        setup::ensure_tools(&[setup::MAKE])?;
+        say("building the release binary (some minutes the first time), then starting it");
     }
     // Neither the directory nor standard input are changed: the node lies where it was asked for.
     let mut cargo = Command::new(process::cargo().get_program());

@@ -61,27 +61,29 @@ impl<B: AsRef<[u8]>> Signed<B> {
     }
 }
 
-/// Verifies each envelope under the key beside it; the verdicts stand in the order of the envelopes.
+/// Verifies each envelope under the key in the same place; the verdicts stand in the order of the envelopes. One without a
+/// key does not hold.
 ///
 /// A thousand envelopes a call cost about half of what 64 do, each.
-pub fn verify_batch<B: AsRef<[u8]>>(
-    network: &str,
-    envelopes: Vec<(Signed<B>, DecompressedKey)>,
-) -> Vec<Verdict<B>> {
+pub fn verify_batch<'a, B: AsRef<[u8]>>(
+    network: &'a str,
+    envelopes: Vec<Signed<B>>,
+    keys: &'a [DecompressedKey],
+) -> impl ExactSizeIterator<Item = Verdict<B>> + use<'a, B> {
     let mut message = [0; SIG_STRUCTURE_BYTES_MAX];
     let mut batch = zip215::Batch::new(envelopes.len());
-    for (envelope, key) in &envelopes {
-        match envelope.signed_message(network, &mut message) {
-            Ok(length) => batch.add(key, &message[..length], envelope.signature()),
+    for (place, envelope) in envelopes.iter().enumerate() {
+        match (keys.get(place), envelope.signed_message(network, &mut message)) {
+            (Some(key), Ok(length)) => batch.add(key, &message[..length], envelope.signature()),
             // No network id is that long: nothing was ever signed for it.
-            Err(_) => batch.add_hopeless(),
+            _ => batch.add_hopeless(),
         }
     }
-    let verdict = |((envelope, key), holds): ((Signed<B>, DecompressedKey), bool)| {
-        if holds { Ok(envelope.proven(&key, network)) } else { Err(envelope) }
-    };
-    let answers = batch.judge();
-    envelopes.into_iter().zip(answers).map(verdict).collect()
+    let answers = batch.judge().into_iter().enumerate();
+    envelopes.into_iter().zip(answers).map(move |(envelope, (place, holds))| match keys.get(place) {
+        Some(key) if holds => Ok(envelope.proven(key, network)),
+        _ => Err(envelope),
+    })
 }
 
 /// Judges signatures over any messages, many at once; the answers are those of [`DecompressedKey::holds`], in order.

@@ -143,8 +143,9 @@ fn the_bad_envelopes_of_a_batch_are_found_and_the_good_ones_kept() {
         envelopes.push(reading(number as u8 % 7, number * 2));
         envelopes.push(instruction(u64::from(number) * 2 + 1));
     }
-    for (place, verdict) in devices::verify_batch("devnet", envelopes.clone()).into_iter().enumerate() {
-        let (signed, key) = &envelopes[place];
+    let (envelopes, keys): (Vec<_>, Vec<_>) = envelopes.into_iter().unzip();
+    for (place, verdict) in devices::verify_batch("devnet", envelopes.clone(), &keys).enumerate() {
+        let (signed, key) = (&envelopes[place], &keys[place]);
         match (verdict, signed) {
             (Ok(Verified::Reading(verified)), Signed::Reading(reading)) => {
                 assert_ne!(reading.sequence().count % 10, 3);
@@ -165,8 +166,15 @@ fn the_bad_envelopes_of_a_batch_are_found_and_the_good_ones_kept() {
             (verdict, signed) => panic!("{verdict:?} of {signed:?}"),
         }
     }
-    assert!(devices::verify_batch("elsewhere", envelopes).iter().all(Result::is_err));
-    assert!(devices::verify_batch::<Vec<u8>>("devnet", Vec::new()).is_empty());
+    assert!(devices::verify_batch("elsewhere", envelopes, &keys).all(|verdict| verdict.is_err()));
+    assert_eq!(devices::verify_batch::<Vec<u8>>("devnet", Vec::new(), &[]).len(), 0);
+}
+
+#[test]
+fn an_envelope_without_a_key_does_not_hold() {
+    let (envelopes, keys): (Vec<_>, Vec<_>) = [reading(1, 1), reading(2, 2)].into_iter().unzip();
+    let verdicts: Vec<_> = devices::verify_batch("devnet", envelopes, &keys[..1]).collect();
+    assert_eq!(verdicts.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
 }
 
 proptest! {

@@ -28,27 +28,28 @@ impl KeyCache {
         KeyCache { keys_max: keys_max as usize, entries: RwLock::default() }
     }
 
-    /// Each envelope with its decompressed key, and readings' keys are kept; a full cache forgets others for them.
+    /// The decompressed key of each envelope, in the same place; readings' keys are kept, and a full cache forgets others
+    /// for them.
     pub fn decompress<B: AsRef<[u8]>>(
         &self,
-        envelopes: Vec<(Signed<B>, PublicKey)>,
-    ) -> Vec<(Signed<B>, DecompressedKey)> {
-        let found = self.find(envelopes.iter().map(|(_, key)| key));
+        envelopes: &[Signed<B>],
+        keys: &[PublicKey],
+    ) -> Vec<DecompressedKey> {
+        let found = self.find(keys.iter());
         let mut new = Vec::new();
-        let decompressed = |((envelope, key), found): ((Signed<B>, PublicKey), Option<DecompressedKey>)| {
-            let key = found.unwrap_or_else(|| {
-                let key = DecompressedKey::new(&key);
+        let decompressed = |(place, (key, found)): (usize, (&PublicKey, Option<DecompressedKey>))| {
+            found.unwrap_or_else(|| {
+                let key = DecompressedKey::new(key);
                 // Whoever likes can make a thousand accounts' keys; devices are enrolled.
-                if matches!(envelope, Signed::Reading(_)) {
+                if matches!(envelopes.get(place), Some(Signed::Reading(_))) {
                     new.push(key);
                 }
                 key
-            });
-            (envelope, key)
+            })
         };
-        let envelopes = envelopes.into_iter().zip(found).map(decompressed).collect();
+        let decompressed = keys.iter().zip(found).enumerate().map(decompressed).collect();
         self.keep(&new);
-        envelopes
+        decompressed
     }
 
     fn find<'a>(&self, keys: impl Iterator<Item = &'a PublicKey>) -> Vec<Option<DecompressedKey>> {

@@ -33,9 +33,15 @@ pub type Verdict = Result<Verified, Box<Turned>>;
 
 /// Verifies candidates as one batch by ZIP-215's rules; verdicts stand in their order. `keys` makes it faster, no more.
 pub fn verify(network: &str, keys: &KeyCache, candidates: Vec<Candidate>) -> Vec<Verdict> {
-    let (envelopes, tickets): (Vec<_>, Vec<_>) =
-        candidates.into_iter().map(|Candidate { signed, key, ticket }| ((signed, key), ticket)).unzip();
-    let verdicts = devices::verify_batch(network, keys.decompress(envelopes)).into_iter().zip(tickets);
+    let mut envelopes = Vec::with_capacity(candidates.len());
+    let (mut of, mut tickets) = (Vec::with_capacity(candidates.len()), Vec::with_capacity(candidates.len()));
+    for Candidate { signed, key, ticket } in candidates {
+        envelopes.push(signed);
+        of.push(key);
+        tickets.push(ticket);
+    }
+    let keys = keys.decompress(&envelopes, &of);
+    let verdicts = devices::verify_batch(network, envelopes, &keys).zip(tickets);
     verdicts.map(|(verdict, ticket)| self::verdict(verdict, ticket)).collect()
 }
 

@@ -248,7 +248,9 @@ fn judge(network: &str, keys: &KeyCache, queue: &Mutex<Receiver<Batch>>) {
     loop {
         let batch = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Batch { jobs, answer }) = batch else { return };
+        let (envelopes, of): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        let keys = keys.decompress(&envelopes, &of);
         // Nobody waits where an earlier entry differed.
-        let _nobody = answer.send(verify_batch(network, keys.decompress(jobs)));
+        let _nobody = answer.send(verify_batch(network, envelopes, &keys).collect());
     }
 }

@@ -15,7 +15,7 @@ use super::measure::Usage;
 
 /// Lines of a process that wait to be read: more than a broker says of all the subscriptions of a measurement.
 const LINES_MAX: usize = 4_096;
-/// How often a process that is ending is looked at: no event tells its memory's peak, which is gone when it has ended.
+/// How often what a process uses is read while its end is waited for: its memory's peak is gone when it has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The process; it ends with this.
@@ -81,9 +81,13 @@ impl Child {
             match self.answers.recv_timeout(LOOK) {
                 Ok(line) => said.push_str(&line?),
                 Err(RecvTimeoutError::Timeout) => usage = self.usage().or(usage),
-                Err(RecvTimeoutError::Disconnected) => return Ok((said, self.finished()?.or(usage))),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        // It closes what it says into when it ends.
+        let status = self.process.wait()?;
+        anyhow::ensure!(status.success(), "a process of the measurement failed ({status})");
+        Ok((said, usage))
     }
 
     /// Its next answer.
@@ -129,29 +133,17 @@ impl Child {
     /// When it fails.
     pub fn finish(mut self) -> anyhow::Result<Usage> {
         self.orders = None;
-        self.finished()
+        Ok(self.rest()?.1)
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.
     ///
     /// # Errors
     /// When it fails.
-    pub fn terminate(mut self) -> anyhow::Result<Usage> {
+    pub fn terminate(self) -> anyhow::Result<Usage> {
         let terminated = Command::new("kill").arg(self.process.id().to_string()).status();
         terminated.context("`kill` cannot be started")?;
-        self.finished()
-    }
-
-    fn finished(&mut self) -> anyhow::Result<Usage> {
-        let mut usage = self.usage();
-        loop {
-            if let Some(status) = self.process.try_wait()? {
-                anyhow::ensure!(status.success(), "a process of the measurement failed ({status})");
-                return Ok(usage);
-            }
-            usage = self.usage().or(usage);
-            thread::sleep(LOOK);
-        }
+        Ok(self.rest()?.1)
     }
 
     /// Ends it as a power failure would (SIGKILL).

@@ -7,7 +7,7 @@ mod settlements;
 use std::io::{BufRead as _, stdin};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -19,7 +19,7 @@ use ledger::account::AccountId;
 use ledger::instruction::Instruction;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::broker;
 use crate::clock;
@@ -98,6 +98,10 @@ fn obey(runtime: &tokio::runtime::Runtime, arguments: &Arguments) -> anyhow::Res
             ["arrived"] => node.arrived(),
             ["counters"] => node.counters(),
             ["settlements"] => node.settlements(),
+            ["settled", more_than] => {
+                runtime.block_on(node.settled(more_than.parse()?))?;
+                node.settlements()
+            }
             _ => bail!("the node does not know what {line:?} means"),
         };
         output::line(answer.to_string())?;
@@ -167,7 +171,7 @@ impl Node {
                 burst.clear();
             }
         });
-        let settlements = Settlements::default();
+        let (_, settlements) = watch::channel(Vec::new());
         Ok(Node { shared: None, intake, telemetry, http: loopback(), mqtt, running: None, settlements })
     }
 
@@ -214,8 +218,15 @@ impl Node {
     /// The settlements since the start, and when the next one is due.
     fn settlements(&self) -> Value {
         let next = self.shared.as_ref().map(|shared| shared.state().next_settlement_unix_milliseconds());
-        let known = self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.settlements.borrow().clone();
         json!({"settlements": known, "next_unix_milliseconds": next, "now_unix_milliseconds": clock::now_unix_milliseconds()})
+    }
+
+    /// Waits until more than so many epochs were closed.
+    async fn settled(&self, more_than: usize) -> anyhow::Result<()> {
+        let mut settlements = self.settlements.clone();
+        settlements.wait_for(|seen| seen.len() > more_than).await.context("the node broke off")?;
+        Ok(())
     }
 
     async fn stop(self) -> anyhow::Result<()> {

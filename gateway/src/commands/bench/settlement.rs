@@ -32,29 +32,31 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
         settings.devices,
         needed * 1.5
     );
-    while until_settlement(&mut node)? < needed {
+    let mut settlements = node.ask("settlements")?;
+    while until(&settlements) < needed {
         say("waiting for an epoch to begin");
-        std::thread::sleep(Duration::from_secs_f64((until_settlement(&mut node)? + 0.5).max(0.5)));
-        // A settlement holds up the node, which answers only afterwards.
+        settlements = node.ask(&format!("settled {}", closed(&settlements).len()))?;
     }
     say("every device sends");
     node.forget_peak();
     let full = ingest::feed_envelopes(&mut node, &load, 0.0, devices)?;
     let per_second = full.envelopes / full.seconds;
     // Those until now closed epochs of a former run: the feeder ends with an empty queue.
-    let before = node.ask("settlements")?["settlements"].as_array().map_or(0, Vec::len);
-    let until = until_settlement(&mut node)?;
-    std::thread::sleep(Duration::from_secs_f64((until - CALM_SECONDS).max(0.0)));
+    let settlements = node.ask("settlements")?;
+    let before = closed(&settlements).len();
+    // A moment before the epoch's end, of which nothing tells.
+    std::thread::sleep(Duration::from_secs_f64((until(&settlements) - CALM_SECONDS).max(0.0)));
     say("the epoch ends, and half of the load goes on");
     let seconds = CALM_SECONDS + calm;
     let order = format!("feed {} {devices} {seconds} {}", load.path.display(), SHARE * per_second);
     let cpu_before = node.usage().cpu_seconds;
     let calm = node.ask(&order)?;
     let cpu = node.usage().cpu_seconds - cpu_before;
-    let settlements = node.ask("settlements")?["settlements"].as_array().cloned().unwrap_or_default();
+    let settlements = node.ask("settlements")?;
     let usage = node.usage();
     node.process.finish()?;
-    let closed = settlements.get(before).ok_or_else(|| anyhow::anyhow!("the epoch was not settled"))?;
+    let closed =
+        closed(&settlements).get(before).ok_or_else(|| anyhow::anyhow!("the epoch was not settled"))?;
     let (statements, took) = (number(closed, "statements"), number(closed, "seconds"));
     anyhow::ensure!(
         statements >= devices,
@@ -99,8 +101,12 @@ fn number(value: &Value, name: &str) -> f64 {
     value[name].as_f64().unwrap_or(0.0)
 }
 
+/// The epochs that were closed since the node's start.
+fn closed(settlements: &Value) -> &[Value] {
+    settlements["settlements"].as_array().map_or(&[], Vec::as_slice)
+}
+
 /// Seconds until the running epoch ends.
-fn until_settlement(node: &mut ingest::Node) -> anyhow::Result<f64> {
-    let answer = node.ask("settlements")?;
-    Ok((number(&answer, "next_unix_milliseconds") - number(&answer, "now_unix_milliseconds")) / 1e3)
+fn until(settlements: &Value) -> f64 {
+    (number(settlements, "next_unix_milliseconds") - number(settlements, "now_unix_milliseconds")) / 1e3
 }

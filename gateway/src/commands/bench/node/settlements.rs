@@ -1,20 +1,20 @@
 //! When epochs were closed, as a reader of the event stream sees it: from the last block before to the durable settlement.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use crate::clock;
 use crate::shared::{Event, Shared};
 
-/// What was seen.
-pub type Settlements = Arc<Mutex<Vec<Value>>>;
+/// What was seen, and word of more.
+pub type Settlements = watch::Receiver<Vec<Value>>;
 
 /// Watches a node's settlements.
 pub fn watch(shared: &Arc<Shared>) -> Settlements {
-    let settlements = Settlements::default();
-    let (seen, mut events) = (settlements.clone(), shared.subscribe());
+    let ((seen, settlements), mut events) = (watch::channel(Vec::new()), shared.subscribe());
     tokio::spawn(async move {
         // The last two blocks: a settlement's own block may be told before it.
         let mut blocks = [(0, clock::monotonic()); 2];
@@ -24,12 +24,13 @@ pub fn watch(shared: &Arc<Shared>) -> Settlements {
                 Ok(Event::Settlement { height, statements, paid_microtokens, .. }) => {
                     let before = blocks.iter().rev().find(|(block, _)| *block < height);
                     let seconds = before.map(|(_, at)| at.elapsed().as_secs_f64());
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).push(json!({
+                    let settlement = json!({
                         "statements": statements,
                         "paid_microtokens": paid_microtokens,
                         "seconds": seconds,
                         "at_unix_milliseconds": clock::now_unix_milliseconds(),
-                    }));
+                    });
+                    seen.send_modify(|seen| seen.push(settlement));
                 }
                 Ok(Event::Refusal { .. }) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,

@@ -168,7 +168,7 @@ pub fn sign_reading(
     let mut scratch = [0; READING_SIG_STRUCTURE_BYTES_MAX];
     let header =
         Header { content_type: ContentType::SenmlCbor, kid: key.kid(), cti: sequence.to_cti(), key: None };
-    let length = seal(key, network, &header, pack, &mut scratch, out)?;
+    let length = seal("", network, &header, pack, &mut scratch, out, |message| key.sign(message))?;
     if length > ENVELOPE_BYTES_MAX { Err(SealError::TooLong) } else { Ok(length) }
 }
 
@@ -195,17 +195,20 @@ pub fn sign_instruction(
         cti: counter.to_be_bytes(),
         key: public_key,
     };
-    let length = seal(key, network, &header, payload, &mut scratch, out)?;
+    let length = seal("", network, &header, payload, &mut scratch, out, |message| key.sign(message))?;
     if length > INSTRUCTION_BYTES_MAX { Err(SealError::TooLong) } else { Ok(length) }
 }
 
-fn seal(
-    key: &SigningKey,
+/// Writes the COSE_Sign1 of `payload` into `out` and returns its length; `sign` gets what the signature covers, because the
+/// key may lie where this code does not reach it.
+pub(crate) fn seal(
+    purpose: &str,
     network: &str,
     header: &Header,
     payload: &[u8],
     scratch: &mut [u8],
     out: &mut [u8],
+    sign: impl FnOnce(&[u8]) -> [u8; SIGNATURE_BYTES],
 ) -> Result<usize, SealError> {
     if !network_is_valid(network) {
         return Err(SealError::Network);
@@ -213,14 +216,14 @@ fn seal(
     let mut protected = [0; 96];
     let protected_bytes = header.encode(&mut protected)?;
     let protected = &protected[..protected_bytes];
-    let message_bytes = sig_structure(protected, network, payload, scratch)?;
+    let message_bytes = sig_structure_for(purpose, protected, network, payload, scratch)?;
     let mut writer = Writer::new(out);
     writer.tag(TAG_COSE_SIGN1)?;
     writer.array_header(4)?;
     writer.bytes(protected)?;
     writer.map_header(0)?;
     writer.bytes(payload)?;
-    writer.bytes(&key.sign(&scratch[..message_bytes]))?;
+    writer.bytes(&sign(&scratch[..message_bytes]))?;
     Ok(writer.position())
 }
 

@@ -40,6 +40,17 @@ pub const INSTRUCTION_SIG_STRUCTURE_BYTES_MAX: usize = INSTRUCTION_BYTES_MAX + S
 /// Bytes of the longest Sig_structure of a proof of possession: a header of algorithm and kid (13), a kid and an account
 /// id, and `/rotate` behind the network.
 pub const POSSESSION_SIG_STRUCTURE_BYTES_MAX: usize = 13 + 8 + 32 + 7 + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of a sign-in challenge.
+pub const CHALLENGE_BYTES: usize = 32;
+/// Bytes of an origin (`https://host:port`) that a sign-in is for: a host name has at most 253.
+pub const ORIGIN_BYTES_MAX: usize = 272;
+/// Bytes of the answer to a sign-in challenge: header with the key, challenge, origin, signature and what is around them.
+pub const SIGN_IN_BYTES_MAX: usize = 2 + 2 + 96 + 1 + 3 + SIGN_IN_PAYLOAD_BYTES_MAX + 2 + SIGNATURE_BYTES;
+/// Bytes of its payload: an array of the challenge and the origin.
+pub const SIGN_IN_PAYLOAD_BYTES_MAX: usize = 1 + 2 + CHALLENGE_BYTES + 3 + ORIGIN_BYTES_MAX;
+/// Bytes of its Sig_structure: a header with the key, `/sign-in` behind the network, the payload.
+pub const SIGN_IN_SIG_STRUCTURE_BYTES_MAX: usize =
+    96 + 8 + SIGN_IN_PAYLOAD_BYTES_MAX + SIG_STRUCTURE_OVERHEAD_BYTES;
 /// Bytes of an encoded acknowledgement: an array of two u32 and two u64.
 pub const ACK_BYTES_MAX: usize = 1 + 5 + 5 + 9 + 9;
 /// Bytes of an encoded refusal notice.
@@ -50,4 +61,5 @@ pub const TOPIC_BYTES_MAX: usize = 11 + NETWORK_BYTES_MAX + 5 + 16 + 8;
 const _: () = assert!(PACK_BYTES_MAX < ENVELOPE_BYTES_MAX);
 const _: () = assert!(INSTRUCTION_BYTES_MAX <= u16::MAX as usize, "offsets are kept as u16");
 const _: () = assert!(ENVELOPE_BYTES_MAX <= INSTRUCTION_BYTES_MAX);
+const _: () = assert!(SIGN_IN_BYTES_MAX < INSTRUCTION_BYTES_MAX);
 const _: () = assert!(WINDOW == u64::BITS, "the window is one u64");

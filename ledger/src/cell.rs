@@ -61,6 +61,31 @@ impl Cell {
         NonZeroU64::new(index).map_or(self, Self)
     }
 
+    /// The middle of the cell, in whole micro-degrees: what is shown of a place to those who may not know it better.
+    /// Nothing is decided by it.
+    ///
+    /// ```
+    /// use ledger::{cell::Cell, registry::Position};
+    /// let doorstep = Position { latitude_microdegrees: 57_149_700, longitude_microdegrees: -2_094_300 };
+    /// let cell = Cell::of(doorstep).unwrap().parent(9);
+    /// let shown = cell.centre();
+    /// assert_ne!(shown, doorstep);
+    /// assert_eq!(Cell::of(shown).unwrap().parent(9), cell);
+    /// ```
+    #[must_use]
+    pub fn centre(self) -> Position {
+        let microdegrees = |degrees: f64| {
+            let rounded = nearest(degrees * MICRODEGREES_OF_A_DEGREE);
+            i32::try_from(rounded).unwrap_or_default()
+        };
+        // Only H3 cells are ever built, so this always succeeds; the middle of nowhere is no place at all.
+        let place = h3o::CellIndex::try_from(self.index()).map(h3o::LatLng::from);
+        place.map_or(Position { latitude_microdegrees: 0, longitude_microdegrees: 0 }, |place| Position {
+            latitude_microdegrees: microdegrees(place.lat()),
+            longitude_microdegrees: microdegrees(place.lng()),
+        })
+    }
+
     /// The index as a number.
     #[must_use]
     pub fn index(self) -> u64 {
@@ -74,6 +99,15 @@ impl Cell {
     pub fn from_index(index: u64) -> Result<Self, DecodeError> {
         let index = NonZeroU64::new(index).filter(|index| h3o::CellIndex::try_from(index.get()).is_ok());
         index.map(Self).ok_or(DecodeError::OutOfRange)
+    }
+}
+
+/// To the nearest integer; without `std` a float has no `round` of its own.
+fn nearest(value: f64) -> i64 {
+    let half = if value < 0.0 { -0.5 } else { 0.5 };
+    #[allow(clippy::cast_possible_truncation, reason = "at most 180 million, which an i64 holds")]
+    {
+        (value + half) as i64
     }
 }
 

@@ -48,6 +48,20 @@ fn a_parent_is_the_same_by_whatever_way() {
 }
 
 #[test]
+fn the_middle_of_a_cell_lies_in_it_and_is_the_same_for_everybody_in_it() {
+    for (north, east, ..) in VECTORS {
+        for resolution in [5, 7, 9, 15] {
+            let cell = at(north, east).unwrap().parent(resolution);
+            let centre = cell.centre();
+            let of_centre = at(centre.latitude_microdegrees, centre.longitude_microdegrees).unwrap();
+            // A cell of resolution 15 is half a metre wide: a micro-degree, a tenth of a metre, still lies within.
+            assert_eq!(of_centre.parent(resolution), cell, "{north},{east} at {resolution}");
+            assert_eq!(of_centre.parent(resolution).centre(), centre);
+        }
+    }
+}
+
+#[test]
 fn what_lies_off_the_earth_has_no_cell() {
     assert_eq!(at(90_000_001, 0), None);
     assert_eq!(at(0, -180_000_001), None);

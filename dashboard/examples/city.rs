@@ -37,8 +37,14 @@ impl View for Running {
         self.now().home(offset, limit)
     }
 
-    fn device(&self, kid: &str, readings_max: usize, statements_max: usize) -> Answer<DevicePage> {
-        self.now().device(kid, readings_max, statements_max)
+    fn device(
+        &self,
+        viewer: &Viewer,
+        kid: &str,
+        readings_max: usize,
+        statements_max: usize,
+    ) -> Answer<DevicePage> {
+        self.now().device(viewer, kid, readings_max, statements_max)
     }
 
     fn statements(&self, kid: &str, before_epoch: Option<u64>, limit: usize) -> Answer<StatementsPage> {

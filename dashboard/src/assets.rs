@@ -20,6 +20,9 @@ pub static STYLE: Asset =
 /// The script.
 pub static SCRIPT: Asset =
     Asset::new("lamppost", "js", "text/javascript; charset=utf-8", include_str!("../assets/lamppost.js"));
+/// The script of the pages on which passkeys are used.
+pub static PASSKEY: Asset =
+    Asset::new("passkey", "js", "text/javascript; charset=utf-8", include_str!("../assets/passkey.js"));
 /// The icon.
 pub static ICON: Asset =
     Asset::new("lamppost", "svg", "image/svg+xml; charset=utf-8", include_str!("../assets/lamppost.svg"));
@@ -57,8 +60,8 @@ impl Asset {
 
 /// The asset of that file name; `None` where the name or its hash is not a current one.
 pub fn serve(name: &str) -> Option<Response> {
-    let asset =
-        [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.path().ends_with(&format!("/{name}")))?;
+    let mut assets = [&STYLE, &SCRIPT, &PASSKEY, &ICON].into_iter();
+    let asset = assets.find(|asset| asset.path().ends_with(&format!("/{name}")))?;
     let headers = [
         (header::CONTENT_TYPE, asset.content_type),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - Nothing here knows the ledger, a database, a file or a clock: whoever mounts [`router`] brings the view,
-//!   and the time pages count ages from is the view's.
+//!   and the time pages count ages from is the view's. Who looks is told by a request extension ([`view::Viewer`]);
+//!   sessions and cookies are unknown here.
 //! - No float anywhere: amounts are integers of micro-tokens, values exact decimals, and the charts'
 //!   coordinates are integers of hundredths.
 //! - Nothing is fetched from elsewhere: style and script are embedded, and the pages' policy forbids the rest.
@@ -19,6 +20,7 @@ mod pages;
 mod readings;
 mod reasons;
 mod routes;
+pub mod sign_in;
 pub mod view;
 
 pub use routes::{CONTENT_SECURITY_POLICY, router};

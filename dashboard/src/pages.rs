@@ -12,8 +12,39 @@ pub mod statements;
 pub mod transaction;
 
 use crate::assets;
-use crate::marks::{Moment, Name};
-use crate::view::Network;
+use crate::marks::{Link, Moment, Name};
+use crate::view::{Network, Viewer};
+
+/// A page that can be drawn for somebody.
+pub trait Page {
+    /// What surrounds it.
+    fn shell(&mut self) -> &mut Shell;
+
+    /// The whole document.
+    fn draw(&self) -> askama::Result<String>;
+
+    /// The whole document as this viewer is shown it.
+    fn draw_for(&mut self, viewer: Viewer) -> askama::Result<String> {
+        self.shell().viewer = viewer;
+        self.draw()
+    }
+}
+
+/// Says that a template with a `shell` is a page.
+macro_rules! is_a_page {
+    ($page:ty) => {
+        impl $crate::pages::Page for $page {
+            fn shell(&mut self) -> &mut $crate::pages::Shell {
+                &mut self.shell
+            }
+
+            fn draw(&self) -> askama::Result<String> {
+                askama::Template::render(self)
+            }
+        }
+    };
+}
+pub(crate) use is_a_page;
 
 /// What surrounds every page: title, figures of the network, assets.
 #[derive(Debug, Clone)]
@@ -26,12 +57,14 @@ pub struct Shell {
     pub network: Network,
     /// Whether the script keeps the page's figures current.
     pub live: bool,
+    /// Who looks; set where the page is drawn.
+    pub viewer: Viewer,
 }
 
 impl Shell {
     /// The shell of a page at `path`.
     pub fn new(title: impl Into<String>, path: impl Into<String>, network: Network, live: bool) -> Self {
-        Self { title: title.into(), path: path.into(), network, live }
+        Self { title: title.into(), path: path.into(), network, live, viewer: Viewer::Public }
     }
 
     /// When the page's figures were taken.
@@ -42,6 +75,16 @@ impl Shell {
     /// The network's name, made harmless.
     pub fn network_name(&self) -> Name {
         Name(self.network.name.clone())
+    }
+
+    /// `Owner` or `Operator`, for the header.
+    pub fn role(&self) -> &'static str {
+        if self.viewer.is_operator() { "Operator" } else { "Owner" }
+    }
+
+    /// Link to the account that is signed in.
+    pub fn viewer_account(&self) -> Link {
+        Link::account(self.viewer.account().unwrap_or_default())
     }
 
     /// Path of the style sheet.

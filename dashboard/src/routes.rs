@@ -1,17 +1,18 @@
 //! Which path shows which page, and the headers that all of them carry.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use askama::Template;
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-use crate::pages::{Shell, account, block, device, home, missing, statement, statements, transaction};
-use crate::view::{Network, View, ViewError};
+use crate::pages::{Page, Shell, account, block, device, home, missing, statement, statements, transaction};
+use crate::view::{Network, View, ViewError, Viewer};
 use crate::{assets, limits};
 
 /// What a page may load and do: its own style, script and images, its own node, and nothing else.
@@ -19,6 +20,15 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self';
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 type Shared = State<Arc<dyn View>>;
+
+/// Whoever mounts the router puts the viewer into the request's extensions; where nobody does, the public looks.
+impl<S: Sync> FromRequestParts<S> for Viewer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
 
 /// Why a page was not drawn.
 enum Undrawn {
@@ -60,13 +70,19 @@ pub fn router(view: Arc<dyn View>) -> Router {
         .with_state(view)
 }
 
-/// Adds the headers that hold for pages and assets alike.
-async fn guard(mut response: Response) -> Response {
+/// Adds the headers that hold for pages and assets alike. The referrer policy lets a form say where it was sent from, by
+/// which the node tells its own; no other site learns anything.
+async fn guard(response: Response) -> Response {
+    guarded(response)
+}
+
+/// The same for those who do not come by the router.
+pub(crate) fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let fixed: [(HeaderName, &'static str); 5] = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
@@ -80,15 +96,16 @@ async fn guard(mut response: Response) -> Response {
 }
 
 /// Draws off the event loop, because a view may wait for a lock or a disk.
-async fn respond(
+async fn respond<P: Page>(
     view: Arc<dyn View>,
-    draw: impl FnOnce(&dyn View) -> Result<String, Undrawn> + Send + 'static,
+    viewer: Viewer,
+    draw: impl FnOnce(&dyn View, &Viewer) -> Result<P, Undrawn> + Send + 'static,
 ) -> Response {
     let drawing = tokio::task::spawn_blocking(move || {
-        let drawn = draw(view.as_ref());
-        match drawn {
+        let page = draw(view.as_ref(), &viewer);
+        match page.and_then(|mut page| Ok(page.draw_for(viewer.clone())?)) {
             Ok(page) => (StatusCode::OK, Html(page)).into_response(),
-            Err(undrawn) => explain(view.as_ref(), undrawn),
+            Err(undrawn) => explain(view.as_ref(), viewer, undrawn),
         }
     });
     match drawing.await {
@@ -98,7 +115,7 @@ async fn respond(
 }
 
 /// The page that says why there is none.
-fn explain(view: &dyn View, undrawn: Undrawn) -> Response {
+fn explain(view: &dyn View, viewer: Viewer, undrawn: Undrawn) -> Response {
     let (status, heading, sentence) = match undrawn {
         Undrawn::Missing(heading, sentence) => (StatusCode::NOT_FOUND, heading, sentence),
         Undrawn::View(error) => (StatusCode::SERVICE_UNAVAILABLE, "The node cannot answer just now", error.0),
@@ -107,8 +124,8 @@ fn explain(view: &dyn View, undrawn: Undrawn) -> Response {
         }
     };
     let network = view.network().unwrap_or_else(|_| Network::default());
-    let page = missing::MissingPage::new(Shell::new(heading, "/", network, false), heading, sentence);
-    match page.render() {
+    let mut page = missing::MissingPage::new(Shell::new(heading, "/", network, false), heading, sentence);
+    match page.draw_for(viewer) {
         Ok(page) => (status, Html(page)).into_response(),
         Err(_) => (status, heading).into_response(),
     }
@@ -134,10 +151,10 @@ fn bounded(segment: String) -> Result<String, Undrawn> {
     }
 }
 
-async fn home_page(State(view): Shared, RawQuery(query): RawQuery) -> Response {
-    respond(view, move |view| {
+async fn home_page(State(view): Shared, viewer: Viewer, RawQuery(query): RawQuery) -> Response {
+    respond(view, viewer, move |view, _| {
         let (page, offset) = page_of(query.as_deref(), limits::HOME_DEVICES_MAX);
-        Ok(home::HomePage::new(view.home(offset, limits::HOME_DEVICES_MAX)?, page).render()?)
+        Ok(home::HomePage::new(view.home(offset, limits::HOME_DEVICES_MAX)?, page))
     })
     .await
 }
@@ -150,32 +167,37 @@ fn no_device() -> Undrawn {
     )
 }
 
-async fn device_page(State(view): Shared, Path(kid): Path<String>) -> Response {
-    respond(view, move |view| {
+async fn device_page(State(view): Shared, viewer: Viewer, Path(kid): Path<String>) -> Response {
+    respond(view, viewer, move |view, viewer| {
         let answer = view
-            .device(&bounded(kid)?, limits::READINGS_MAX, limits::DEVICE_STATEMENTS_MAX)?
+            .device(viewer, &bounded(kid)?, limits::READINGS_MAX, limits::DEVICE_STATEMENTS_MAX)?
             .ok_or_else(no_device)?;
-        Ok(device::DevicePage::new(answer).render()?)
+        Ok(device::DevicePage::new(answer))
     })
     .await
 }
 
 async fn statements_page(
     State(view): Shared,
+    viewer: Viewer,
     Path(kid): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    respond(view, move |view| {
+    respond(view, viewer, move |view, _| {
         let before = number(query.as_deref(), "before");
         let answer =
             view.statements(&bounded(kid)?, before, limits::STATEMENTS_MAX)?.ok_or_else(no_device)?;
-        Ok(statements::StatementsPage::new(answer, before).render()?)
+        Ok(statements::StatementsPage::new(answer, before))
     })
     .await
 }
 
-async fn statement_page(State(view): Shared, Path((kid, epoch)): Path<(String, String)>) -> Response {
-    respond(view, move |view| {
+async fn statement_page(
+    State(view): Shared,
+    viewer: Viewer,
+    Path((kid, epoch)): Path<(String, String)>,
+) -> Response {
+    respond(view, viewer, move |view, _| {
         let missing = || {
             Undrawn::Missing(
                 "No such statement",
@@ -186,13 +208,13 @@ async fn statement_page(State(view): Shared, Path((kid, epoch)): Path<(String, S
         };
         let epoch: u64 = epoch.parse().map_err(|_| missing())?;
         let answer = view.statement(&bounded(kid)?, epoch)?.ok_or_else(missing)?;
-        Ok(statement::StatementPage::new(answer).render()?)
+        Ok(statement::StatementPage::new(answer))
     })
     .await
 }
 
-async fn account_page(State(view): Shared, Path(id): Path<String>) -> Response {
-    respond(view, move |view| {
+async fn account_page(State(view): Shared, viewer: Viewer, Path(id): Path<String>) -> Response {
+    respond(view, viewer, move |view, _| {
         let answer = view.account(
             &bounded(id)?,
             limits::ACCOUNT_DEVICES_MAX,
@@ -206,13 +228,13 @@ async fn account_page(State(view): Shared, Path(id): Path<String>) -> Response {
                     .to_owned(),
             )
         })?;
-        Ok(account::AccountPage::new(answer).render()?)
+        Ok(account::AccountPage::new(answer))
     })
     .await
 }
 
-async fn transaction_page(State(view): Shared, Path(id): Path<String>) -> Response {
-    respond(view, move |view| {
+async fn transaction_page(State(view): Shared, viewer: Viewer, Path(id): Path<String>) -> Response {
+    respond(view, viewer, move |view, _| {
         let answer =
             view.transaction(&bounded(id)?, limits::TRANSACTION_TRANSFERS_MAX)?.ok_or_else(|| {
                 Undrawn::Missing(
@@ -221,13 +243,18 @@ async fn transaction_page(State(view): Shared, Path(id): Path<String>) -> Respon
                     .to_owned(),
             )
             })?;
-        Ok(transaction::TransactionPage::new(answer).render()?)
+        Ok(transaction::TransactionPage::new(answer))
     })
     .await
 }
 
-async fn block_page(State(view): Shared, Path(height): Path<String>, RawQuery(query): RawQuery) -> Response {
-    respond(view, move |view| {
+async fn block_page(
+    State(view): Shared,
+    viewer: Viewer,
+    Path(height): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    respond(view, viewer, move |view, _| {
         let missing = || {
             Undrawn::Missing(
                 "No such block",
@@ -237,24 +264,24 @@ async fn block_page(State(view): Shared, Path(height): Path<String>, RawQuery(qu
         let height: u64 = height.parse().map_err(|_| missing())?;
         let (page, offset) = page_of(query.as_deref(), limits::BLOCK_ENTRIES_MAX);
         let answer = view.block(height, offset, limits::BLOCK_ENTRIES_MAX)?.ok_or_else(missing)?;
-        Ok(block::BlockPage::new(answer, page).render()?)
+        Ok(block::BlockPage::new(answer, page))
     })
     .await
 }
 
-async fn asset(State(view): Shared, Path(name): Path<String>) -> Response {
+async fn asset(State(view): Shared, viewer: Viewer, Path(name): Path<String>) -> Response {
     match assets::serve(&name) {
         Some(response) => response,
-        None => no_page_at(view).await,
+        None => no_page_at(view, viewer).await,
     }
 }
 
-async fn no_page(State(view): Shared, _uri: Uri) -> Response {
-    no_page_at(view).await
+async fn no_page(State(view): Shared, viewer: Viewer, _uri: Uri) -> Response {
+    no_page_at(view, viewer).await
 }
 
-async fn no_page_at(view: Arc<dyn View>) -> Response {
-    respond(view, |_| {
+async fn no_page_at(view: Arc<dyn View>, viewer: Viewer) -> Response {
+    respond::<missing::MissingPage>(view, viewer, |_, _| {
         Err(Undrawn::Missing("No such page", "Nothing is at this address. Devices, accounts, transactions and blocks are linked from the list of devices.".to_owned()))
     })
     .await

@@ -11,6 +11,7 @@ mod account;
 mod device;
 mod log;
 mod statement;
+mod viewer;
 
 pub use account::{AccountPage, AccountRole, Transfer, TransferCause};
 pub use device::{
@@ -20,6 +21,7 @@ pub use log::{BlockEntry, BlockPage, SealBody, Settlement, TransactionBody, Tran
 pub use statement::{
     CellShare, Factor, PoolScale, Seal, Statement, StatementLine, StatementPage, StatementsPage,
 };
+pub use viewer::{SignedIn, Viewer};
 
 /// Why the view could not answer. The sentence is shown to the reader, so it says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +46,14 @@ pub trait View: Send + Sync + 'static {
     fn home(&self, offset: u64, limit: usize) -> Result<Home, ViewError>;
 
     /// A device with its newest `readings_max` readings (newest first) and newest `statements_max` statements
-    /// (newest first).
-    fn device(&self, kid: &str, readings_max: usize, statements_max: usize) -> Answer<DevicePage>;
+    /// (newest first), as far as `viewer` may see it.
+    fn device(
+        &self,
+        viewer: &Viewer,
+        kid: &str,
+        readings_max: usize,
+        statements_max: usize,
+    ) -> Answer<DevicePage>;
 
     /// A device's statements, newest first: those of epochs before `before_epoch` (all, when `None`), at most
     /// `limit` of them.

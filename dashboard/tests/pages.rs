@@ -5,7 +5,7 @@ mod city;
 use std::collections::BTreeSet;
 
 use axum::http::{StatusCode, header};
-use city::visit::{attributes, get, page, pages_of, text};
+use city::visit::{attributes, get, page, page_for, pages_of, text};
 use city::{City, NOON};
 use dashboard::view::*;
 
@@ -28,7 +28,7 @@ fn paths(city: &City) -> Vec<String> {
             paths.push(format!("/devices/{kid}/statements/{}", statement.epoch));
             paths.push(format!("/transactions/{}", statement.seal.expect("closed").transaction));
         }
-        let answer = city.device(kid, 1, 0).expect("answered").expect("a device");
+        let answer = city.device(&Viewer::Public, kid, 1, 0).expect("answered").expect("a device");
         paths.extend(answer.readings.iter().map(|reading| format!("/transactions/{}", reading.transaction)));
     }
     paths
@@ -253,7 +253,7 @@ async fn charts_have_words_and_a_table_of_the_same_numbers() {
     }
     assert!(device.contains("temp in °C over time"));
     assert!(device.contains("The same numbers as a table"));
-    let newest = city.device(kid, 1, 0).expect("answered").expect("a device").readings;
+    let newest = city.device(&Viewer::Public, kid, 1, 0).expect("answered").expect("a device").readings;
     let row =
         format!("<th scope=\"row\"><a href=\"/transactions/{}\">", newest.first().expect("one").transaction);
     assert!(device.contains(&row), "the newest reading is in the table, linked");
@@ -264,7 +264,8 @@ async fn a_transaction_page_says_how_to_verify_it_offline() {
     let city = City::at(NOON);
     let router = pages_of(city.clone());
     let kid = &city.residents.first().expect("a resident").kid;
-    let reading = city.device(kid, 1, 0).expect("answered").expect("a device").readings.remove(0);
+    let reading =
+        city.device(&Viewer::Public, kid, 1, 0).expect("answered").expect("a device").readings.remove(0);
     let shown = page(&router, &format!("/transactions/{}", reading.transaction)).await;
     let file = format!("{}.receipt", reading.transaction.get(..16).expect("long enough"));
     assert!(shown.contains(&format!("lamppost verify {file} --genesis genesis.json")));
@@ -349,7 +350,7 @@ impl View for Broken {
         Err(ViewError("The index is being rebuilt: reload in a minute.".to_owned()))
     }
 
-    fn device(&self, _: &str, _: usize, _: usize) -> Answer<DevicePage> {
+    fn device(&self, _: &Viewer, _: &str, _: usize, _: usize) -> Answer<DevicePage> {
         Ok(None)
     }
 
@@ -383,4 +384,26 @@ async fn a_view_that_cannot_answer_is_a_503_with_its_sentence() {
     let response = get(&pages_of(Broken), "/").await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(text(response).await.contains("The index is being rebuilt: reload in a minute."));
+}
+
+#[tokio::test]
+async fn who_is_signed_in_stands_on_every_page_and_is_shown_what_is_theirs() {
+    let city = City::at(NOON);
+    let router = pages_of(city.clone());
+    let account = city::account(0);
+    let who = SignedIn { account: account.clone(), form_token: "t-\"<b>".to_owned() };
+    for path in paths(&city).into_iter().chain(["/nowhere".to_owned()]) {
+        let page = page_for(&router, &Viewer::Owner(who.clone()), &path).await;
+        let header = page.split("<main").next().expect("a header");
+        assert!(header.contains("Owner") && header.contains(&format!("/accounts/{account}")), "{path}");
+        assert!(header.contains("value=\"t-&#34;&#60;b&#62;\""), "{path}: the token stays inside its field");
+        assert!(header.contains("action=\"/sign-out\""), "{path} has the way out");
+    }
+    let own = city.residents.iter().find(|one| one.owner.as_ref() == Some(&account)).expect("a device");
+    let path = format!("/devices/{}", own.kid);
+    assert!(page(&router, &path).await.contains("the middle of its cell"));
+    let stranger = SignedIn { account: city::account(3), ..SignedIn::default() };
+    assert!(page_for(&router, &Viewer::Owner(stranger), &path).await.contains("the middle of its cell"));
+    assert!(page_for(&router, &Viewer::Owner(who.clone()), &path).await.contains("its very place"));
+    assert!(page_for(&router, &Viewer::Operator(who), &path).await.contains("its very place"));
 }

@@ -81,8 +81,14 @@ impl View for Resold {
         self.0.home(offset, limit)
     }
 
-    fn device(&self, kid: &str, readings_max: usize, statements_max: usize) -> Answer<DevicePage> {
-        self.0.device(kid, readings_max, statements_max)
+    fn device(
+        &self,
+        viewer: &Viewer,
+        kid: &str,
+        readings_max: usize,
+        statements_max: usize,
+    ) -> Answer<DevicePage> {
+        self.0.device(viewer, kid, readings_max, statements_max)
     }
 
     fn statements(&self, kid: &str, before_epoch: Option<u64>, limit: usize) -> Answer<StatementsPage> {

@@ -1,9 +1,10 @@
 //! What the API and the dashboard show of the ledger, computed once for both: so their figures are always equal.
 
+use dashboard::view::Viewer;
 use devices::DeviceId;
 use ledger::account::{Account, AccountId};
 use ledger::cell::Cell;
-use ledger::registry::Device;
+use ledger::registry::{Device, Position};
 use ledger::state::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -103,6 +104,27 @@ pub struct DeviceFigures {
     pub refused: [u64; 8],
     /// What it would be paid if the epoch closed now, micro-tokens.
     pub estimate_microtokens: u64,
+}
+
+/// Where a device stands, as well as somebody may know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The place, or the middle of the cell that it lies in.
+    pub position: Position,
+    /// Whether it is the very place.
+    pub exact: bool,
+}
+
+impl DeviceFigures {
+    /// Where it stands for this viewer: its owner and the operator are shown the very place, everybody else the middle of
+    /// its cell. A sensor often hangs at somebody's home.
+    pub fn place_for(&self, viewer: &Viewer) -> Option<Place> {
+        let owner = || self.device.owner().map(|owner| owner.to_string());
+        if *viewer != Viewer::Public && viewer.may_see_of(owner().as_deref()) {
+            return self.device.position.map(|position| Place { position, exact: true });
+        }
+        self.cell.map(|cell| Place { position: cell.centre(), exact: false })
+    }
 }
 
 /// One account at one moment.

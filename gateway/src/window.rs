@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dashboard::view::{
     AccountPage, Answer, BlockPage, DevicePage, Home, Network, SealBody, StatementPage, StatementsPage,
-    TransactionBody, TransactionPage, View, ViewError,
+    TransactionBody, TransactionPage, View, ViewError, Viewer,
 };
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
@@ -92,14 +92,21 @@ impl View for Window {
         Ok(Home { network, devices })
     }
 
-    fn device(&self, kid: &str, readings_max: usize, statements_max: usize) -> Answer<DevicePage> {
+    fn device(
+        &self,
+        viewer: &Viewer,
+        kid: &str,
+        readings_max: usize,
+        statements_max: usize,
+    ) -> Answer<DevicePage> {
         let Ok(kid) = kid.parse::<DeviceId>() else { return Ok(None) };
         let Some((network, figures, preview)) = self.network_and_device(kid) else { return Ok(None) };
         let readings = self.shared.last_readings(kid, readings_max).map_err(failed)?;
         let statements = self.shared.statements_of_device(kid, &ALWAYS, statements_max).map_err(failed)?;
         let mut seals = Seals::new(&self.shared);
+        let device = shapes::placed_for(viewer, &figures, self.device_row(&figures, true)?);
         Ok(Some(DevicePage {
-            device: self.device_row(&figures, true)?,
+            device,
             public_key: figures.device.public_key.to_string(),
             readings: readings.iter().rev().filter_map(shapes::reading).collect(),
             running: preview.statements_of(kid).iter().cloned().map(statements::running).collect(),

@@ -24,6 +24,8 @@ pub struct AccountPage {
     statements: StatementRows,
 }
 
+super::is_a_page!(AccountPage);
+
 impl AccountPage {
     /// The page of what the view answered.
     pub fn new(answer: Answer) -> Self {

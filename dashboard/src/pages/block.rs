@@ -17,6 +17,8 @@ pub struct BlockPage {
     page: u64,
 }
 
+super::is_a_page!(BlockPage);
+
 impl BlockPage {
     /// Page `page` (from 1) of what the view answered.
     pub fn new(answer: Answer, page: u64) -> Self {

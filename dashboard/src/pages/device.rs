@@ -26,18 +26,20 @@ pub struct DevicePage {
     statements: Vec<Sheet>,
 }
 
-/// A position rounded to a hundredth of a degree, about a kilometre: pages are public, doorsteps are not.
-fn position(of: Position) -> String {
-    let rounded = |microdegrees: i32, positive: &str, negative: &str| {
-        let hundredths = (microdegrees.unsigned_abs() + 5_000) / 10_000;
+super::is_a_page!(DevicePage);
+
+/// A position as people write it; of the middle of a cell the last digits would say nothing.
+fn position(of: Position, exact: bool) -> String {
+    let said = |microdegrees: i32, positive: &str, negative: &str| {
         let side = if microdegrees < 0 { negative } else { positive };
-        format!("{}.{:02}° {side}", hundredths / 100, hundredths % 100)
+        let size = microdegrees.unsigned_abs();
+        if exact {
+            return format!("{}.{:06}° {side}", size / 1_000_000, size % 1_000_000);
+        }
+        let thousandths = (size + 500) / 1_000;
+        format!("{}.{:03}° {side}", thousandths / 1_000, thousandths % 1_000)
     };
-    format!(
-        "{}, {}",
-        rounded(of.latitude_microdegrees, "N", "S"),
-        rounded(of.longitude_microdegrees, "E", "W")
-    )
+    format!("{}, {}", said(of.latitude_microdegrees, "N", "S"), said(of.longitude_microdegrees, "E", "W"))
 }
 
 impl DevicePage {
@@ -63,8 +65,8 @@ impl DevicePage {
         }
     }
 
-    fn rounded(&self, at: &Position) -> String {
-        position(*at)
+    fn place(&self, at: &Position) -> String {
+        position(*at, self.device.position_exact)
     }
 
     fn status(&self) -> Status {
@@ -100,12 +102,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_are_rounded_to_a_kilometre() {
-        let at = |latitude_microdegrees, longitude_microdegrees| {
-            position(Position { latitude_microdegrees, longitude_microdegrees })
+    fn places_are_said_with_the_digits_that_mean_something() {
+        let at = |latitude_microdegrees, longitude_microdegrees, exact| {
+            position(Position { latitude_microdegrees, longitude_microdegrees }, exact)
         };
-        assert_eq!(at(52_516_274, 13_377_704), "52.52° N, 13.38° E");
-        assert_eq!(at(-33_856_784, -151_215_297), "33.86° S, 151.22° W");
-        assert_eq!(at(i32::MIN, 0), "2147.48° S, 0.00° E");
+        assert_eq!(at(52_516_274, 13_377_704, true), "52.516274° N, 13.377704° E");
+        assert_eq!(at(-33_856_784, -151_215_297, false), "33.857° S, 151.215° W");
+        assert_eq!(at(i32::MIN, -42, true), "2147.483648° S, 0.000042° W");
     }
 }

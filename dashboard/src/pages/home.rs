@@ -19,6 +19,8 @@ pub struct HomePage {
     page: u64,
 }
 
+super::is_a_page!(HomePage);
+
 impl HomePage {
     /// Page `page` (from 1) of the devices.
     pub fn new(home: Home, page: u64) -> Self {

@@ -13,6 +13,8 @@ pub struct MissingPage {
     sentence: String,
 }
 
+super::is_a_page!(MissingPage);
+
 impl MissingPage {
     /// `heading` says what is the matter, `sentence` why and what to do.
     pub fn new(shell: Shell, heading: impl Into<String>, sentence: impl Into<String>) -> Self {

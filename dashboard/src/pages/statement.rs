@@ -19,6 +19,8 @@ pub struct StatementPage {
     sheets: Vec<Sheet>,
 }
 
+super::is_a_page!(StatementPage);
+
 impl StatementPage {
     /// The page of what the view answered.
     pub fn new(answer: Answer) -> Self {

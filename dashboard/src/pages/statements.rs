@@ -18,6 +18,8 @@ pub struct StatementsPage {
     older_before: Option<u64>,
 }
 
+super::is_a_page!(StatementsPage);
+
 impl StatementsPage {
     /// The page of what the view answered for statements before `before_epoch`.
     pub fn new(answer: Answer, before_epoch: Option<u64>) -> Self {

@@ -19,6 +19,8 @@ pub struct TransactionPage {
     corrections: TransferTable,
 }
 
+super::is_a_page!(TransactionPage);
+
 impl TransactionPage {
     /// The page of what the view answered.
     pub fn new(answer: Answer) -> Self {

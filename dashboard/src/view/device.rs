@@ -33,8 +33,10 @@ pub struct Device {
     pub replaces: Option<String>,
     /// The device that took its place, with a new key.
     pub replaced_by: Option<String>,
-    /// Where it stands; shown rounded to about a kilometre.
+    /// Where it stands, as well as the viewer may know it.
     pub position: Option<Position>,
+    /// Whether `position` is the very place; otherwise it is the middle of `cell`.
+    pub position_exact: bool,
     /// The H3 cell whose devices share a budget; `None` where the position is not known.
     pub cell: Option<String>,
     /// How it does.

@@ -140,10 +140,19 @@ impl View for City {
         Ok(Home { network: self.figures(), devices })
     }
 
-    fn device(&self, kid: &str, readings_max: usize, statements_max: usize) -> Answer<DevicePage> {
+    fn device(
+        &self,
+        viewer: &Viewer,
+        kid: &str,
+        readings_max: usize,
+        statements_max: usize,
+    ) -> Answer<DevicePage> {
         Ok(self.resident(kid).map(|resident| DevicePage {
             network: self.figures(),
-            device: self.device_of(resident),
+            device: Device {
+                position_exact: viewer.may_see_of(resident.owner.as_deref()),
+                ..self.device_of(resident)
+            },
             public_key: hex(700, resident.number),
             readings: self
                 .beats(resident)

@@ -5,13 +5,20 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::Router;
-use dashboard::view::View;
+use dashboard::view::{View, Viewer};
 use tower::ServiceExt;
 
 /// The answer to a request for a path.
 pub async fn get(router: &Router, path: &str) -> Response<Body> {
     let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
     router.clone().oneshot(request).await.expect("routers do not fail")
+}
+
+/// A page as it is drawn for somebody.
+pub async fn page_for(router: &Router, viewer: &Viewer, path: &str) -> String {
+    let request = Request::builder().uri(path).extension(viewer.clone()).body(Body::empty());
+    let response = router.clone().oneshot(request.expect("a request")).await.expect("routers do not fail");
+    text(response).await
 }
 
 /// An answer's body.

@@ -48,7 +48,24 @@ pub fn network(
     }
 }
 
-/// A device's row.
+/// The row with its place as well as this viewer may know it.
+pub fn placed_for(viewer: &view::Viewer, figures: &DeviceFigures, row: view::Device) -> view::Device {
+    let place = figures.place_for(viewer);
+    view::Device {
+        position: place.map(|place| position(place.position)),
+        position_exact: place.is_some_and(|place| place.exact),
+        ..row
+    }
+}
+
+fn position(position: ledger::registry::Position) -> view::Position {
+    view::Position {
+        latitude_microdegrees: position.latitude_microdegrees,
+        longitude_microdegrees: position.longitude_microdegrees,
+    }
+}
+
+/// A device's row, as anybody may see it.
 pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> view::Device {
     let device = &figures.device;
     let escrow = || AccountId::escrow(network, figures.kid).to_string();
@@ -62,10 +79,8 @@ pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> 
         replaces: device.replaces().map(|kid| kid.to_string()),
         replaced_by: device.replaced_by().map(|kid| kid.to_string()),
         cell: figures.cell.map(|cell| cell.to_string()),
-        position: device.position.map(|position| view::Position {
-            latitude_microdegrees: position.latitude_microdegrees,
-            longitude_microdegrees: position.longitude_microdegrees,
-        }),
+        position: figures.place_for(&view::Viewer::Public).map(|place| position(place.position)),
+        position_exact: false,
         status: match figures.status {
             DeviceStatus::New => view::DeviceStatus::New,
             DeviceStatus::Online => view::DeviceStatus::Online,

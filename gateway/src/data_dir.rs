@@ -11,6 +11,7 @@
 //! DATA/snapshots/       the state now and then, derived
 //! DATA/state/           the state's leaves at the last epochs' ends, for proofs of balances, derived
 //! DATA/index/           the queries' index, derived
+//! DATA/sign-in.json      sessions by their hashes, passkeys
 //! DATA/fleet/           seeds and outboxes of the virtual devices
 //! ```
 

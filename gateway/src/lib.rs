@@ -38,6 +38,7 @@ pub mod rows;
 pub mod running;
 pub mod senml_json;
 pub mod shared;
+pub mod sign_in;
 pub mod snapshot;
 pub mod storage;
 pub mod stored;

@@ -154,6 +154,68 @@ pub const EVENT_STREAMS_MAX: usize = 256;
 /// Seconds between the comments that keep an idle event stream open.
 pub const EVENT_KEEP_ALIVE_SECONDS: u64 = 15;
 
+/// How long a sign-in challenge, and a passkey ceremony under way, may be answered.
+pub const CHALLENGE_MILLISECONDS: u64 = 2 * 60 * 1_000;
+/// Challenges that wait for their answers.
+pub const CHALLENGES_MAX: usize = 4_096;
+/// Passkey ceremonies under way, of each kind.
+pub const CEREMONIES_MAX: usize = 1_024;
+/// How long the one-time link of `lamppost login` opens a session.
+pub const LINK_MILLISECONDS: u64 = 10 * 60 * 1_000;
+/// How long the one-time link of a node's first run opens a session.
+pub const FIRST_LINK_MILLISECONDS: u64 = 60 * 60 * 1_000;
+/// One-time links that wait to be used.
+pub const LINKS_MAX: usize = 1_024;
+/// A session that nobody used for so long has ended.
+pub const SESSION_IDLE_MILLISECONDS: u64 = 12 * 60 * 60 * 1_000;
+/// A session ends after so long, however it is used.
+pub const SESSION_MILLISECONDS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// How old the moment of a session's last use may be on the disk.
+pub const SESSION_SEEN_MILLISECONDS: u64 = 5 * 60 * 1_000;
+/// Sessions of accounts that the ledger knows; the one that was used longest ago makes room.
+pub const SESSIONS_MAX: usize = 8_192;
+/// Sessions of accounts that the ledger does not know yet: anybody can make such an account.
+pub const SESSIONS_OF_STRANGERS_MAX: usize = 1_024;
+/// Sessions of one account.
+pub const SESSIONS_OF_ACCOUNT_MAX: usize = 16;
+/// Characters of a browser's own name that are kept.
+pub const USER_AGENT_CHARACTERS_MAX: usize = 120;
+/// Passkeys in all.
+pub const PASSKEYS_MAX: usize = 8_192;
+/// Passkeys of one account.
+pub const PASSKEYS_OF_ACCOUNT_MAX: usize = 8;
+/// Characters of a passkey's name.
+pub const PASSKEY_NAME_CHARACTERS_MAX: usize = 40;
+/// Bytes of the file of sessions and passkeys.
+pub const SIGN_IN_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Attempts to sign in that one address has at once.
+pub const ATTEMPTS_OF_ADDRESS: u64 = 60;
+/// Milliseconds after which an address has one attempt more.
+pub const ATTEMPT_OF_ADDRESS_MILLISECONDS: u64 = 1_000;
+/// Addresses whose attempts are counted one by one; beyond, they share one bucket.
+pub const ADDRESSES_COUNTED_MAX: usize = 16_384;
+/// Sign-ins that one account has at once.
+pub const SIGN_INS_OF_ACCOUNT: u64 = 30;
+/// Milliseconds after which an account has one sign-in more.
+pub const SIGN_IN_OF_ACCOUNT_MILLISECONDS: u64 = 10_000;
+/// Accounts whose sign-ins are counted one by one; beyond, they share one bucket.
+pub const ACCOUNTS_COUNTED_MAX: usize = 16_384;
+/// Characters of an address's query that are looked at.
+pub const QUERY_BYTES_MAX: usize = 256;
+/// Cookies of our name that are looked at in one request.
+pub const COOKIES_MAX: usize = 4;
+
+const _: () = assert!(SESSION_SEEN_MILLISECONDS < SESSION_IDLE_MILLISECONDS);
+const _: () = assert!(SESSION_IDLE_MILLISECONDS < SESSION_MILLISECONDS);
+const _: () = assert!(CHALLENGE_MILLISECONDS < LINK_MILLISECONDS);
+const _: () =
+    assert!(SESSIONS_OF_ACCOUNT_MAX < SESSIONS_OF_STRANGERS_MAX && SESSIONS_OF_STRANGERS_MAX < SESSIONS_MAX);
+// A passkey takes some two kilobytes of the file, a session half of one.
+const _: () = assert!(
+    ((PASSKEYS_MAX * 2_048 + (SESSIONS_MAX + SESSIONS_OF_STRANGERS_MAX) * 1_024) as u64)
+        < SIGN_IN_FILE_BYTES_MAX
+);
+
 /// Statements that an audit keeps, the newest, to compare them with what a node says.
 pub const AUDIT_STATEMENTS_MAX: usize = 100_000;
 /// Accounts whose balances an audit asks a node for.

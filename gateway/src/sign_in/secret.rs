@@ -1,0 +1,105 @@
+//! Secrets that are handed to somebody once: the node keeps their hashes, so that whoever reads its file or its memory dump
+//! of tables gets nobody's session.
+
+use std::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use sha2::{Digest as _, Sha256};
+
+/// 32 random bytes: a session's token, a one-time link, a challenge.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// Of bytes from the operating system's generator.
+    pub fn new(random: [u8; 32]) -> Secret {
+        Secret(random)
+    }
+
+    /// Reads what [`Secret::text`] wrote.
+    pub fn parse(text: &str) -> Option<Secret> {
+        let mut bytes = [0; 32];
+        let decoded = Base64UrlUnpadded::decode(text, &mut bytes).ok()?;
+        (decoded.len() == 32).then_some(Secret(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// As it stands in a cookie or an address: 43 letters, digits, `-` and `_`.
+    pub fn text(&self) -> String {
+        Base64UrlUnpadded::encode_string(&self.0)
+    }
+
+    /// What is kept of it.
+    pub fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(self.0).into())
+    }
+
+    /// What the forms of this session's pages carry. It follows from the session's token, which other sites cannot read;
+    /// the token does not follow from it.
+    pub fn form_token(&self) -> String {
+        let hash = Sha256::new().chain_update(b"lamppost form token\0").chain_update(self.0);
+        Base64UrlUnpadded::encode_string(&hash.finalize())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(…)")
+    }
+}
+
+/// SHA-256 of a secret. Random 32 bytes need no salt and no slow hash: nobody guesses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretHash(pub [u8; 32]);
+
+impl SecretHash {
+    /// A name for it in pages and forms: it says which one, and opens nothing.
+    pub fn name(&self) -> String {
+        hex::encode(&self.0[..8])
+    }
+}
+
+/// Whether two texts are equal, in a time that does not say where they differ.
+pub fn are_equal(one: &str, other: &str) -> bool {
+    let hash = |text: &str| Sha256::digest(text.as_bytes());
+    hash(one) == hash(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_reads_back_and_nothing_like_it_does() {
+        let secret = Secret::new([0xa5; 32]);
+        let text = secret.text();
+        assert_eq!(text.len(), 43);
+        assert_eq!(Secret::parse(&text), Some(secret));
+        let shorter = &text[..42];
+        for wrong in ["", shorter, &format!("{text}A"), &format!("{text}="), &text.replace('p', "+")] {
+            assert_eq!(Secret::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn neither_the_hash_nor_the_form_token_is_the_secret() {
+        let (one, other) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        assert_ne!(&one.hash().0, one.as_bytes());
+        assert_ne!(one.form_token(), one.text());
+        assert_ne!(one.form_token(), other.form_token());
+        assert_ne!(Secret::parse(&one.form_token()).unwrap().hash(), one.hash());
+        assert_eq!(format!("{one:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn equal_is_equal_and_nothing_else_is() {
+        assert!(are_equal("token", "token"));
+        for other in ["", "toke", "tokens", "Token"] {
+            assert!(!are_equal("token", other));
+        }
+    }
+}

@@ -110,9 +110,16 @@ impl Client {
     /// # Errors
     /// When nobody answers, or the transaction is refused.
     pub fn submit(&self, transaction: &[u8]) -> Result<Value, ClientError> {
-        let request = self.agent.post(format!("{}/api/v1/transactions", self.url));
-        let answer =
-            request.content_type("application/cose").header("accept", "application/json").send(transaction);
+        self.post("/api/v1/transactions", "application/cose", transaction)
+    }
+
+    /// Posts a body and gives the JSON document of the answer.
+    ///
+    /// # Errors
+    /// When nobody answers, the node refuses, or the answer is no JSON.
+    pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, ClientError> {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let answer = request.content_type(content_type).header("accept", "application/json").send(body);
         serde_json::from_slice(&self.body(answer)?).map_err(|_| self.not_a_node())
     }
 

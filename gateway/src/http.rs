@@ -1,7 +1,7 @@
 //! The HTTP door: the API with its OpenAPI document, the log for any tlog client, events, metrics, the dashboard.
 //!
 //! Nothing here changes the ledger: a transaction goes in by `Shared::submit`, everything else is read through `Shared`
-//! and so is durable. Only this module and the dashboard know axum.
+//! and so is durable. Who sent a request is looked up once, by `visitor`. Only this module and the dashboard know axum.
 
 pub mod accounts;
 pub mod amount;
@@ -19,37 +19,44 @@ pub mod operations;
 pub mod problem;
 pub mod proofs;
 pub mod serve;
+pub mod sign_in;
 pub mod statements;
 pub mod status;
 pub mod tariffs;
 pub mod tlog;
 pub mod transactions;
+pub mod visitor;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use dashboard::view::View;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::shared::Shared;
+use crate::sign_in::SignIn;
 use door::Door;
 
 pub use serve::serve;
 
-/// Everything a node answers by HTTP; `window` is the dashboard's router.
-pub fn router(shared: Arc<Shared>, window: Router) -> Router {
+/// Everything a node answers by HTTP: the API, the dashboard's pages over `view`, and those of `desk`.
+pub fn router(shared: Arc<Shared>, view: Arc<dyn View>, desk: Arc<SignIn>) -> Router {
     let (api, document) = api().split_for_parts();
+    let door = Door::new(shared, desk);
+    let window = dashboard::router(view.clone()).merge(sign_in::pages::router(door.clone(), view));
     api.merge(openapi::router(document))
-        .with_state(Door::new(shared))
+        .with_state(door.clone())
         // The window has pages of its own for what it does not know; the API's absent paths get a problem document.
         .fallback(move |request: Request| guard::elsewhere(window.clone(), request))
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .layer(from_fn_with_state(door, visitor::identify))
         .layer(from_fn(guard::time_limit))
         .layer(from_fn(guard::headers))
 }
@@ -80,6 +87,14 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(tariffs::list))
         .routes(routes!(tariffs::tariff))
         .routes(routes!(events::events))
+        .routes(routes!(sign_in::challenge))
+        .routes(routes!(sign_in::link))
+        .routes(routes!(sign_in::session))
+        .routes(routes!(sign_in::begin_passkey_sign_in))
+        .routes(routes!(sign_in::finish_passkey_sign_in))
+        .routes(routes!(sign_in::begin_passkey))
+        .routes(routes!(sign_in::add_passkey))
+        .routes(routes!(sign_in::who_is))
         .routes(routes!(tlog::checkpoint))
         // OpenAPI has no parameter that spans slashes, so the route stands beside its description (in `openapi`).
         .route("/tile/{level}/{*index}", get(tlog::tile))

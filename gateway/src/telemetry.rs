@@ -73,6 +73,10 @@ pub struct Telemetry {
     pub broker_reconnects: Counter,
     /// Connections to the embedded broker that were closed because the client broke its rules.
     pub mqtt_violations: Counter,
+    /// Sessions that were opened.
+    pub sign_ins: Counter,
+    /// Attempts to sign in that were refused.
+    pub sign_ins_refused: Counter,
     /// Connections to the embedded broker.
     pub connections: Gauge,
     /// Height of the last durable block.
@@ -133,6 +137,8 @@ impl Telemetry {
             counter("broker_reconnects", "Connections to the external broker lost or not made");
         let mqtt_violations =
             counter("mqtt_violations", "MQTT connections closed because the client broke the rules");
+        let sign_ins = counter("sign_ins", "Sessions opened");
+        let sign_ins_refused = counter("sign_ins_refused", "Attempts to sign in that were refused");
         let index_errors = counter("index_errors", "Writes to the index that failed");
         let log_bytes = counter("log_written_bytes", "Bytes written to the block log");
         let mut gauge = |name: &str, help: &str| {
@@ -165,6 +171,8 @@ impl Telemetry {
             acks,
             signatures,
             broker_reconnects,
+            sign_ins,
+            sign_ins_refused,
             mqtt_violations,
             connections,
             height,

@@ -16,6 +16,7 @@ pub mod explain;
 pub mod fleet;
 pub mod health;
 pub mod key;
+pub mod login;
 pub mod output;
 pub mod progress;
 pub mod proof;
@@ -45,6 +46,7 @@ pub struct CommandLine {
 enum Command {
     Up(up::Arguments),
     Key(key::Arguments),
+    Login(login::Arguments),
     Device(device::Arguments),
     Send(send::Arguments),
     Tariff(tariff::Arguments),
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Up(arguments) => up::run(arguments),
         Command::Key(arguments) => key::run(arguments),
+        Command::Login(arguments) => login::run(&arguments),
         Command::Device(arguments) => device::run(arguments),
         Command::Send(arguments) => send::run(arguments),
         Command::Tariff(arguments) => tariff::run(arguments),

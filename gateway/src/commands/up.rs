@@ -12,10 +12,13 @@ use tokio::sync::watch;
 
 use crate::broker;
 use crate::city;
+use crate::clock;
 use crate::host::{self, Ends};
 use crate::http;
 use crate::limits;
 use crate::mqtt::{self, BrokerUrl};
+use crate::sign_in::SignIn;
+use crate::sign_in::origin::{Origin, Origins};
 use crate::storage::{self, StorageError, Wanted};
 use crate::telemetry::{self, LogFormat, Telemetry};
 use crate::window::{Addresses, Window};
@@ -35,6 +38,9 @@ pub struct Arguments {
     /// Address of the embedded MQTT broker; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883", env = "LAMPPOST_MQTT")]
     mqtt: SocketAddr,
+    /// Where people reach the node, https://HOST: they sign in there and nowhere else [default: http://localhost:PORT]
+    #[arg(long, value_name = "URL", env = "LAMPPOST_PUBLIC_URL")]
+    public_url: Option<Origin>,
     /// External MQTT broker to use instead of the embedded one, mqtt://[USER:PASSWORD@]HOST:PORT
     #[arg(long, value_name = "URL", env = "LAMPPOST_BROKER", hide_env_values = true)]
     broker: Option<BrokerUrl>,
@@ -85,6 +91,7 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     let telemetry = Arc::new(Telemetry::new());
     let city = city::City::open(&opened, arguments.devices)?;
     let genesis_hash = opened.genesis.hash();
+    let root = opened.directory.root().to_owned();
     let operator_key = opened.directory.key("operator");
     tracing::info!(
         data = %opened.directory.root().display(),
@@ -118,11 +125,18 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     let http_url = format!("http://{}", reachable(address));
     let mqtt_url = broker_url.to_string();
     let addresses = Addresses { http_url: http_url.clone(), mqtt_url, operator_key };
-    let window = dashboard::router(Arc::new(Window::new(shared.clone(), addresses)));
-    let router = http::router(shared.clone(), window);
+    let origins = Origins::new(arguments.public_url.clone(), address);
+    let operator = shared.state().operator();
+    let (now, random) = (clock::now_unix_milliseconds(), clock::random_seed()?);
+    let (desk, first_link) = SignIn::open(&root, &network, operator, origins, now, random)?;
+    let view = Arc::new(Window::new(shared.clone(), addresses));
+    let router = http::router(shared.clone(), view, Arc::new(desk));
     let serving = tokio::spawn(http::serve(http, router, stopped(stopping.clone())));
     let fleet = city.settle(shared.clone(), &broker_url, stopping).await?;
     let stop_signal = stop_signal()?;
+    if let Some(link) = first_link {
+        tell_first_link(&link, arguments.log);
+    }
     println!("ready http={http_url} mqtt={broker_url}");
     std::io::stdout().flush().context("stdout is closed")?;
 
@@ -144,6 +158,17 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
         None => finished.await,
     };
     result.context("the node broke off")?.map_err(|error: StorageError| error.into())
+}
+
+/// Tells the operator how to sign in: once, where nobody has ever signed in. Not on stdout, which programs read.
+fn tell_first_link(link: &str, format: LogFormat) {
+    let minutes = limits::FIRST_LINK_MILLISECONDS / 60_000;
+    match format {
+        LogFormat::Human => eprintln!(
+            "Sign in as the operator, once, within {minutes} minutes:\n  {link}\nLater: lamppost login --key OPERATOR.pem"
+        ),
+        LogFormat::Json => tracing::warn!(link, minutes, "the operator's one-time link"),
+    }
 }
 
 /// An address that a client on this machine can connect to: a listener on all addresses answers on loopback too.

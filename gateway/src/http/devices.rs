@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use dashboard::view::Viewer;
 use devices::DeviceId;
 use ledger::block::Entry;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ use crate::clock;
 use crate::reads::{self, DeviceFigures, DeviceStatus};
 use crate::senml_json::{self, SenmlRecord};
 use crate::shared::{Shared, StoredEntry};
+use crate::sign_in::Visitor;
 
 /// A place on the Earth, WGS 84.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -94,8 +96,12 @@ pub struct Device {
     replaces: Option<String>,
     /// Kid of the key that took its place.
     replaced_by: Option<String>,
-    /// Where it stands.
+    /// Where it stands. Its owner and the operator, signed in, get the very place; everybody else the middle of its cell.
     position: Option<Position>,
+    /// `exact`, or `cell`; absent where there is no position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "cell")]
+    position_precision: Option<&'static str>,
     /// The H3 cell whose devices share a budget, 15 hex digits; absent where the position is not known.
     #[schema(example = "89197265d07ffff")]
     cell: Option<String>,
@@ -129,8 +135,8 @@ pub struct Device {
 }
 
 impl Device {
-    fn new(shared: &Shared, figures: &DeviceFigures) -> Device {
-        let device = &figures.device;
+    fn new(shared: &Shared, viewer: &Viewer, figures: &DeviceFigures) -> Device {
+        let (device, place) = (&figures.device, figures.place_for(viewer));
         let href = format!("/api/v1/devices/{}", figures.kid);
         let sequence = device.window.highest();
         Device {
@@ -142,7 +148,8 @@ impl Device {
             offered_to: device.offered_to().map(|account| account.to_string()),
             replaces: device.replaces().map(|kid| kid.to_string()),
             replaced_by: device.replaced_by().map(|kid| kid.to_string()),
-            position: device.position.map(Position::from),
+            position: place.map(|place| Position::from(place.position)),
+            position_precision: place.map(|place| if place.exact { "exact" } else { "cell" }),
             cell: figures.cell.map(|cell| cell.to_string()),
             status: figures.status,
             enrolled_height: device.enrolled_height,
@@ -181,6 +188,7 @@ pub struct DevicesQuery {
         (status = 400, body = Problem, content_type = "application/problem+json")))]
 pub async fn list(
     State(door): State<Door>,
+    visitor: Visitor,
     Parameters(query): Parameters<DevicesQuery>,
 ) -> Result<Response, Problem> {
     let after = query.after.as_deref().map(|after| door::named::<DeviceId>("kid", after)).transpose()?;
@@ -189,7 +197,10 @@ pub async fn list(
         .query(move |shared| {
             let now = clock::now_unix_milliseconds();
             let figures = reads::devices_after(shared, now, after, limit.saturating_add(1));
-            Ok(figures.iter().map(|figures| Device::new(shared, figures)).collect::<Vec<_>>())
+            Ok(figures
+                .iter()
+                .map(|figures| Device::new(shared, &visitor.viewer, figures))
+                .collect::<Vec<_>>())
         })
         .await?;
     let mut devices = devices;
@@ -209,11 +220,15 @@ pub async fn list(
     responses((status = 200, body = Device),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub async fn device(State(door): State<Door>, Path(kid): Path<String>) -> Result<Json<Device>, Problem> {
+pub async fn device(
+    State(door): State<Door>,
+    visitor: Visitor,
+    Path(kid): Path<String>,
+) -> Result<Json<Device>, Problem> {
     let kid = door::named::<DeviceId>("kid", &kid)?;
     door.query(move |shared| {
         let figures = known(shared, kid)?;
-        Ok(Json(Device::new(shared, &figures)))
+        Ok(Json(Device::new(shared, &visitor.viewer, &figures)))
     })
     .await
 }

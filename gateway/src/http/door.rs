@@ -11,20 +11,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::problem::Problem;
 use crate::limits::{EVENT_STREAMS_MAX, HTTP_QUERIES_MAX, QUERY_ITEMS_DEFAULT, QUERY_ITEMS_MAX};
 use crate::shared::Shared;
+use crate::sign_in::SignIn;
 
 /// The handlers' state.
 #[derive(Clone)]
 pub struct Door {
     shared: Arc<Shared>,
+    desk: Arc<SignIn>,
     queries: Arc<Semaphore>,
     streams: Arc<Semaphore>,
 }
 
 impl Door {
-    /// A door to a node.
-    pub fn new(shared: Arc<Shared>) -> Door {
+    /// A door to a node, with a desk beside it.
+    pub fn new(shared: Arc<Shared>, desk: Arc<SignIn>) -> Door {
         Door {
             shared,
+            desk,
             queries: Arc::new(Semaphore::new(HTTP_QUERIES_MAX)),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
         }
@@ -33,6 +36,11 @@ impl Door {
     /// The node's reads, for what neither waits nor touches the disk.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Where people sign in.
+    pub fn desk(&self) -> &Arc<SignIn> {
+        &self.desk
     }
 
     /// Runs a query beside the event loop: it may take a lock or read the disk. At most `HTTP_QUERIES_MAX` run at once.

@@ -28,6 +28,7 @@ pub const PATH: &str = "/api/openapi.json";
         (name = "accounts", description = "Balances, statements and transfers"),
         (name = "log", description = "The append-only log: entries, receipts, blocks, checkpoint and tiles"),
         (name = "events", description = "What happens, as it happens"),
+        (name = "sign-in", description = "Sessions, which let owners and the operator look at what is theirs"),
         (name = "operations", description = "Liveness and metrics"),
     )
 )]

@@ -9,7 +9,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
 
+use super::visitor::Peer;
 use crate::limits::{HTTP_CONNECTIONS_MAX, HTTP_HEAD_SECONDS_MAX, HTTP_STOP_SECONDS_MAX};
 
 /// Serves until `stop` is ready; then open requests get `HTTP_STOP_SECONDS_MAX` to end.
@@ -30,8 +32,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
                 // Out of file descriptors, or a peer that was gone at once: the next one may work.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -41,7 +43,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         // Answers are small and whole; waiting to fill a packet would only delay them.
         let _best_effort = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service =
+            router.clone().map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+                request.extensions_mut().insert(peer);
+                request
+            });
+        let service = TowerToHyperService::new(service);
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // A peer that goes away in the middle is no event worth a line.

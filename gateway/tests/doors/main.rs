@@ -5,3 +5,4 @@ mod audit;
 mod files;
 mod instructions;
 mod node;
+mod sign_in;

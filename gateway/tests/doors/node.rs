@@ -12,6 +12,9 @@ use devices::{
 };
 use gateway::host::{self, Ends};
 use gateway::keys;
+use gateway::shared::Shared;
+use gateway::sign_in::SignIn;
+use gateway::sign_in::origin::Origins;
 use gateway::storage::{self, Wanted};
 use gateway::telemetry::Telemetry;
 use gateway::window::{Addresses, Window};
@@ -63,6 +66,8 @@ pub struct Node {
     pub treasury: SigningKey,
     pub owner: SigningKey,
     pub device: SigningKey,
+    /// The secret of the operator's one-time link.
+    pub first_link: String,
     ends: Ends,
     counter: u64,
     count: u32,
@@ -82,11 +87,23 @@ impl Node {
             mqtt_url: "mqtt://127.0.0.1:1883".to_owned(),
             operator_key: "keys/operator.pem".into(),
         };
-        let window = dashboard::router(Arc::new(Window::new(shared.clone(), addresses)));
-        let router = http::router(shared, window);
+        let view = Arc::new(Window::new(shared.clone(), addresses));
+        let (desk, first_link) = sign_in_desk(&directory, &shared);
+        let router = http::router(shared, view, Arc::new(desk));
+        let first_link = first_link.and_then(|url| Some(url.split_once("link=")?.1.to_owned())).unwrap();
         let (owner, device) = (SigningKey::from_seed([11; 32]), SigningKey::from_seed([12; 32]));
-        let mut node =
-            Node { router, directory, operator, treasury, owner, device, ends, counter: 0, count: 0 };
+        let mut node = Node {
+            router,
+            directory,
+            operator,
+            treasury,
+            owner,
+            device,
+            first_link,
+            ends,
+            counter: 0,
+            count: 0,
+        };
         let position =
             Some(Position { latitude_microdegrees: 57_149_700, longitude_microdegrees: -2_094_300 });
         let owner = Some(AccountId::of(&node.owner.public_key()));
@@ -179,6 +196,14 @@ impl Node {
         finished.await.unwrap().unwrap();
         self.directory
     }
+}
+
+/// The desk of a node that is reached by `http://localhost:8080`, and the operator's link of the first run.
+pub fn sign_in_desk(directory: &TempDir, shared: &Shared) -> (SignIn, Option<String>) {
+    let (now, random) = (clock::now_unix_milliseconds(), clock::random_seed().unwrap());
+    let origins = Origins::new(None, "127.0.0.1:8080".parse().unwrap());
+    let operator = shared.state().operator();
+    SignIn::open(&data(directory), "devnet", operator, origins, now, random).unwrap()
 }
 
 /// The node's data directory within the test's.

@@ -31,6 +31,8 @@ use crate::limits;
 use crate::mqtt::{self, BrokerUrl};
 use crate::outbox;
 use crate::shared::{Shared, Submission, SubmitError};
+use crate::sign_in::SignIn;
+use crate::sign_in::origin::Origins;
 use crate::storage::{self, NETWORK_DEFAULT, StorageError, Wanted};
 use crate::telemetry::{self, LogFormat, Telemetry};
 use crate::window::{Addresses, Window};
@@ -148,8 +150,12 @@ impl Node {
             mqtt_url: format!("mqtt://{mqtt}"),
             operator_key,
         };
-        let window = dashboard::router(Arc::new(Window::new(shared.clone(), addresses)));
-        let router = http::router(shared.clone(), window);
+        let view = Arc::new(Window::new(shared.clone(), addresses));
+        let (now, operator) = (clock::now_unix_milliseconds(), shared.state().operator());
+        let origins = Origins::new(None, http);
+        let (desk, _) =
+            SignIn::open(&arguments.data, NETWORK_DEFAULT, operator, origins, now, clock::random_seed()?)?;
+        let router = http::router(shared.clone(), view, Arc::new(desk));
         tokio::spawn(http::serve(listener, router, std::future::pending()));
         let settlements = settlements::watch(&shared);
         let (shared, running) = (Some(shared), Some((stop, finished)));

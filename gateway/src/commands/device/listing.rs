@@ -59,6 +59,7 @@ pub fn show(device: &Value) -> anyhow::Result<()> {
         ("status", "/status"),
         ("latitude", "/position/latitude"),
         ("longitude", "/position/longitude"),
+        ("position is", "/position_precision"),
         ("cell", "/cell"),
         ("last reading", "/last_reading"),
         ("boot", "/last_sequence/boot"),

@@ -85,7 +85,9 @@ pub fn lamppost_within(starter: &[String]) -> Command {
         }
     };
     // A variable of the machine's must not steer what is tested.
-    for variable in ["LAMPPOST_DATA", "LAMPPOST_HTTP", "LAMPPOST_MQTT", "LAMPPOST_NODE", "RUST_LOG"] {
+    let steering =
+        ["LAMPPOST_DATA", "LAMPPOST_HTTP", "LAMPPOST_MQTT", "LAMPPOST_NODE", "LAMPPOST_PUBLIC_URL", "RUST_LOG"];
+    for variable in steering {
         command.env_remove(variable);
     }
     command

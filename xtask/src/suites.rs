@@ -206,7 +206,7 @@ pub const SUITES: &[Suite] = &[
         about: "the pages in Chromium, with JavaScript and without",
         tools: &[setup::CHROMIUM, setup::CHROMEDRIVER],
         targets: no_targets,
-        steps: |run| end_to_end(run, &["browser"]),
+        steps: |run| end_to_end(run, &["browser", "sign_in"]),
     },
     Suite {
         name: "container",

@@ -7,8 +7,10 @@
 
 use crate::limits::CELL_RESOLUTION_MAX;
 use crate::registry::Position;
+use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU64;
+use core::str::FromStr;
 use devices::cbor::DecodeError;
 
 /// Bits of one digit of a cell's path.
@@ -61,29 +63,29 @@ impl Cell {
         NonZeroU64::new(index).map_or(self, Self)
     }
 
-    /// The middle of the cell, in whole micro-degrees: what is shown of a place to those who may not know it better.
-    /// Nothing is decided by it.
+    /// The middle of the cell: what is shown of a position that lies in it.
     ///
     /// ```
     /// use ledger::{cell::Cell, registry::Position};
-    /// let doorstep = Position { latitude_microdegrees: 57_149_700, longitude_microdegrees: -2_094_300 };
-    /// let cell = Cell::of(doorstep).unwrap().parent(9);
-    /// let shown = cell.centre();
-    /// assert_ne!(shown, doorstep);
-    /// assert_eq!(Cell::of(shown).unwrap().parent(9), cell);
+    /// let position = Position { latitude_microdegrees: 57_149_000, longitude_microdegrees: -2_099_000 };
+    /// let cell = Cell::of(position).unwrap().parent(9);
+    /// assert_eq!(Cell::of(cell.centre()).unwrap().parent(9), cell);
     /// ```
     #[must_use]
     pub fn centre(self) -> Position {
-        let microdegrees = |degrees: f64| {
-            let rounded = nearest(degrees * MICRODEGREES_OF_A_DEGREE);
-            i32::try_from(rounded).unwrap_or_default()
-        };
-        // Only H3 cells are ever built, so this always succeeds; the middle of nowhere is no place at all.
-        let place = h3o::CellIndex::try_from(self.index()).map(h3o::LatLng::from);
-        place.map_or(Position { latitude_microdegrees: 0, longitude_microdegrees: 0 }, |place| Position {
-            latitude_microdegrees: microdegrees(place.lat()),
-            longitude_microdegrees: microdegrees(place.lng()),
-        })
+        let nowhere = Position { latitude_microdegrees: 0, longitude_microdegrees: 0 };
+        self.h3().map_or(nowhere, |cell| position(h3o::LatLng::from(cell)))
+    }
+
+    /// Its corners, counter-clockwise: six, or up to ten where it lies across an edge of H3's icosahedron.
+    #[must_use]
+    pub fn outline(self) -> Vec<Position> {
+        self.h3().map(|cell| cell.boundary().iter().copied().map(position).collect()).unwrap_or_default()
+    }
+
+    /// Always there: an index is checked, or computed, before it becomes a cell, and a parent of a cell is one.
+    fn h3(self) -> Option<h3o::CellIndex> {
+        h3o::CellIndex::try_from(self.index()).ok()
     }
 
     /// The index as a number.
@@ -102,12 +104,30 @@ impl Cell {
     }
 }
 
-/// To the nearest integer; without `std` a float has no `round` of its own.
-fn nearest(value: f64) -> i64 {
-    let half = if value < 0.0 { -0.5 } else { 0.5 };
-    #[allow(clippy::cast_possible_truncation, reason = "at most 180 million, which an i64 holds")]
-    {
-        (value + half) as i64
+/// To the nearest micro-degree, a tenth of a metre.
+fn position(place: h3o::LatLng) -> Position {
+    let microdegrees = |degrees: f64| {
+        let exact = degrees * MICRODEGREES_OF_A_DEGREE;
+        (exact + if exact < 0.0 { -0.5 } else { 0.5 }) as i32
+    };
+    Position {
+        latitude_microdegrees: microdegrees(place.lat()),
+        longitude_microdegrees: microdegrees(place.lng()),
+    }
+}
+
+/// The text is no cell's index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a cell is an H3 index of 15 hexadecimal digits")]
+pub struct NoCell;
+
+impl FromStr for Cell {
+    type Err = NoCell;
+
+    fn from_str(text: &str) -> Result<Self, NoCell> {
+        let is_hex = text.len() == 15 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let index = u64::from_str_radix(text, 16).ok().filter(|_| is_hex).ok_or(NoCell)?;
+        Self::from_index(index).map_err(|_| NoCell)
     }
 }
 

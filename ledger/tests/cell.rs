@@ -68,3 +68,23 @@ fn what_lies_off_the_earth_has_no_cell() {
     assert!(Cell::from_index(0).is_err());
     assert!(Cell::from_index(u64::MAX).is_err());
 }
+
+#[test]
+fn a_cell_lies_around_its_middle_and_is_read_as_it_is_written() {
+    for (north, east, _, parent, _) in VECTORS {
+        let cell = at(north, east).unwrap().parent(9);
+        let middle = cell.centre();
+        let found = at(middle.latitude_microdegrees, middle.longitude_microdegrees).unwrap();
+        assert_eq!(found.parent(9), cell, "{parent:x}");
+        let outline = cell.outline();
+        assert!((5..=10).contains(&outline.len()), "{outline:?}");
+        // A cell of resolution 9 is some 400 m across; degrees of longitude say nothing near a pole.
+        for corner in outline {
+            assert!((corner.latitude_microdegrees - middle.latitude_microdegrees).abs() < 4_000);
+        }
+        assert_eq!(format!("{parent:x}").parse(), Ok(cell));
+    }
+    for nonsense in ["", "89", "8g1976bb2d3ffff", "fffffffffffffff", "000000000000000", "0891976bb2d3ffff"] {
+        assert!(nonsense.parse::<Cell>().is_err(), "{nonsense}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The container image: the static binary of the release, and nothing else, built without a daemon.
 
+use crate::assets;
 use crate::process::{self, Failure, say};
 use crate::setup;
 use crate::toolchain;
@@ -29,6 +30,7 @@ pub fn command() -> Result<(), Failure> {
 /// What is missing on this machine, or what the compiler or buildah said.
 pub fn build_image() -> Result<u64, Failure> {
     setup::ensure_tools(&[setup::MAKE, setup::BUILDAH, setup::PODMAN, setup::RUNC, setup::MUSL_GCC])?;
+    assets::ensure_if_possible();
     let binary = build_binary()?;
     let context = binary.parent().map(PathBuf::from).unwrap_or_default();
     let mut build = process::command("buildah");

@@ -3,6 +3,7 @@
 //! Nothing here depends on another crate: on a new machine this is compiled before anything is installed.
 //! Nothing here knows what a reading is: the product is started as a binary, never called.
 
+pub mod assets;
 pub mod bench;
 pub mod container;
 pub mod crash;

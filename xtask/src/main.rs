@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{bench, container, crash, firmware, flash, fuzz, mutants, qemu, simulate, test, up};
+use xtask::{assets, bench, container, crash, firmware, flash, fuzz, mutants, qemu, simulate, test, up};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -11,6 +11,7 @@ Usage: cargo xtask COMMAND
 
   up         builds and starts a node with its dashboard and virtual devices
   test       runs every test, or the suites named
+  assets     fetches the libraries that charts, map and live pages use
   bench      measures this machine and writes the tables and plots of the documents
   crash      kills a node (kill -9) a thousand times and counts what was lost
   simulate   runs seeded cities with faults of every kind
@@ -50,6 +51,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "--help" | "-h" | "help" => HELP,
         "up" => up::HELP,
         "test" => test::HELP,
+        "assets" => assets::HELP,
         "simulate" => simulate::HELP,
         "mutants" => mutants::HELP,
         "firmware" => firmware::HELP,
@@ -69,6 +71,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
     Some(match command {
         "up" => up::command(arguments).map(|()| true),
         "test" => test::command(arguments),
+        "assets" => assets::command().map(|()| true),
         "simulate" => simulate::command(arguments).map(|()| true),
         "mutants" => mutants::command(arguments),
         "firmware" => firmware::command(arguments).map(|()| true),

@@ -41,6 +41,8 @@ pub const PYTHON: Tool = Tool { program: "python3", package: "python3" };
 pub const GO: Tool = Tool { program: "go", package: "golang-go" };
 /// Runs what the browser runs, without a browser.
 pub const NODE_JS: Tool = Tool { program: "node", package: "nodejs" };
+/// Fetches the pages' libraries.
+pub const NPM: Tool = Tool { program: "npm", package: "npm" };
 
 /// Where Debian's golang-golang-x-mod-dev puts the transparency log's package.
 const GO_TLOG: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog";

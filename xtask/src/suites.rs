@@ -4,7 +4,7 @@ use crate::process::{self, Failure};
 use crate::setup::{self, Tool};
 use crate::suite::Run;
 use crate::toolchain::{self, CORTEX_M3, Toolchain, WASM};
-use crate::{container, deny};
+use crate::{assets, container, deny};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -204,9 +204,9 @@ pub const SUITES: &[Suite] = &[
     Suite {
         name: "browser",
         about: "the pages in Chromium, with JavaScript and without",
-        tools: &[setup::CHROMIUM, setup::CHROMEDRIVER],
+        tools: &[setup::CHROMIUM, setup::CHROMEDRIVER, setup::NODE_JS, setup::NPM],
         targets: no_targets,
-        steps: |run| end_to_end(run, &["browser", "sign_in"]),
+        steps: |run| end_to_end(run, &["browser"]),
     },
     Suite {
         name: "container",
@@ -424,6 +424,9 @@ pub fn set_up(chosen: &[&Suite]) -> Result<(), Failure> {
         targets.extend((suite.targets)());
     }
     setup::ensure_tools(&tools)?;
+    if tools.contains(&setup::NPM) {
+        assets::ensure()?;
+    }
     targets.sort();
     targets.dedup();
     for target in targets {

@@ -1,5 +1,6 @@
 //! `cargo xtask up`: builds the release binary and becomes it.
 
+use crate::assets;
 use crate::process::{self, Failure, say};
 use crate::setup;
 use std::os::unix::process::CommandExt;
@@ -22,7 +23,9 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
     if asks_for_help {
         println!("{HELP}\n");
     } else {
+        say("needs nothing but Rust, and Node for charts, map and live pages");
         setup::ensure_tools(&[setup::MAKE])?;
+        assets::ensure_if_possible();
         say("building the release binary (some minutes the first time), then starting it");
     }
     // Neither the directory nor standard input are changed: the node lies where it was asked for.

@@ -36,8 +36,8 @@ pub const SETTLED_OVERLAY_DEVICES_MAX: usize = 65_536;
 /// Enrolments of virtual devices that wait for their answers at once.
 pub const CITY_ENROLMENTS_MAX: usize = 1_024;
 
-/// Events a slow reader of the event stream may be behind before it misses some.
-pub const EVENTS_MAX: usize = 1_024;
+/// The last events, kept for readers of the event stream that are slow or were away.
+pub const EVENTS_MAX: usize = 4_096;
 
 /// A log segment is closed after the block that takes it beyond this.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -113,6 +113,7 @@ const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX > devices::limits::ENVELOPE_BYTES_M
 const _: () = assert!((FRAME_BYTES_MAX as u64) < SEGMENT_BYTES_MAX);
 const _: () = assert!((FRAME_BYTES_MAX as u64) < LOG_RESERVE_BYTES);
 const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
+const _: () = assert!(EVENT_STREAMS_MAX < HTTP_CONNECTIONS_MAX);
 
 /// Epochs that one dry run of a tariff settles anew.
 pub const DRY_RUN_EPOCHS_MAX: u64 = 1_000_000;
@@ -136,7 +137,7 @@ pub const PREVIEW_WAIT_MAX: Duration = Duration::from_millis(5);
 pub const SILENT_AFTER_SECONDS: u64 = 300;
 
 /// HTTP connections that are open at once; more wait until one closes.
-pub const HTTP_CONNECTIONS_MAX: usize = 1_024;
+pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 /// Seconds a client has for a request's head.
 pub const HTTP_HEAD_SECONDS_MAX: u64 = 10;
 /// Seconds within which a request is answered; event streams are excepted.
@@ -149,8 +150,20 @@ pub const HTTP_BODY_BYTES_MAX: usize = devices::limits::INSTRUCTION_BYTES_MAX;
 pub const HTTP_QUERIES_MAX: usize = 32;
 /// Items of a list that are returned when a query does not say how many.
 pub const QUERY_ITEMS_DEFAULT: usize = 1_000;
-/// Event streams that are open at once.
-pub const EVENT_STREAMS_MAX: usize = 256;
+/// Cells that the API gives at once; where there are more, larger cells are given.
+pub const MAP_CELLS_MAX: usize = 5_000;
+/// Bytes of the operator's own map that are read at once.
+pub const MAP_PIECE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// For how long a page that was drawn answers others who renew the same one.
+pub const REFRESH_MILLISECONDS: u64 = 1_000;
+/// Pages that are kept for that long.
+pub const REFRESHES_MAX: usize = 256;
+/// Bytes of such a page.
+pub const REFRESH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Event streams that are open at once: a page keeps one open.
+pub const EVENT_STREAMS_MAX: usize = 2_048;
+/// Longest wait between two deliveries of an event stream that asks for few.
+pub const EVENT_PAUSE_MILLISECONDS_MAX: u64 = 60_000;
 /// Seconds between the comments that keep an idle event stream open.
 pub const EVENT_KEEP_ALIVE_SECONDS: u64 = 15;
 

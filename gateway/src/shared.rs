@@ -6,19 +6,20 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use devices::{DeviceId, Refusal, Sequence, TransactionId};
+use devices::{DeviceId, Refusal, TransactionId};
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
 use ledger::state::State;
 use ledger::state_proof::StateProofError;
 use ledger::statement::Statement;
 use ledger::transfer::TransferRecord;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
 use crate::effects::Kept;
+use crate::events::{EventId, Events, Watcher};
 use crate::index::{Index, IndexError};
 use crate::leaves::{Leaves, LeavesError};
-use crate::limits;
 use crate::log::{LogError, LogReader};
 use crate::proofs;
 use crate::room::Space;
@@ -27,6 +28,7 @@ use crate::running::Running;
 use crate::stored::Entries;
 use crate::telemetry::Telemetry;
 
+pub use crate::events::Event;
 pub use crate::stored::{StoredBlock, StoredEntry};
 
 /// What is on disk: every reader may rely on it.
@@ -38,46 +40,6 @@ pub struct Durable {
     pub log_size: u64,
     /// Time of the last block, Unix milliseconds.
     pub time_unix_milliseconds: u64,
-}
-
-/// What happened, for those who watch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A block is durable.
-    Block {
-        /// Its height.
-        height: u64,
-        /// Its time, Unix milliseconds.
-        time_unix_milliseconds: u64,
-        /// Entries in the log after it.
-        log_size: u64,
-        /// Readings it accepted.
-        readings: u64,
-        /// Instructions it carried out.
-        instructions: u64,
-    },
-    /// One or more epochs were settled.
-    Settlement {
-        /// First epoch that was settled.
-        epoch_from: u64,
-        /// Last epoch that was settled.
-        epoch_to: u64,
-        /// Height of the block that settled them.
-        height: u64,
-        /// Statements written.
-        statements: u64,
-        /// Paid in all, micro-tokens.
-        paid_microtokens: u64,
-    },
-    /// A reading was refused.
-    Refusal {
-        /// The device it claimed to come from.
-        kid: DeviceId,
-        /// Its number, where it could be read.
-        sequence: Option<Sequence>,
-        /// Why.
-        reason: Refusal,
-    },
 }
 
 /// Where a submitted transaction came to lie.
@@ -179,7 +141,7 @@ pub struct Shared {
     refused_by_device: Mutex<HashMap<DeviceId, [u64; 8]>>,
     /// The running epoch, as pages ask for it.
     pub(crate) running: Arc<Running>,
-    events: broadcast::Sender<Event>,
+    events: Arc<Events>,
     intake: mpsc::Sender<Submission>,
 }
 
@@ -222,7 +184,8 @@ impl Kept for Shared {
 impl Shared {
     /// Joins the parts.
     pub fn new(parts: Parts) -> Shared {
-        let (events, _) = broadcast::channel(limits::EVENTS_MAX);
+        // Numbers go on from one start of the node to the next, because the time does.
+        let events = Events::new(clock::now_unix_milliseconds().saturating_mul(1_000), parts.durable.height);
         Shared {
             genesis: parts.genesis,
             telemetry: parts.telemetry,
@@ -236,7 +199,7 @@ impl Shared {
             space: RwLock::default(),
             refused_by_device: Mutex::new(parts.refused_by_device),
             running: Arc::default(),
-            events,
+            events: Arc::new(events),
             intake: parts.intake,
         }
     }
@@ -281,12 +244,12 @@ impl Shared {
 
     /// Tells those who watch. Nobody watching is no error.
     pub(crate) fn tell(&self, event: Event) {
-        let _nobody_watches = self.events.send(event);
+        self.events.tell(event);
     }
 
-    /// Events from now on. A reader that is more than `limits::EVENTS_MAX` behind misses some.
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+    /// Events after the last one that a reader has heard; from now on for one that has heard none.
+    pub fn watch(&self, last: Option<EventId>) -> Watcher {
+        Watcher::new(self.events.clone(), last)
     }
 
     /// Submits one transaction (an envelope or an instruction) and waits until it is durable or refused.

@@ -149,6 +149,7 @@ impl Node {
             http_url: format!("http://{http}"),
             mqtt_url: format!("mqtt://{mqtt}"),
             operator_key,
+            own_map: None,
         };
         let view = Arc::new(Window::new(shared.clone(), addresses));
         let (now, operator) = (clock::now_unix_milliseconds(), shared.state().operator());

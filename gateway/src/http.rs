@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod amount;
 pub mod blocks;
+pub mod cells;
 pub mod csv;
 pub mod devices;
 pub mod door;
@@ -16,8 +17,10 @@ pub mod guard;
 pub mod instant;
 pub mod openapi;
 pub mod operations;
+pub mod own_map;
 pub mod problem;
 pub mod proofs;
+pub mod refreshes;
 pub mod serve;
 pub mod sign_in;
 pub mod statements;
@@ -42,18 +45,20 @@ use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::shared::Shared;
 use crate::sign_in::SignIn;
 use door::Door;
+use refreshes::Refreshes;
 
 pub use serve::serve;
 
 /// Everything a node answers by HTTP: the API, the dashboard's pages over `view`, and those of `desk`.
 pub fn router(shared: Arc<Shared>, view: Arc<dyn View>, desk: Arc<SignIn>) -> Router {
     let (api, document) = api().split_for_parts();
+    let refreshes = Refreshes::default();
     let door = Door::new(shared, desk);
     let window = dashboard::router(view.clone()).merge(sign_in::pages::router(door.clone(), view));
     api.merge(openapi::router(document))
         .with_state(door.clone())
         // The window has pages of its own for what it does not know; the API's absent paths get a problem document.
-        .fallback(move |request: Request| guard::elsewhere(window.clone(), request))
+        .fallback(move |request: Request| guard::elsewhere(window.clone(), refreshes.clone(), request))
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .layer(from_fn_with_state(door, visitor::identify))
@@ -72,6 +77,7 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(devices::device))
         .routes(routes!(devices::readings))
         .routes(routes!(devices::device_statements))
+        .routes(routes!(cells::cells))
         .routes(routes!(accounts::account))
         .routes(routes!(accounts::account_statements))
         .routes(routes!(accounts::account_transfers))

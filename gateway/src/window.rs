@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dashboard::view::{
-    AccountPage, Answer, BlockPage, DevicePage, Home, Network, SealBody, StatementPage, StatementsPage,
-    TransactionBody, TransactionPage, View, ViewError, Viewer,
+    AccountPage, Answer, BlockPage, ChosenCell, DevicePage, Home, Map, Network, OwnMap, SealBody,
+    StatementPage, StatementsPage, TransactionBody, TransactionPage, View, ViewError, Viewer,
 };
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
 use ledger::block::Seal;
 use ledger::preview::Preview;
 
+use crate::cells;
 use crate::clock;
 use crate::limits::OWNERS_IN_AN_EPOCH_MAX;
 use crate::reads::{self, DeviceFigures};
@@ -32,6 +33,8 @@ pub struct Addresses {
     pub mqtt_url: String,
     /// The operator's key file, as commands on this machine name it.
     pub operator_key: PathBuf,
+    /// Where the operator's own map is served, if there is one.
+    pub own_map: Option<&'static str>,
 }
 
 /// The view of one node.
@@ -224,6 +227,30 @@ impl View for Window {
             seal: shapes::seal_body(&seal),
             entries: entries.map(|entry| shapes::block_entry(&self.shared, entry)).collect(),
         }))
+    }
+
+    fn map(&self, cells_max: usize, asked: Option<&str>, devices_max: usize) -> Result<Map, ViewError> {
+        let now = clock::now_unix_milliseconds();
+        let (network, all, chosen, devices) = {
+            let look = self.shared.look_at_length();
+            let asked = asked.and_then(|cell| cell.parse().ok());
+            let chosen = asked.and_then(|cell| cells::one(&look, now, cell, devices_max));
+            let of = |kid: &DeviceId| reads::device_figures(&self.shared, &look, now, *kid);
+            let kids = chosen.iter().flat_map(|chosen| &chosen.kids);
+            let devices: Vec<DeviceFigures> = kids.filter_map(of).collect();
+            (self.network_of(&look, now), cells::all(&look, now, cells_max), chosen, devices)
+        };
+        let devices =
+            devices.iter().map(|figures| self.device_row(figures, false)).collect::<Result<_, _>>()?;
+        Ok(Map {
+            network,
+            cells: all.cells.iter().map(shapes::cell).collect(),
+            resolution: all.resolution,
+            tariff_resolution: all.tariff_resolution,
+            unplaced: shapes::counts(all.unplaced),
+            chosen: chosen.map(|chosen| ChosenCell { cell: shapes::cell(&chosen.figures), devices }),
+            own_map: self.addresses.own_map.map(|path| OwnMap { path: path.to_owned() }),
+        })
     }
 
     fn network(&self) -> Result<Network, ViewError> {

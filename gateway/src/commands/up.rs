@@ -13,10 +13,12 @@ use tokio::sync::watch;
 use crate::broker;
 use crate::city;
 use crate::clock;
+use crate::descriptors;
 use crate::host::{self, Ends};
 use crate::http;
 use crate::limits;
 use crate::mqtt::{self, BrokerUrl};
+use crate::own_map::OwnMap;
 use crate::sign_in::SignIn;
 use crate::sign_in::origin::{Origin, Origins};
 use crate::storage::{self, StorageError, Wanted};
@@ -50,6 +52,9 @@ pub struct Arguments {
     /// Seconds of a settlement epoch; fixed when the data directory is made [default: 60]
     #[arg(long, value_name = "SECONDS", env = "LAMPPOST_EPOCH")]
     epoch: Option<u64>,
+    /// Map of the city behind the devices' cells, a PMTiles file; without it the coasts and borders of the world
+    #[arg(long, value_name = "FILE", env = "LAMPPOST_MAP")]
+    map: Option<PathBuf>,
     /// Virtual devices to run
     #[arg(long, value_name = "N", default_value_t = 12, env = "LAMPPOST_DEVICES")]
     devices: u32,
@@ -67,6 +72,7 @@ pub struct Arguments {
 /// One sentence about what stands in the way.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     telemetry::start_logging(arguments.log);
+    descriptors::raise();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the node cannot start")?;
     let result = runtime.block_on(up(arguments));
@@ -76,6 +82,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn up(arguments: Arguments) -> anyhow::Result<()> {
+    let own_map = arguments.map.as_deref().map(OwnMap::open).transpose()?.map(Arc::new);
     // Both ports before anything is written: a taken one changes nothing.
     let http = bind_http(arguments.http).await?;
     let mqtt = match &arguments.broker {
@@ -124,13 +131,14 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     let address = http.local_addr().context("the HTTP port is gone")?;
     let http_url = format!("http://{}", reachable(address));
     let mqtt_url = broker_url.to_string();
-    let addresses = Addresses { http_url: http_url.clone(), mqtt_url, operator_key };
+    let own_map_path = own_map.as_ref().map(|_| http::own_map::PATH);
+    let addresses = Addresses { http_url: http_url.clone(), mqtt_url, operator_key, own_map: own_map_path };
     let origins = Origins::new(arguments.public_url.clone(), address);
     let operator = shared.state().operator();
     let (now, random) = (clock::now_unix_milliseconds(), clock::random_seed()?);
     let (desk, first_link) = SignIn::open(&root, &network, operator, origins, now, random)?;
     let view = Arc::new(Window::new(shared.clone(), addresses));
-    let router = http::router(shared.clone(), view, Arc::new(desk));
+    let router = http::router(shared.clone(), view, Arc::new(desk)).merge(http::own_map::router(own_map));
     let serving = tokio::spawn(http::serve(http, router, stopped(stopping.clone())));
     let fleet = city.settle(shared.clone(), &broker_url, stopping).await?;
     let stop_signal = stop_signal()?;

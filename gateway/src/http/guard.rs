@@ -10,9 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use tower::ServiceExt as _;
-
 use super::problem::Problem;
+use super::refreshes::Refreshes;
 use crate::limits::HTTP_ANSWER_SECONDS_MAX;
 
 /// Ends a request that takes too long. An event stream is answered at once and goes on after that.
@@ -39,16 +38,14 @@ pub async fn headers(request: Request, next: Next) -> Response {
 const PROGRAMS_PATHS: [&str; 6] = ["/api", "/tile", "/checkpoint", "/genesis", "/healthz", "/metrics"];
 
 /// A path that is not the API's: a page of the window, or 404.
-pub async fn elsewhere(window: Router, request: Request) -> Response {
+pub async fn elsewhere(window: Router, refreshes: Refreshes, request: Request) -> Response {
     let path = request.uri().path();
     if PROGRAMS_PATHS.iter().any(|start| path.starts_with(start)) {
         let sentence =
             format!("there is nothing at {}; /api/openapi.json lists what there is", shortened(path));
         return Problem::not_found(sentence).into_response();
     }
-    match window.oneshot(request).await {
-        Ok(response) => response,
-    }
+    refreshes.ask(window, request).await
 }
 
 /// 405 for a method that the path does not take.

@@ -312,9 +312,8 @@ pub async fn finish_passkey_sign_in(
     desk.attempt(now, sender.address(desk.origins()))?;
     let Json(body) = body.map_err(|_| SignInError::Passkey(PasskeyError::Malformed))?;
     let checking = desk.clone();
-    let account = door
-        .query(move |_| Ok(checking.finish_sign_in(now, &body.ceremony, body.credential)?))
-        .await?;
+    let account =
+        door.query(move |_| Ok(checking.finish_sign_in(now, &body.ceremony, body.credential)?)).await?;
     let origin = desk.origins().own().clone();
     open(&door, &sender, Opening { account, way: Way::Passkey, origin }).await
 }

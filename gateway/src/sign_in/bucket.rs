@@ -4,62 +4,56 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 
-/// A token in thousandths: refills are counted without fractions.
-const TOKEN: u64 = 1_000;
-
 /// Buckets by name. Beyond a number of names the rest shares one bucket, so that the table stays small.
 #[derive(Debug)]
 pub struct Buckets<K> {
     buckets: HashMap<K, Bucket>,
     shared: Bucket,
     names_max: usize,
-    burst: u64,
+    full: u64,
     refill_milliseconds: u64,
 }
 
+/// What is in a bucket, counted in the milliseconds that it takes to come back: so there are no fractions.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    thousandths: u64,
+    milliseconds: u64,
     at_unix_milliseconds: u64,
 }
 
 impl<K: Hash + Eq> Buckets<K> {
     /// Buckets of `burst` tokens that get one back in `refill_milliseconds`.
     pub fn new(names_max: usize, burst: u64, refill_milliseconds: u64) -> Buckets<K> {
-        let shared = Bucket { thousandths: burst.saturating_mul(TOKEN), at_unix_milliseconds: 0 };
         let refill_milliseconds = refill_milliseconds.max(1);
-        Buckets { buckets: HashMap::new(), shared, names_max, burst, refill_milliseconds }
+        let full = burst.saturating_mul(refill_milliseconds);
+        let shared = Bucket { milliseconds: full, at_unix_milliseconds: 0 };
+        Buckets { buckets: HashMap::new(), shared, names_max, full, refill_milliseconds }
     }
 
     /// Takes one token of this name's; false where there is none.
     pub fn take(&mut self, now: u64, name: K) -> bool {
-        let (full, refill) = (self.burst.saturating_mul(TOKEN), self.refill_milliseconds);
+        let full = self.full;
         if self.buckets.len() >= self.names_max && !self.buckets.contains_key(&name) {
             // Who has not tried for long has a full bucket again, and is as good as unknown.
-            self.buckets.retain(|_, bucket| bucket.filled(now, full, refill).thousandths < full);
+            self.buckets.retain(|_, bucket| bucket.filled(now, full).milliseconds < full);
         }
         let bucket = if self.buckets.len() < self.names_max || self.buckets.contains_key(&name) {
-            self.buckets.entry(name).or_insert(Bucket { thousandths: full, at_unix_milliseconds: now })
+            self.buckets.entry(name).or_insert(Bucket { milliseconds: full, at_unix_milliseconds: now })
         } else {
             &mut self.shared
         };
-        *bucket = bucket.filled(now, full, refill);
-        let taken = bucket.thousandths.checked_sub(TOKEN);
-        bucket.thousandths = taken.unwrap_or(bucket.thousandths);
+        *bucket = bucket.filled(now, full);
+        let taken = bucket.milliseconds.checked_sub(self.refill_milliseconds);
+        bucket.milliseconds = taken.unwrap_or(bucket.milliseconds);
         taken.is_some()
     }
 }
 
 impl Bucket {
-    fn filled(self, now: u64, full: u64, refill_milliseconds: u64) -> Bucket {
+    fn filled(self, now: u64, full: u64) -> Bucket {
         // A clock that was set back gives nothing, and takes nothing.
-        let at = self.at_unix_milliseconds.min(now);
-        let gained = now.saturating_sub(at).saturating_mul(TOKEN) / refill_milliseconds;
-        let thousandths = self.thousandths.saturating_add(gained).min(full);
-        // What is left of the time counts later, so that who tries often loses nothing by it.
-        let used = gained.saturating_mul(refill_milliseconds) / TOKEN;
-        let at_unix_milliseconds = if thousandths == full { now } else { at.saturating_add(used) };
-        Bucket { thousandths, at_unix_milliseconds }
+        let gained = now.saturating_sub(self.at_unix_milliseconds);
+        Bucket { milliseconds: self.milliseconds.saturating_add(gained).min(full), at_unix_milliseconds: now }
     }
 }
 

@@ -7,8 +7,10 @@ use ledger::block::{Entry, Seal};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 use ledger::ownership::FormerOwner;
+use ledger::registry::Position;
 
 use super::{Addresses, instructions};
+use crate::cells::CellFigures;
 use crate::http::{blocks, entry};
 use crate::limits::SILENT_AFTER_SECONDS;
 use crate::reads::{AccountRole, DeviceFigures, DeviceStatus, Figures};
@@ -22,7 +24,6 @@ pub fn network(
     pool: AccountId,
     now: u64,
 ) -> view::Network {
-    let [new, online, silent, revoked] = figures.devices;
     view::Network {
         name: genesis.network.clone(),
         origin: genesis.origin.clone(),
@@ -44,7 +45,31 @@ pub fn network(
         pool_account: pool.to_string(),
         earned_epoch_microtokens: figures.estimate_microtokens,
         earned_total_microtokens: figures.earned_microtokens,
-        devices: view::DeviceCounts { new, online, silent, revoked },
+        devices: counts(figures.devices),
+    }
+}
+
+/// Devices by `DeviceStatus::index`.
+pub fn counts([new, online, silent, revoked]: [u64; 4]) -> view::DeviceCounts {
+    view::DeviceCounts { new, online, silent, revoked }
+}
+
+fn position(position: Position) -> view::Position {
+    view::Position {
+        latitude_microdegrees: position.latitude_microdegrees,
+        longitude_microdegrees: position.longitude_microdegrees,
+    }
+}
+
+/// A cell of the map.
+pub fn cell(figures: &CellFigures) -> view::MapCell {
+    view::MapCell {
+        cell: figures.cell.to_string(),
+        centre: position(figures.cell.centre()),
+        outline: figures.cell.outline().into_iter().map(position).collect(),
+        devices: counts(figures.devices),
+        earned_total_microtokens: figures.earned_microtokens,
+        earned_epoch_microtokens: figures.estimate_microtokens,
     }
 }
 
@@ -55,13 +80,6 @@ pub fn placed_for(viewer: &view::Viewer, figures: &DeviceFigures, row: view::Dev
         position: place.map(|place| position(place.position)),
         position_exact: place.is_some_and(|place| place.exact),
         ..row
-    }
-}
-
-fn position(position: ledger::registry::Position) -> view::Position {
-    view::Position {
-        latitude_microdegrees: position.latitude_microdegrees,
-        longitude_microdegrees: position.longitude_microdegrees,
     }
 }
 

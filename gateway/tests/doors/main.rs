@@ -2,7 +2,9 @@
 
 mod api;
 mod audit;
+mod events;
 mod files;
 mod instructions;
+mod maps;
 mod node;
 mod sign_in;

@@ -86,6 +86,7 @@ impl Node {
             http_url: "http://127.0.0.1:8080".to_owned(),
             mqtt_url: "mqtt://127.0.0.1:1883".to_owned(),
             operator_key: "keys/operator.pem".into(),
+            own_map: None,
         };
         let view = Arc::new(Window::new(shared.clone(), addresses));
         let (desk, first_link) = sign_in_desk(&directory, &shared);

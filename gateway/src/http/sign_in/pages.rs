@@ -166,10 +166,7 @@ impl Rooms {
     async fn open(&self, sender: &Sender, opening: Opening) -> Result<Response, Problem> {
         let (account, origin) = (opening.account, opening.origin.clone());
         let (token, home) = open_session(&self.door, sender, opening).await?;
-        Ok((
-            StatusCode::SEE_OTHER,
-            [set_cookie(&token, &origin), (header::LOCATION, home.path(&account))],
-        )
+        Ok((StatusCode::SEE_OTHER, [set_cookie(&token, &origin), (header::LOCATION, home.path(&account))])
             .into_response())
     }
 

@@ -1,15 +1,14 @@
-// Keeps the figures of an open page current. Without it the page is complete, and says when it was taken.
+// Keeps an open page current. Without it the page is complete, and says when it was taken.
 //
-// On news from the node (server-sent events) the page is fetched again and every element marked data-live is
-// compared with the one shown. Where only text differs, the text is changed in place, so that nothing moves.
-// Where rows come or go, the change waits while the reader points at, selects or works in that element.
+// Ages count on by themselves. On news from the node htmx fetches the page again and changes every element marked
+// data-live into the fresh one, in place. Where rows would come or go, the element waits while the reader points at,
+// selects or works in it: nothing moves under a finger.
 "use strict";
 (() => {
-  const stream = document.body.dataset.stream;
   const asof = document.getElementById("asof");
-  const taken = Number(document.body.dataset.now);
-  let lead = Date.now() - taken;
-  let newest = taken;
+  const main = document.getElementById("main");
+  let newest = Number(document.body.dataset.now);
+  let lead = Date.now() - newest;
 
   const words = (seconds) =>
     seconds < 60 ? seconds + " s"
@@ -32,36 +31,14 @@
   }
   setInterval(tick, 1000);
   tick();
-  if (!stream || !window.EventSource || !asof) return;
+  if (!window.htmx || !main.hasAttribute("hx-get")) return;
 
-  const clock = (milliseconds) => new Date(milliseconds).toISOString().slice(11, 19) + " UTC";
+  const clock = () => new Date(newest).toISOString().slice(11, 19) + " UTC";
   const say = (text, live) => { write(asof, text); asof.classList.toggle("live", live); };
-
-  // Two elements alike in shape: then only text and attributes can differ.
-  function alike(shown, fresh) {
-    if (shown.nodeType !== fresh.nodeType || shown.nodeName !== fresh.nodeName) return false;
-    if (shown.nodeType === Node.ELEMENT_NODE && shown.dataset.kid !== fresh.dataset.kid) return false;
-    if (shown.childNodes.length !== fresh.childNodes.length) return false;
-    for (let i = 0; i < shown.childNodes.length; i++) {
-      if (!alike(shown.childNodes[i], fresh.childNodes[i])) return false;
-    }
-    return true;
-  }
-
-  function rewrite(shown, fresh) {
-    if (shown.nodeType === Node.TEXT_NODE) {
-      if (shown.data !== fresh.data) shown.data = fresh.data;
-      return;
-    }
-    if (shown.nodeType !== Node.ELEMENT_NODE) return;
-    for (const { name, value } of fresh.attributes) {
-      if (name !== "open" && shown.getAttribute(name) !== value) shown.setAttribute(name, value);
-    }
-    for (const name of shown.getAttributeNames()) {
-      if (name !== "open" && !fresh.hasAttribute(name)) shown.removeAttribute(name);
-    }
-    for (let i = 0; i < shown.childNodes.length; i++) rewrite(shown.childNodes[i], fresh.childNodes[i]);
-  }
+  const live = () =>
+    say("Live, as of " + clock() + (waiting.size ? "; newer rows wait while you are at them" : ""), true);
+  const lost = () =>
+    say("Not live: the node does not answer. Figures are as of " + clock() + "; trying again.", false);
 
   // A finger or wheel has no :hover to ask for, so what it did last counts for a while.
   let touched = 0;
@@ -70,110 +47,56 @@
   }
 
   function busy(element) {
-    if (Date.now() - touched < 1500) return true;
     const selection = document.getSelection();
-    return element.matches(":hover")
+    return Date.now() - touched < 1500
+      || element.matches(":hover")
       || element.contains(document.activeElement)
       || (selection && !selection.isCollapsed && selection.containsNode(element, true));
   }
 
-  const waiting = new Map();
+  // Two elements alike in this differ in text and attributes alone, and those change without moving anything.
+  const shape = (element) => [...element.querySelectorAll("*:not([data-own] *)")]
+    .map((node) => node.tagName + (node.dataset.kid ?? "")).join();
 
-  function replace(shown, fresh) {
-    const open = new Map();
-    for (const node of shown.querySelectorAll("details[id]")) open.set(node.id, node.open);
-    for (const node of fresh.querySelectorAll("details[id]")) {
-      if (open.has(node.id)) node.open = open.get(node.id);
+  const waiting = new Set();
+  const mayChange = ({ target, fragment }) =>
+    target.id === main.dataset.wanted || !busy(target) || shape(target) === shape(fragment.firstElementChild);
+
+  main.addEventListener("htmx:before:swap", ({ target, detail: { ctx, tasks } }) => {
+    if (target !== main) return;
+    const taken = ctx.response.status < 400 && /data-now="(\d+)"/.exec(ctx.text);
+    if (!taken) {
+      tasks.length = 0;
+      return;
     }
-    const above = shown.getBoundingClientRect().bottom < 0;
-    const before = document.documentElement.scrollHeight;
-    shown.replaceWith(fresh);
-    if (above) window.scrollBy(0, document.documentElement.scrollHeight - before);
-  }
+    newest = Number(taken[1]);
+    lead = Date.now() - newest;
+    waiting.clear();
+    const parts = tasks.filter((task) => task.type === "oob");
+    for (const part of parts) if (!mayChange(part)) waiting.add(part.target);
+    tasks.splice(0, tasks.length, ...parts.filter((part) => !waiting.has(part.target)));
+    delete main.dataset.wanted;
+    live();
+  });
+  main.addEventListener("htmx:after:swap", tick);
 
   function settle() {
-    for (const [id, fresh] of waiting) {
-      const shown = document.getElementById(id);
-      if (shown && busy(shown)) continue;
-      waiting.delete(id);
-      if (shown) replace(shown, fresh);
-    }
-    tick();
-    if (asof.classList.contains("live")) live();
+    if (!waiting.size || [...waiting].some(busy)) return;
+    waiting.clear();
+    htmx.trigger(main, "settle");
   }
-
-  function live() {
-    const held = waiting.size ? "; newer rows wait while you are at them" : "";
-    say("Live, as of " + clock(newest) + held, true);
-  }
-
-  function compare(page) {
-    for (const next of page.querySelectorAll("[data-live][id]")) {
-      const shown = document.getElementById(next.id);
-      if (!shown) continue;
-      const fresh = document.importNode(next, true);
-      waiting.delete(next.id);
-      if (alike(shown, fresh)) rewrite(shown, fresh);
-      else waiting.set(next.id, fresh);
-    }
-    settle();
-  }
-
-  let source = null;
-  let fetching = false;
-  let wanted = false;
-  const pause = 2000;
-
-  async function refresh() {
-    if (fetching || document.hidden) { wanted = true; return; }
-    fetching = true;
-    wanted = false;
-    try {
-      const response = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-      if (!response.ok) lost();
-      else {
-        const page = new DOMParser().parseFromString(await response.text(), "text/html");
-        const now = Number(page.body.dataset.now);
-        if (now) { newest = now; lead = Date.now() - now; }
-        compare(page);
-        live();
-      }
-    } catch {
-      lost();
-    }
-    setTimeout(() => { fetching = false; if (wanted) refresh(); }, pause);
-  }
-
-  function lost() {
-    say("Not live: the node does not answer. Figures are as of " + clock(newest) + "; trying again.", false);
-  }
-
-  function listen() {
-    if (source || document.hidden) return;
-    source = new EventSource(stream);
-    source.onopen = () => { live(); refresh(); };
-    source.onerror = () => {
-      lost();
-      // The browser reconnects by itself unless the node refused the stream.
-      if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 5000); }
-    };
-    for (const name of ["block", "settlement", "refusal"]) source.addEventListener(name, refresh);
-  }
-
-  // A hidden page costs the node nothing; shown again it first catches up.
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      if (source) source.close();
-      source = null;
-    } else {
-      listen();
-    }
-  });
   document.addEventListener("pointerout", () => setTimeout(settle, 0));
   document.addEventListener("focusout", () => setTimeout(settle, 0));
-  document.addEventListener("selectionchange", () => { if (waiting.size) setTimeout(settle, 0); });
-  setInterval(() => { if (waiting.size) settle(); }, 1000);
-  // Silence is news too: statuses age although no block comes.
-  setInterval(() => { if (source) refresh(); }, 30000);
-  listen();
+  document.addEventListener("selectionchange", settle);
+  setInterval(settle, 1000);
+
+  // A hidden page costs the node nothing: htmx closes its stream, and comes back with it to what was missed.
+  main.addEventListener("htmx:before:request", (event) => {
+    if (event.target === main && document.hidden) event.preventDefault();
+  });
+  for (const name of ["htmx:error", "htmx:response:error", "htmx:sse:error"]) document.addEventListener(name, lost);
+  // htmx reconnects by itself once it was connected; until then somebody else has to try.
+  asof.addEventListener("htmx:finally:request", () => {
+    if (!asof._htmx?.sse) setTimeout(() => htmx.trigger(asof, "again"), 5000);
+  });
 })();

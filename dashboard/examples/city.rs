@@ -67,6 +67,10 @@ impl View for Running {
         self.now().block(height, offset, limit)
     }
 
+    fn map(&self, cells_max: usize, chosen: Option<&str>, devices_max: usize) -> Result<Map, ViewError> {
+        self.now().map(cells_max, chosen, devices_max)
+    }
+
     fn network(&self) -> Result<Network, ViewError> {
         self.now().network()
     }

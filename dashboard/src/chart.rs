@@ -64,6 +64,10 @@ pub struct Chart {
     pub name: String,
     /// Its unit as people write it.
     pub unit: String,
+    /// The quantity as it was sent, by which a script finds its values.
+    pub sent_name: String,
+    /// Its unit as it was sent.
+    pub sent_unit: String,
     /// What the picture shows, in words.
     pub description: String,
     /// The newest value.
@@ -251,6 +255,7 @@ impl Chart {
         let scale = Scale::around(lowest, highest, places);
         let span = Span { from: first.0, to: last.0 };
         let (line, area) = paths(&points, &scale, &span);
+        let (sent_name, sent_unit) = (name.to_owned(), unit.to_owned());
         let (name, unit) = (names::shown(name, crate::limits::NAME_CHARACTERS_MAX), names::unit(unit));
         let text = |value: i128| {
             let number = numbers::decimal(value, places);
@@ -273,6 +278,8 @@ impl Chart {
             highest: text(highest),
             name,
             unit,
+            sent_name,
+            sent_unit,
             line,
             area,
             dot_x: percent(span.x(last.0)),

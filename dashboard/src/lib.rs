@@ -11,11 +11,14 @@
 
 mod assets;
 mod chart;
+mod coast;
 mod limits;
+mod map;
 mod marks;
 mod moments;
 mod names;
 mod numbers;
+mod packing;
 mod pages;
 mod readings;
 mod reasons;

@@ -4,6 +4,8 @@
 pub const HOME_DEVICES_MAX: usize = 40;
 /// Readings a device's page asks for.
 pub const READINGS_MAX: usize = 48;
+/// Readings that a chart asks the API for: as many as it gives.
+pub const API_READINGS_MAX: usize = 10_000;
 /// Rows of the readings table: one envelope may hold measurements of many times.
 pub const READING_ROWS_MAX: usize = 48;
 /// Charts (and table columns) of a device's page.
@@ -28,5 +30,19 @@ pub const NAME_CHARACTERS_MAX: usize = 40;
 pub const ARGUMENT_CHARACTERS_MAX: usize = 400;
 /// Longest path segment that is looked up at all.
 pub const PATH_SEGMENT_BYTES_MAX: usize = 128;
+/// Characters that are searched for.
+pub const SEARCH_CHARACTERS_MAX: usize = 128;
+/// Cells drawn on the map's page; where there are more, larger cells are drawn.
+pub const MAP_CELLS_MAX: usize = 120;
+/// Points of the coasts on it.
+pub const COAST_POINTS_MAX: usize = 1_500;
+/// Cells written out beside the map.
+pub const MAP_ROWS_MAX: usize = 20;
+/// Devices of a cell that are listed.
+pub const CELL_DEVICES_MAX: usize = 40;
+/// No page is larger than this before it is packed.
+pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Packing less than this gains nothing.
+pub const PACKED_BYTES_MIN: usize = 1_024;
 
 const _: () = assert!(READING_ROWS_MAX >= READINGS_MAX, "every reading asked for has a row");

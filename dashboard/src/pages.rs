@@ -4,8 +4,10 @@ pub mod account;
 pub mod block;
 pub mod device;
 pub mod home;
+pub mod map;
 pub mod missing;
 pub mod parts;
+pub mod search;
 pub mod sheet;
 pub mod statement;
 pub mod statements;
@@ -89,16 +91,31 @@ impl Shell {
 
     /// Path of the style sheet.
     pub fn style(&self) -> &'static str {
-        assets::STYLE.path()
+        assets::STYLE.path().unwrap_or_default()
     }
 
     /// Path of the script.
     pub fn script(&self) -> &'static str {
-        assets::SCRIPT.path()
+        assets::SCRIPT.path().unwrap_or_default()
     }
 
     /// Path of the icon.
     pub fn icon(&self) -> &'static str {
-        assets::ICON.path()
+        assets::ICON.path().unwrap_or_default()
+    }
+
+    /// Path of what refreshes a page, for a page that is to be; `None` where this build has no libraries.
+    pub fn htmx(&self) -> Option<&'static str> {
+        assets::HTMX.path().filter(|_| self.live)
+    }
+
+    /// Whether this build has the libraries that charts, map and live pages use.
+    pub fn has_libraries(&self) -> bool {
+        assets::HTMX.path().is_some()
+    }
+
+    /// Where the libraries' licences are shown.
+    pub fn licences(&self) -> &'static str {
+        assets::LICENCES_PATH
     }
 }

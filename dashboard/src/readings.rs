@@ -1,5 +1,6 @@
 //! A device's readings turned into one table: a row a moment, a column a quantity; the charts draw its numbers.
 
+use crate::assets::content_hash;
 use crate::chart::{Chart, Point};
 use crate::limits::{READING_ROWS_MAX, SERIES_MAX};
 use crate::view::{Measurement, Reading, Sequence};
@@ -109,10 +110,14 @@ impl Table {
 
     /// A chart for each column, of exactly the numbers in the rows.
     pub fn charts(&self, now_milliseconds: u64) -> Vec<Chart> {
-        let drawn = self.columns.iter().zip(&self.points).enumerate();
+        let drawn = self.columns.iter().zip(&self.points);
         drawn
-            .filter_map(|(place, (column, points))| {
-                let id = format!("chart-{}", place + 1);
+            .filter_map(|(column, points)| {
+                // By what it shows, so that it stays itself when quantities come in another order.
+                let id = format!(
+                    "chart-{:016x}",
+                    content_hash(&[column.name.as_bytes(), b"\0", column.unit.as_bytes()].concat())
+                );
                 Chart::draw(&id, &column.name, &column.unit, points, now_milliseconds)
             })
             .collect()

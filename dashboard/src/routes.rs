@@ -4,20 +4,26 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, Query, RawQuery, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
-use crate::pages::{Page, Shell, account, block, device, home, missing, statement, statements, transaction};
+use crate::pages::search::{self, Found, SearchPage};
+use crate::pages::{
+    Page, Shell, account, block, device, home, map, missing, statement, statements, transaction,
+};
 use crate::view::{Network, View, ViewError, Viewer};
-use crate::{assets, limits};
+use crate::{assets, limits, packing};
 
-/// What a page may load and do: its own style, script and images, its own node, and nothing else.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
-     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What a page may load and do: its own style, scripts and images, its own node, and nothing else. The map draws beside
+/// the page (`worker-src`) and from pictures that it makes itself (`blob:`); the ledger's own code verifies in the
+/// browser (`wasm-unsafe-eval` lets WebAssembly be compiled, and no script be made of text).
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; \
+     script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 type Shared = State<Arc<dyn View>>;
 
@@ -58,6 +64,8 @@ impl From<askama::Error> for Undrawn {
 pub fn router(view: Arc<dyn View>) -> Router {
     Router::new()
         .route("/", get(home_page))
+        .route("/map", get(map_page))
+        .route("/search", get(search_page))
         .route("/devices/{kid}", get(device_page))
         .route("/devices/{kid}/statements", get(statements_page))
         .route("/devices/{kid}/statements/{epoch}", get(statement_page))
@@ -67,6 +75,7 @@ pub fn router(view: Arc<dyn View>) -> Router {
         .route("/assets/{name}", get(asset))
         .fallback(no_page)
         .layer(middleware::map_response(guard))
+        .layer(middleware::from_fn(packing::pages))
         .with_state(view)
 }
 
@@ -269,8 +278,48 @@ async fn block_page(
     .await
 }
 
-async fn asset(State(view): Shared, viewer: Viewer, Path(name): Path<String>) -> Response {
-    match assets::serve(&name) {
+/// A query's pairs, decoded; none of what is no query.
+type Pairs = Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>;
+
+fn text_of(pairs: &Pairs, name: &str) -> Option<String> {
+    let Query(pairs) = pairs.as_ref().ok()?;
+    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+}
+
+async fn map_page(State(view): Shared, viewer: Viewer, pairs: Pairs) -> Response {
+    let chosen = text_of(&pairs, "cell").filter(|cell| cell.len() <= limits::PATH_SEGMENT_BYTES_MAX);
+    respond(view, viewer, move |view, _| {
+        let answer = view.map(limits::MAP_CELLS_MAX, chosen.as_deref(), limits::CELL_DEVICES_MAX)?;
+        Ok(map::MapPage::new(answer, chosen))
+    })
+    .await
+}
+
+async fn search_page(State(view): Shared, viewer: Viewer, pairs: Pairs) -> Response {
+    let text = search::cleaned(&text_of(&pairs, "q").unwrap_or_default());
+    let looking = view.clone();
+    let asked = text.clone();
+    let found = tokio::task::spawn_blocking(move || search::find(looking.as_ref(), &asked)).await;
+    if let Ok(Ok(Found::Page(path))) = &found {
+        return Redirect::to(path).into_response();
+    }
+    respond(view, viewer, move |view, _| match found {
+        Ok(Ok(Found::Nothing(looked_for))) => Ok(SearchPage::new(&text, looked_for, view.network()?)),
+        Ok(Err(error)) => Err(error.into()),
+        Ok(Ok(Found::Page(_))) | Err(_) => {
+            Err(ViewError("The search broke off; ask again.".to_owned()).into())
+        }
+    })
+    .await
+}
+
+async fn asset(
+    State(view): Shared,
+    viewer: Viewer,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match assets::serve(&name, &headers) {
         Some(response) => response,
         None => no_page_at(view, viewer).await,
     }

@@ -63,7 +63,7 @@ pub fn ways_in(status: StatusCode, frame: Frame, passkeys: Passkeys, command: St
 
 impl WaysIn {
     fn script(&self) -> &'static str {
-        assets::PASSKEY.path()
+        assets::PASSKEY.path().unwrap_or_default()
     }
 }
 
@@ -183,7 +183,7 @@ pub fn sessions(
 
 impl Sessions {
     fn script(&self) -> &'static str {
-        assets::PASSKEY.path()
+        assets::PASSKEY.path().unwrap_or_default()
     }
 
     fn age(&self, then: &u64) -> Age {

@@ -10,6 +10,7 @@
 mod account;
 mod device;
 mod log;
+mod map;
 mod statement;
 mod viewer;
 
@@ -18,6 +19,7 @@ pub use device::{
     Device, DevicePage, DeviceStatus, Exact, FormerOwner, Measurement, Position, Reading, Sequence,
 };
 pub use log::{BlockEntry, BlockPage, SealBody, Settlement, TransactionBody, TransactionPage};
+pub use map::{ChosenCell, Map, MapCell, OwnMap};
 pub use statement::{
     CellShare, Factor, PoolScale, Seal, Statement, StatementLine, StatementPage, StatementsPage,
 };
@@ -77,6 +79,10 @@ pub trait View: Send + Sync + 'static {
 
     /// A durable block: `limit` of its entries from `offset`, the seal not among them.
     fn block(&self, height: u64, offset: u64, limit: usize) -> Answer<BlockPage>;
+
+    /// The map: at most `cells_max` cells (larger ones where there would be more), and at most `devices_max` devices of
+    /// the cell `chosen`, which may be of any size.
+    fn map(&self, cells_max: usize, chosen: Option<&str>, devices_max: usize) -> Result<Map, ViewError>;
 
     /// The figures of the network alone, for pages about nothing in particular (404).
     fn network(&self) -> Result<Network, ViewError>;

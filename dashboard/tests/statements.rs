@@ -107,6 +107,10 @@ impl View for Resold {
         self.0.block(height, offset, limit)
     }
 
+    fn map(&self, cells_max: usize, chosen: Option<&str>, devices_max: usize) -> Result<Map, ViewError> {
+        self.0.map(cells_max, chosen, devices_max)
+    }
+
     fn network(&self) -> Result<Network, ViewError> {
         self.0.network()
     }

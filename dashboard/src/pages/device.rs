@@ -5,11 +5,13 @@ use askama::Template;
 use super::Shell;
 use super::parts::{RefusedTable, Status};
 use super::sheet::Sheet;
+use crate::assets;
 use crate::chart::Chart;
+use crate::limits::{API_READINGS_MAX, READINGS_MAX};
 use crate::marks::{Age, Integer, Link, Until};
 use crate::readings::Table;
 use crate::view::{Device, DevicePage as Answer, Position};
-use crate::{names, numbers, reasons};
+use crate::{moments, names, numbers, reasons};
 
 /// The page of one device.
 #[derive(Debug, Template)]
@@ -27,6 +29,25 @@ pub struct DevicePage {
 }
 
 super::is_a_page!(DevicePage);
+
+/// What draws charts that can be asked.
+struct ChartLibrary {
+    style: &'static str,
+    script: &'static str,
+    own: &'static str,
+}
+
+/// A span of readings, as the API is asked for it.
+struct Period {
+    name: &'static str,
+    query: String,
+    /// 0 for the readings that the page itself shows.
+    seconds: u64,
+}
+
+/// Names of spans and their seconds.
+const PERIODS: [(&str, u64); 4] =
+    [("last hour", 3_600), ("last 6 hours", 6 * 3_600), ("last day", 86_400), ("last 7 days", 7 * 86_400)];
 
 /// A position as people write it; of the middle of a cell the last digits would say nothing.
 fn position(of: Position, exact: bool) -> String {
@@ -63,6 +84,29 @@ impl DevicePage {
             running: answer.running.into_iter().map(|statement| Sheet { statement }).collect(),
             statements: answer.statements.into_iter().map(|statement| Sheet { statement }).collect(),
         }
+    }
+
+    /// `None` where this build has none, or the page no chart.
+    fn chart_library(&self) -> Option<ChartLibrary> {
+        Some(ChartLibrary {
+            style: assets::UPLOT_STYLE.path()?,
+            script: assets::UPLOT.path()?,
+            own: assets::CHARTS_SCRIPT.path().filter(|_| !self.charts.is_empty())?,
+        })
+    }
+
+    fn periods(&self) -> Vec<Period> {
+        let now = self.shell.network.now_milliseconds;
+        let since = |(name, seconds): (&'static str, u64)| Period {
+            name,
+            query: format!(
+                "from={}&limit={API_READINGS_MAX}",
+                moments::rfc3339(now.saturating_sub(seconds * 1_000))
+            ),
+            seconds,
+        };
+        let shown = Period { name: "newest", query: format!("limit={READINGS_MAX}"), seconds: 0 };
+        std::iter::once(shown).chain(PERIODS.map(since)).collect()
     }
 
     fn place(&self, at: &Position) -> String {

@@ -117,6 +117,7 @@ impl City {
                 latitude_microdegrees: 52_500_000 + i32::try_from(resident.number).unwrap_or(0) * 13_137,
                 longitude_microdegrees: 13_400_000 - i32::try_from(resident.number).unwrap_or(0) * 9_173,
             }),
+            position_exact: false,
             status: match last {
                 _ if resident.revoked => DeviceStatus::Revoked,
                 None => DeviceStatus::New,

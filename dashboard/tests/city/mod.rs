@@ -5,6 +5,7 @@
 //! every ten seconds), so that its totals agree wherever they are asked for.
 
 mod ledger;
+mod places;
 mod residents;
 mod statements;
 pub mod visit;
@@ -83,7 +84,8 @@ impl City {
         (self.now_milliseconds - GENESIS) / (BEAT_SECONDS * 1_000)
     }
 
-    fn figures(&self) -> Network {
+    /// The network's figures.
+    pub fn figures(&self) -> Network {
         self.figures.get_or_init(|| self.reckon()).clone()
     }
 
@@ -207,6 +209,10 @@ impl View for City {
 
     fn block(&self, height: u64, offset: u64, limit: usize) -> Answer<BlockPage> {
         Ok((height <= self.height()).then(|| self.block_of(height, offset, limit)))
+    }
+
+    fn map(&self, cells_max: usize, chosen: Option<&str>, devices_max: usize) -> Result<Map, ViewError> {
+        Ok(self.map_of(cells_max, chosen, devices_max))
     }
 
     fn network(&self) -> Result<Network, ViewError> {

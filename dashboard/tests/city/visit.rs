@@ -8,17 +8,15 @@ use axum::routing::Router;
 use dashboard::view::{View, Viewer};
 use tower::ServiceExt;
 
-/// The answer to a request for a path.
+/// The answer to a request for a path, asked by nobody in particular.
 pub async fn get(router: &Router, path: &str) -> Response<Body> {
-    let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
-    router.clone().oneshot(request).await.expect("routers do not fail")
+    get_for(router, &Viewer::default(), path).await
 }
 
-/// A page as it is drawn for somebody.
-pub async fn page_for(router: &Router, viewer: &Viewer, path: &str) -> String {
+/// The answer to somebody's request for a path.
+pub async fn get_for(router: &Router, viewer: &Viewer, path: &str) -> Response<Body> {
     let request = Request::builder().uri(path).extension(viewer.clone()).body(Body::empty());
-    let response = router.clone().oneshot(request.expect("a request")).await.expect("routers do not fail");
-    text(response).await
+    router.clone().oneshot(request.expect("a request")).await.expect("routers do not fail")
 }
 
 /// An answer's body.

@@ -140,9 +140,8 @@ impl<'a> VerifiedSignIn<'a> {
         let key = sign1.header.key.filter(|_| sign1.header.cti == NO_COUNTER).ok_or(Refusal::Malformed)?;
         let signature = bytes.last_chunk().ok_or(Refusal::Malformed)?;
         let mut scratch = [0; SIGN_IN_SIG_STRUCTURE_BYTES_MAX];
-        let length =
-            cose::sig_structure_for(PURPOSE, sign1.protected, network, sign1.payload, &mut scratch)
-                .map_err(|_| Refusal::Malformed)?;
+        let length = cose::sig_structure_for(PURPOSE, sign1.protected, network, sign1.payload, &mut scratch)
+            .map_err(|_| Refusal::Malformed)?;
         if signature::holds(&key, &scratch[..length], signature) {
             Ok(VerifiedSignIn { key, answer })
         } else {

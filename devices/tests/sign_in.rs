@@ -1,7 +1,9 @@
 //! Answers to sign-in challenges: they sign in where they were asked for, and are good for nothing else.
 
 use devices::limits::{ORIGIN_BYTES_MAX, SIGN_IN_BYTES_MAX};
-use devices::{Refusal, SealError, SignInAnswer, SignedInstruction, SigningKey, VerifiedSignIn, sign_instruction};
+use devices::{
+    Refusal, SealError, SignInAnswer, SignedInstruction, SigningKey, VerifiedSignIn, sign_instruction,
+};
 
 const NETWORK: &str = "devnet";
 const ANSWER: SignInAnswer<'_> = SignInAnswer { challenge: [7; 32], origin: "https://lamppost.example" };

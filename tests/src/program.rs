@@ -85,8 +85,14 @@ pub fn lamppost_within(starter: &[String]) -> Command {
         }
     };
     // A variable of the machine's must not steer what is tested.
-    let steering =
-        ["LAMPPOST_DATA", "LAMPPOST_HTTP", "LAMPPOST_MQTT", "LAMPPOST_NODE", "LAMPPOST_PUBLIC_URL", "RUST_LOG"];
+    let steering = [
+        "LAMPPOST_DATA",
+        "LAMPPOST_HTTP",
+        "LAMPPOST_MQTT",
+        "LAMPPOST_NODE",
+        "LAMPPOST_PUBLIC_URL",
+        "RUST_LOG",
+    ];
     for variable in steering {
         command.env_remove(variable);
     }

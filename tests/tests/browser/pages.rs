@@ -1,32 +1,12 @@
 //! The pages in Chromium: with JavaScript they stay current, without it they are complete, and on a phone they fit.
 //! Pictures of what was seen lie in `target/screenshots/`.
 
-use e2e::broker::free_address;
 use e2e::node::{Node, Up, microtokens};
 use e2e::{page, wait};
 use serde_json::{Value, json};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use thirtyfour::prelude::*;
-use thirtyfour::{ChromeCapabilities, LoggingPrefsLogLevel};
 
-/// The browser starts no service of its own, asks nobody outside, and runs where there is no graphics card.
-const FLAGS: [&str; 11] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--enable-unsafe-swiftshader",
-    "--hide-scrollbars",
-];
+use crate::session::{Browser, Reader};
 
 /// Names what sticks out to the right, where that makes the page scroll sideways.
 const WIDER_THAN_THE_SCREEN: &str = "
@@ -35,132 +15,8 @@ const WIDER_THAN_THE_SCREEN: &str = "
     const wide = [...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right > room);
     return ['the page', ...wide.map((one) => one.outerHTML.slice(0, 120))];";
 
-/// How a reader looks at the pages.
-#[derive(Debug, Clone, Copy, Default)]
-struct Reader {
-    without_javascript: bool,
-    dark: bool,
-    phone: bool,
-}
-
-/// chromedriver and a browser session with a profile of its own.
-struct Browser {
-    driver: WebDriver,
-    _chromedriver: Chromedriver,
-    _profile: TempDir,
-}
-
-struct Chromedriver {
-    child: Child,
-    address: String,
-}
-
-impl Drop for Chromedriver {
-    /// Killed at once it would leave its browser running: so it is asked first, which also ends every session.
-    fn drop(&mut self) {
-        drop(ureq::get(format!("http://{}/shutdown", self.address)).call());
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Drop for Browser {
-    /// The client would wait minutes for an answer where a test has failed; chromedriver ends the session by itself.
-    fn drop(&mut self) {
-        drop(self.driver.clone().leak());
-    }
-}
-
-impl Browser {
-    async fn open(reader: Reader) -> WebDriverResult<Browser> {
-        let profile = tempfile::tempdir().expect("a temporary directory can be made");
-        let address = free_address();
-        let port = address.rsplit(':').next().expect("HOST:PORT");
-        let chromedriver =
-            xtask::process::find("chromedriver").expect("`cargo xtask test browser` installs it");
-        let child = Command::new(chromedriver)
-            .arg(format!("--port={port}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let chromedriver = Chromedriver { child, address: address.clone() };
-        wait::until_true("chromedriver listens", wait::SHORT, || TcpStream::connect(&address).is_ok());
-        let driver = WebDriver::new(format!("http://{address}"), capabilities(reader, &profile)?).await?;
-        Ok(Browser { driver, _chromedriver: chromedriver, _profile: profile })
-    }
-
-    async fn see(&self, node: &Node, path: &str) -> WebDriverResult<()> {
-        self.driver.goto(format!("{}{path}", node.http)).await
-    }
-
-    async fn text(&self, css: &str) -> WebDriverResult<String> {
-        self.driver.find(By::Css(css)).await?.text().await
-    }
-
-    /// Waits until the element's text is as wanted.
-    async fn text_becomes(&self, css: &str, wanted: impl Fn(&str) -> bool) -> WebDriverResult<String> {
-        let deadline = Instant::now() + wait::SHORT;
-        let mut looks = tokio::time::interval(Duration::from_millis(50));
-        loop {
-            looks.tick().await;
-            let text = self.text(css).await?;
-            if wanted(&text) {
-                return Ok(text);
-            }
-            assert!(Instant::now() < deadline, "{css} stays as it is: {text}");
-        }
-    }
-
-    async fn picture(&self, name: &str) -> WebDriverResult<()> {
-        let directory = screenshots();
-        std::fs::create_dir_all(&directory).expect("target/screenshots can be made");
-        self.driver.screenshot(&directory.join(format!("{name}.png"))).await
-    }
-
-    /// What the page complained about: a script's error, a resource that the policy refused.
-    async fn complaints(&self) -> WebDriverResult<Vec<String>> {
-        let log = self.driver.browser_log().await?;
-        Ok(log.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message).collect())
-    }
-
-    async fn close(self) -> WebDriverResult<()> {
-        self.driver.clone().quit().await
-    }
-}
-
-fn capabilities(reader: Reader, profile: &TempDir) -> WebDriverResult<ChromeCapabilities> {
-    let mut capabilities = DesiredCapabilities::chrome();
-    for flag in FLAGS {
-        capabilities.add_arg(flag)?;
-    }
-    capabilities.add_arg("--window-size=1280,1600")?;
-    capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
-    capabilities.set_browser_log_level(LoggingPrefsLogLevel::All)?;
-    if let Some(chromium) = xtask::process::find("chromium") {
-        capabilities.set_binary(&chromium.to_string_lossy())?;
-    }
-    if reader.dark {
-        capabilities.add_arg("--blink-settings=preferredColorScheme=0")?;
-    }
-    if reader.without_javascript {
-        let prefs = json!({"profile.managed_default_content_settings.javascript": 2});
-        capabilities.add_experimental_option("prefs", prefs)?;
-    }
-    if reader.phone {
-        let phone = json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}});
-        capabilities.add_experimental_option("mobileEmulation", phone)?;
-    }
-    Ok(capabilities)
-}
-
-fn screenshots() -> PathBuf {
-    xtask::process::target_dir().join("screenshots")
-}
-
 /// A node whose devices have earned, and one of the devices.
-fn city() -> (Node, Value) {
+pub fn city() -> (Node, Value) {
     let node = Up::new().devices(6).start();
     let device = wait::until("a device has earned in three epochs", wait::LONG, || {
         let devices = node.json("/api/v1/devices");
@@ -192,6 +48,8 @@ fn pages(node: &Node, device: &Value) -> Vec<(&'static str, String)> {
         ("transaction", format!("/transactions/{transaction}")),
         ("account", format!("/accounts/{owner}")),
         ("block", format!("/blocks/{}", node.json("/api/v1/status")["height"])),
+        ("map", "/map".to_owned()),
+        ("search", "/search?q=nothing+at+all".to_owned()),
     ]
 }
 

@@ -1,0 +1,6 @@
+//! The pages in Chromium, as a person uses them. Pictures of what was seen lie in `target/screenshots/`.
+
+mod enhanced;
+mod pages;
+mod session;
+mod sign_in;

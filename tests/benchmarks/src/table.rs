@@ -27,6 +27,10 @@ pub fn median(figures: &[f64]) -> Option<f64> {
 
 /// A number as a person reads it: three figures after small points, commas in large ones.
 pub fn shown(number: f64) -> String {
+    if number.abs() > 0.0 && number.abs() < 1.0 {
+        let text = format!("{number:.3}");
+        return text.strip_suffix('0').unwrap_or(&text).to_owned();
+    }
     if number != 0.0 && number.abs() < 10.0 {
         let text = format!("{number:.2}");
         return text.strip_suffix(".00").unwrap_or(&text).to_owned();
@@ -157,7 +161,9 @@ mod tests {
     fn numbers_are_no_more_exact_than_they_can_be() {
         assert_eq!(shown(1_023_456.0), "1,023,000");
         assert_eq!(shown(66_612.3), "66,610");
-        assert_eq!(shown(0.664), "0.66");
+        assert_eq!(shown(0.697), "0.697", "which is not 0.70");
+        assert_eq!(shown(0.5), "0.50");
+        assert_eq!(shown(1.664), "1.66");
         assert_eq!(shown(22.96), "23.0");
         assert_eq!(shown(250.0), "250");
         assert_eq!(shown(0.0), "0");

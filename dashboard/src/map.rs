@@ -65,6 +65,8 @@ pub struct Picture {
     pub parallels: Vec<GridLine>,
     /// Length of the scale's bar.
     pub bar: i64,
+    /// Where it begins: on the right, because the parallels have their labels on the left.
+    pub bar_left: i64,
     /// What that is on the ground.
     pub bar_label: String,
 }
@@ -239,6 +241,7 @@ impl Picture {
             meridians: frame.grid(WIDTH, frame.narrow, frame.centre.0, |at| frame.x(at), ["E", "W"]),
             parallels: frame.grid(HEIGHT, 10_000, frame.centre.1, |at| frame.y(at), ["N", "S"]),
             bar,
+            bar_left: WIDTH - bar - 60,
             bar_label: if metres < 1_000 { format!("{metres} m") } else { format!("{} km", metres / 1_000) },
         })
     }

@@ -159,6 +159,8 @@ async function start() {
   const place = Object.assign(document.createElement("div"), { className: "movable" });
   const picture = [...box.children];
   box.append(place);
+  // From here on the box is this script's: htmx changes what is around it, also while the map is being made.
+  box.dataset.drawn = "making";
   const map = new maplibre.Map({
     container: place,
     style: look(base, own, now, chosen),
@@ -193,14 +195,16 @@ async function start() {
 
   await new Promise((done, failed) => {
     map.once("load", done);
-    map.once("error", ({ error }) => failed(error));
+    // A piece of the node's own map that is broken leaves a hole in it, and the rest stands.
+    map.on("error", ({ error, sourceId }) => { if (sourceId !== "own") failed(error); });
   }).catch((error) => {
     map.remove();
     place.remove();
+    delete box.dataset.drawn;
     throw error;
   });
   picture.forEach((one) => one.remove());
-  box.dataset.drawn = "";
+  box.dataset.drawn = "made";
 
   let following = false;
   main.addEventListener("htmx:after:swap", async () => {

@@ -10,9 +10,10 @@ pub use list::MUTANTS;
 
 use crate::options::Options;
 use crate::process::{self, Failure, say};
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::{fs, io};
 
 /// What `cargo xtask mutants --help` says.
 pub const HELP: &str = "\
@@ -90,11 +91,12 @@ struct Copy {
 }
 
 impl Copy {
-    /// Writes what differs from the last copy, so that only that is built again.
+    /// Writes what differs from the last copy, so that only that is built again, and removes what is no source any more.
     fn make() -> Result<Copy, Failure> {
         let copy = Copy { root: process::target_dir().join("mutants") };
         let listed =
             process::output(process::command("git").args(["ls-files", "-co", "--exclude-standard"]))?;
+        let mut sources = BTreeSet::from([copy.root.join(MUTATION_FILE)]);
         for name in listed.lines().filter(|name| is_source(name)) {
             let content = fs::read(process::root().join(name)).map_err(|error| failed(name, &error))?;
             let content = match String::from_utf8(content) {
@@ -102,8 +104,10 @@ impl Copy {
                 Err(bytes) => bytes.into_bytes(),
             };
             copy.write(name, &content)?;
+            sources.insert(copy.root.join(name));
         }
-        copy.write("devices/src/mutation.rs", MUTATION.as_bytes())?;
+        copy.write(MUTATION_FILE, MUTATION.as_bytes())?;
+        keep_only(&copy.root, &sources)?;
         Ok(copy)
     }
 
@@ -134,7 +138,22 @@ impl Copy {
     }
 }
 
-fn failed(name: &str, error: &std::io::Error) -> Failure {
+/// Removes every other file under `directory`: cargo takes a file for a test by where it lies.
+fn keep_only(directory: &Path, sources: &BTreeSet<PathBuf>) -> Result<(), Failure> {
+    let failed = |error: io::Error| failed(&directory.display().to_string(), &error);
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if entry.file_type().map_err(failed)?.is_dir() {
+            keep_only(&path, sources)?;
+        } else if !sources.contains(&path) {
+            fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(name: &str, error: &io::Error) -> Failure {
     Failure::new(format!("{name} cannot be copied: {error}"))
 }
 
@@ -193,6 +212,8 @@ const CHOOSE: &str = "\
 if let Some(number) = std::env::var(\"MUTANT\").ok().and_then(|number| number.parse().ok()) {
         devices::mutation::choose(number);
     }";
+const MUTATION_FILE: &str = "devices/src/mutation.rs";
+
 const MUTATION: &str = "\
 //! Which deliberate bug is on: this file is in no product.
 
@@ -223,6 +244,22 @@ mod tests {
             mutant.put_into(&text, 1)?;
         }
         Ok(())
+    }
+
+    #[test]
+    fn what_is_no_source_any_more_goes() {
+        let directory = process::target_dir().join(format!("mutants-test-{}", std::process::id()));
+        let tests = directory.join("tests");
+        fs::create_dir_all(&tests).expect("a directory can be made");
+        let (old, new) = (tests.join("old.rs"), tests.join("new.rs"));
+        for file in [&old, &new] {
+            fs::write(file, "").expect("a file can be written");
+        }
+        let kept = keep_only(&directory, &BTreeSet::from([new.clone()]));
+        let left = (old.exists(), new.exists());
+        fs::remove_dir_all(&directory).expect("it can be removed");
+        assert!(kept.is_ok());
+        assert_eq!(left, (false, true));
     }
 
     #[test]

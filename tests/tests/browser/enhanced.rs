@@ -17,6 +17,8 @@ use crate::session::{Browser, Reader};
 const VALUES: &str =
     "return Number(/(\\d+) values/.exec(document.querySelector('.picture [role=img]')?.ariaLabel)?.[1] ?? 0)";
 
+const MAP_IS_MADE: &str = "return document.getElementById('map-picture').dataset.drawn === 'made'";
+
 #[tokio::test]
 async fn a_chart_is_asked_by_period_pointer_and_keys_and_goes_on_by_itself() -> WebDriverResult<()> {
     let (node, device) = city();
@@ -59,7 +61,7 @@ async fn a_cell_on_the_map_lists_its_devices() -> WebDriverResult<()> {
     });
     let browser = Browser::open(Reader::default()).await?;
     browser.see(&node, "/map").await?;
-    browser.becomes_true("return document.getElementById('map-picture').dataset.drawn !== undefined").await?;
+    browser.becomes_true(MAP_IS_MADE).await?;
     browser.text_becomes("#asof", |text| text.starts_with("Live")).await?;
     browser.driver.find(By::Css(".maplibregl-canvas")).await?.click().await?;
     let listed = browser.text_becomes("#cell", |text| text.contains("1 device")).await?;
@@ -79,7 +81,7 @@ async fn the_operators_own_map_lies_under_the_cells() -> WebDriverResult<()> {
     let node = Up::new().devices(1).with(&["--map", file.to_str().expect("a path is text")]).start();
     let browser = Browser::open(Reader::default()).await?;
     browser.see(&node, "/map").await?;
-    browser.becomes_true("return document.getElementById('map-picture').dataset.drawn !== undefined").await?;
+    browser.becomes_true(MAP_IS_MADE).await?;
     let tiles = "return performance.getEntriesByType('resource').filter((one) => one.name.endsWith('.pmtiles')).length";
     assert!(browser.asked(tiles).await?.as_u64() >= Some(2), "header and tile were fetched by their ranges");
     browser.picture("map-own").await?;
@@ -122,8 +124,8 @@ fn one_tile_map() -> Vec<u8> {
 }
 
 /// One green pixel as PNG.
-const ONE_PIXEL: &str = "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de\
-    0000000c49444154789c6364a867000001830081dbe45e270000000049454e44ae426082";
+const ONE_PIXEL: &str = "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de000000\
+    0c49444154789c63b8f4e40400050a027fad010e090000000049454e44ae426082";
 
 #[tokio::test]
 async fn a_page_survives_its_nodes_restart_and_says_so_meanwhile() -> WebDriverResult<()> {

@@ -150,7 +150,11 @@ impl Browser {
             if self.asked(script).await? == json!(true) {
                 return Ok(());
             }
-            assert!(Instant::now() < deadline, "it does not become true: {script}");
+            if Instant::now() > deadline {
+                let said: Vec<_> =
+                    self.driver.browser_log().await?.into_iter().map(|entry| entry.message).collect();
+                panic!("it does not become true: {script}; the browser said {said:?}");
+            }
         }
     }
 

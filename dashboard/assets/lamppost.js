@@ -41,14 +41,17 @@
     say("Not live: the node does not answer. Figures are as of " + clock() + "; trying again.", false);
 
   // A finger or wheel has no :hover to ask for, so what it did last counts for a while.
-  let touched = 0;
+  let touch = 0;
   for (const name of ["pointerdown", "touchmove", "wheel", "keydown"]) {
-    document.addEventListener(name, () => { touched = Date.now(); }, { passive: true });
+    document.addEventListener(name, () => {
+      clearTimeout(touch);
+      touch = setTimeout(() => { touch = 0; settle(); }, 1500);
+    }, { passive: true });
   }
 
   function busy(element) {
     const selection = document.getSelection();
-    return Date.now() - touched < 1500
+    return touch
       || element.matches(":hover")
       || element.contains(document.activeElement)
       || (selection && !selection.isCollapsed && selection.containsNode(element, true));
@@ -88,7 +91,6 @@
   document.addEventListener("pointerout", () => setTimeout(settle, 0));
   document.addEventListener("focusout", () => setTimeout(settle, 0));
   document.addEventListener("selectionchange", settle);
-  setInterval(settle, 1000);
 
   // A hidden page costs the node nothing: htmx closes its stream, and comes back with it to what was missed.
   main.addEventListener("htmx:before:request", (event) => {

@@ -1,11 +1,13 @@
 //! The queries' index in sled: derived from the log, off the truth, rebuilt whenever it is missing, older or damaged.
 //!
 //! Never a key a transaction, a reading or a statement: each costs 16 to 18 µs and gigabytes of memory. What is looked
-//! up by id, device or account stands in sorted runs (`runs`), statements and transfers in values of many.
+//! up by id, device or account stands in sorted runs (`runs`), statements and transfers in values of many, and what statements
+//! come to by day in sorted runs that are summed (`days`).
 //!
 //! The host only hands a block over (`feed`); a thread of its own brings it here. What waits there is found as well, so
 //! what is durable is found at once, however far the thread is behind.
 
+mod days;
 mod feed;
 mod queries;
 mod records;
@@ -23,14 +25,16 @@ use ledger::settlement::Settlement;
 use ledger::statement::Statement;
 use ledger::transfer::{TransferReason, TransferRecord};
 
+use crate::figures::{Day, summed};
 use crate::{clock, limits};
 
+use days::{Days, Row};
 use feed::Feed;
 pub use records::BlockPlace;
 use runs::{Pair, Runs};
 
 /// Version of the layout; another one is rebuilt.
-const LAYOUT: &[u8] = b"lamppost index 4";
+const LAYOUT: &[u8] = b"lamppost index 5";
 
 /// The index could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +106,12 @@ pub struct Index {
     statements_by_payee: Runs,
     /// Ordinals of transfers by the first bytes of either account.
     transfers_by_account: Runs,
+    /// What statements come to by day, of each device.
+    days_of_devices: Days<8>,
+    /// The same of each payee, by its whole id: a sum has no second look that could tell two of one beginning apart.
+    days_of_payees: Days<32>,
+    /// The same of all together.
+    days_of_all: Days<0>,
     feed: Feed,
     /// Held by whoever writes.
     writing: Mutex<()>,
@@ -171,6 +181,9 @@ impl Index {
             statements_by_device: runs("statements by device")?,
             statements_by_payee: runs("statements by payee")?,
             transfers_by_account: runs("transfers by account")?,
+            days_of_devices: Days::open(&database, "days of devices").map_err(store)?,
+            days_of_payees: Days::open(&database, "days of payees").map_err(store)?,
+            days_of_all: Days::open(&database, "days of all").map_err(store)?,
             feed: Feed::default(),
             writing: Mutex::default(),
             database,
@@ -228,8 +241,25 @@ impl Index {
         self.statements_by_device.add(place.height, device_pairs(entry));
         self.statements_by_payee.add(place.height, payee_pairs(entry));
         self.transfers_by_account.add(place.height, account_pairs(entry));
+        self.add_days(place.height, &entry.statements);
         self.feed.reached(place.height);
-        if self.all_runs().iter().any(|runs| runs.is_due()) { self.write_runs() } else { Ok(()) }
+        if self.is_due() { self.write_runs() } else { Ok(()) }
+    }
+
+    fn add_days(&self, height: u64, statements: &[Statement]) {
+        let days = || statements.iter().map(|statement| (statement, Day::of(statement)));
+        self.days_of_devices.add(height, days().map(|(of, day)| (*of.kid.as_bytes(), day)).collect());
+        self.days_of_payees.add(height, days().map(|(of, day)| (*of.payee.as_bytes(), day)).collect());
+        let all: Vec<Row<0>> =
+            summed(days().map(|(_, day)| day).collect()).into_iter().map(|day| ([], day)).collect();
+        self.days_of_all.add(height, all);
+    }
+
+    fn is_due(&self) -> bool {
+        self.all_runs().iter().any(|runs| runs.is_due())
+            || self.days_of_devices.is_due()
+            || self.days_of_payees.is_due()
+            || self.days_of_all.is_due()
     }
 
     fn all_runs(&self) -> [&Runs; 5] {
@@ -243,7 +273,10 @@ impl Index {
     }
 
     fn write_runs(&self) -> Result<(), IndexError> {
-        self.all_runs().iter().try_for_each(|runs| runs.write()).map_err(|error| self.failed(error))
+        let written = self.all_runs().iter().try_for_each(|runs| runs.write());
+        let written = written.and_then(|()| self.days_of_devices.write());
+        let written = written.and_then(|()| self.days_of_payees.write());
+        written.and_then(|()| self.days_of_all.write()).map_err(|error| self.failed(error))
     }
 
     fn put_statements(&self, height: u64, statements: &[Statement]) -> Result<(), IndexError> {

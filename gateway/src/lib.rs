@@ -1,6 +1,6 @@
 //! The gateway: MQTT in, a durable ledger, HTTP out. The binary `lamppost` is a thin shell around this library.
 //!
-//! Invariants: what is pure (`admit`, `verify`, `batch`, `node`, `effects`) names no clock, file or socket. Each effect has one
+//! Invariants: what is pure (`admit`, `verify`, `batch`, `node`, `effects`, `figures`) names no clock, file or socket. Each effect has one
 //! file: `log` and `rows` write, only `index` knows sled, only `mqtt` knows rumqttc, only `broker` knows rumqttd, only
 //! `http` knows axum, only `clock` reads the time or asks for randomness. Nothing is acknowledged before its block is
 //! on the disk, and whatever is read is durable. Every queue has a number in `limits`.
@@ -21,6 +21,7 @@ pub mod descriptors;
 pub mod disk;
 pub mod effects;
 pub mod events;
+pub mod figures;
 pub mod host;
 pub mod http;
 pub mod index;

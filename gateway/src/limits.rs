@@ -75,6 +75,12 @@ pub const INDEX_FRESH_PAIRS: usize = 262_144;
 pub const INDEX_RUN_PAIRS: u64 = 4 * INDEX_FRESH_PAIRS as u64;
 /// Pairs in one value of a run.
 pub const INDEX_CHUNK_PAIRS: usize = 512;
+/// Sums of a day that the index keeps in memory, of each kind, until they are a run's worth.
+pub const INDEX_FRESH_DAYS: usize = 131_072;
+/// Sums of a day up to which runs of the index are joined; those of one and the same day are joined beyond it.
+pub const INDEX_RUN_DAYS: u64 = 8 * INDEX_FRESH_DAYS as u64;
+/// Sums of a day in one value of a run.
+pub const INDEX_CHUNK_DAYS: usize = 256;
 /// Statements in one value of the index.
 pub const INDEX_STATEMENTS_PER_VALUE: usize = 16;
 /// Transfers in one value of the index.

@@ -10,6 +10,7 @@ use ledger::transfer::TransferRecord;
 
 use super::runs::Runs;
 use super::{BlockPlace, Index, IndexError, prefix, records};
+use crate::figures::Day;
 use crate::limits;
 
 impl Index {
@@ -284,6 +285,33 @@ impl Index {
                 TransferRecord::decode(&value).map_err(|_| self.damaged())
             })
             .collect()
+    }
+
+    /// What the statements that paid an account come to by UTC day, ascending; only days with something.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn days_of_account(&self, account: &AccountId, days: Range<u32>) -> Result<Vec<Day>, IndexError> {
+        self.feed.wait_for_postings();
+        self.days_of_payees.of(account.as_bytes(), &days).map_err(|error| self.failed(error))
+    }
+
+    /// What a device's statements come to by UTC day, ascending; only days with something.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn days_of_device(&self, device: DeviceId, days: Range<u32>) -> Result<Vec<Day>, IndexError> {
+        self.feed.wait_for_postings();
+        self.days_of_devices.of(device.as_bytes(), &days).map_err(|error| self.failed(error))
+    }
+
+    /// What all statements come to by UTC day, ascending; only days with something.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn days_of_network(&self, days: Range<u32>) -> Result<Vec<Day>, IndexError> {
+        self.feed.wait_for_postings();
+        self.days_of_all.of(&[], &days).map_err(|error| self.failed(error))
     }
 
     /// How many transfers an account has.

@@ -5,6 +5,7 @@ use ledger::statement::CellShare;
 use ledger::transfer::{Transfer, TransferReason};
 
 use super::*;
+use crate::figures;
 use crate::log::Position;
 
 const DEVICE: DeviceId = DeviceId([3; 8]);
@@ -138,6 +139,67 @@ fn a_device_that_changed_hands_has_a_statement_for_each_owner_of_the_epoch() {
     assert_eq!(of_account(seller, 0..u64::MAX), [all[1].clone(), all[0].clone()]);
     assert_eq!(of_account(buyer, 0..5), [all[2].clone()]);
     assert_eq!(index.statement_count(DEVICE).unwrap(), 4);
+}
+
+/// Statements of many devices and owners over three days, several values of them a block.
+fn days_of_statements() -> Vec<BlockEntry> {
+    let half_days = 6_u64;
+    let of_epoch = |epoch: u64| {
+        let count = 10 + epoch * 7;
+        let one = move |number: u64| Statement {
+            kid: DeviceId([u8::try_from(number % 9).unwrap(); 8]),
+            to_unix_milliseconds: figures::begin_of(100) + (epoch + 1) * 43_200_000,
+            paid_microtokens: number * number + epoch,
+            ..statement(AccountId::from_bytes([u8::try_from(number % 5).unwrap(); 32]), epoch)
+        };
+        (0..count).map(one).collect()
+    };
+    (0..half_days).map(|epoch| BlockEntry { statements: of_epoch(epoch), ..block(epoch * 3, 2) }).collect()
+}
+
+/// What the blocks' statements come to by the plain way.
+fn plain_days(blocks: &[BlockEntry], is_of: impl Fn(&Statement) -> bool) -> Vec<Day> {
+    let statements = blocks.iter().flat_map(|block| &block.statements);
+    summed(statements.filter(|one| is_of(one)).map(Day::of).collect())
+}
+
+fn assert_days_are_those_of_the_statements(index: &Index, blocks: &[BlockEntry]) {
+    for number in 0..10 {
+        let (kid, payee) = (DeviceId([number; 8]), AccountId::from_bytes([number; 32]));
+        let by_device = plain_days(blocks, |one| one.kid == kid);
+        assert_eq!(index.days_of_device(kid, 0..u32::MAX).unwrap(), by_device);
+        assert_eq!(index.days_of_device(kid, 101..102).unwrap(), by_device.get(1..2).unwrap_or_default());
+        let by_payee = plain_days(blocks, |one| one.payee == payee);
+        assert_eq!(index.days_of_account(&payee, 0..u32::MAX).unwrap(), by_payee);
+        let statements = index.statements_of_account(payee, 0..u64::MAX, usize::MAX).unwrap();
+        assert_eq!(summed(statements.iter().map(Day::of).collect()), by_payee, "the same statements");
+    }
+    assert_eq!(index.days_of_network(0..u32::MAX).unwrap(), plain_days(blocks, |_| true));
+}
+
+#[test]
+fn the_sums_of_days_are_those_of_the_statements_also_after_a_restart_and_a_rebuild() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("index");
+    let blocks = days_of_statements();
+    let index = Index::open(&path, of(1)).unwrap();
+    blocks.iter().for_each(|block| index.put(block).unwrap());
+    assert!(blocks[5].statements.len() > 2 * limits::INDEX_STATEMENTS_PER_VALUE);
+    assert_days_are_those_of_the_statements(&index, &blocks);
+    index.flush(blocks[5].place.height, &[]).unwrap();
+    drop(index);
+    let index = Index::open(&path, of(1)).unwrap();
+    blocks[3..].iter().for_each(|block| index.put(block).unwrap());
+    assert_days_are_those_of_the_statements(&index, &blocks);
+    index.mark_for_rebuild();
+    drop(index);
+    let index = Index::open(&path, of(1)).unwrap();
+    assert!(index.days_of_network(0..u32::MAX).unwrap().is_empty());
+    for block in &blocks {
+        index.put(block).unwrap();
+        index.flush(block.place.height, &[]).unwrap();
+    }
+    assert_days_are_those_of_the_statements(&index, &blocks);
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub struct Turned {
     pub known: bool,
     /// Why.
     pub refused: Refused,
+    /// Its bytes, as they arrived.
+    pub size_bytes: usize,
     /// Who waits for the answer.
     pub ticket: Option<Ticket>,
 }
@@ -61,8 +63,8 @@ pub fn admit(state: &State, arrival: Arrival) -> Result<Candidate, Box<Turned>> 
     };
     let kid = reading.kid();
     let turned = |known, refusal| {
-        let (kid, sequence) = (Some(kid), Some(reading.sequence()));
-        Box::new(Turned { kid, sequence, known, refused: Refused::Reading(refusal), ticket })
+        let (kid, sequence, size_bytes) = (Some(kid), Some(reading.sequence()), reading.envelope().len());
+        Box::new(Turned { kid, sequence, known, refused: Refused::Reading(refusal), size_bytes, ticket })
     };
     let Some(device) = state.device(kid) else { return Err(turned(false, Refusal::UnknownDevice)) };
     if device.is_retired() {
@@ -79,12 +81,14 @@ fn admit_instruction(
     topic_kid: Option<DeviceId>,
     ticket: Option<Ticket>,
 ) -> Result<Candidate, Box<Turned>> {
+    let size_bytes = bytes.len();
     let turned = |refused| {
         Box::new(Turned {
             kid: topic_kid,
             sequence: None,
             known: is_known(state, topic_kid),
             refused,
+            size_bytes,
             ticket,
         })
     };

@@ -3,13 +3,14 @@
 
 use std::ops::{Deref, DerefMut};
 
-use devices::{Ack, DeviceId, Refusal, RefusedNotice, Sequence};
+use devices::{Ack, DeviceId, RefusedNotice};
 use ledger::block::{Block, BlockResults};
 use ledger::state::State;
 
 use crate::admit::{Candidate, Ticket};
 use crate::log::Position;
 use crate::node::{Effect, Input, Node};
+use crate::refusals::RefusedReading;
 use crate::shared::{Event, SubmitError, Submitted};
 
 /// Where the state is kept, for this node that changes it and for others that read it meanwhile.
@@ -65,9 +66,8 @@ pub trait Hands {
     /// Answers somebody who waits.
     fn answer(&mut self, ticket: Ticket, answer: Result<Submitted, SubmitError>);
 
-    /// Counts a refused reading: its device and number where they are known, whether the registry knows the device, and
-    /// the reason.
-    fn refused(&mut self, kid: Option<DeviceId>, sequence: Option<Sequence>, known: bool, reason: Refusal);
+    /// Counts a refused reading.
+    fn refused(&mut self, refused: RefusedReading);
 
     /// Counts a notice that the rate limit held back.
     fn withheld(&mut self);
@@ -153,7 +153,7 @@ fn carry_out<H: Hands>(hands: &mut H, effects: Vec<Effect>) {
             Effect::Acknowledge(acks) => hands.acknowledge(acks),
             Effect::Notify(kid, notice) => hands.notify(kid, notice),
             Effect::Answer(ticket, answer) => hands.answer(ticket, answer),
-            Effect::Refused { kid, sequence, known, reason } => hands.refused(kid, sequence, known, reason),
+            Effect::Refused(refused) => hands.refused(refused),
             Effect::Withheld => hands.withheld(),
             Effect::InstructionRefused => hands.instruction_refused(),
             Effect::Tell(event) => hands.tell(event),

@@ -38,6 +38,7 @@ pub mod priority;
 pub mod proofs;
 pub mod prune;
 pub mod reads;
+pub mod refusals;
 pub mod room;
 pub mod rows;
 pub mod running;

@@ -30,6 +30,8 @@ pub const OUTBOUND_MAX: usize = 65_536;
 pub const REFUSED_NOTICES_PER_DEVICE_SECOND_MAX: u32 = 32;
 /// Devices whose refusal notices are rate-limited one by one; beyond, they share one bucket.
 pub const REFUSED_NOTICE_DEVICES_MAX: usize = 65_536;
+/// Refused readings of each reason that are kept for the operator to look at, the newest.
+pub const REFUSED_SAMPLES_PER_REASON_MAX: usize = 32;
 /// Devices whose finally refused sequences are remembered until they restart (they are volatile).
 pub const SETTLED_OVERLAY_DEVICES_MAX: usize = 65_536;
 

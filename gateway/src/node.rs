@@ -13,6 +13,7 @@ use ledger::transaction::{Outcome, Refused, VerifiedTransaction};
 use crate::admit::{self, Arrival, Candidate, Ticket, Turned};
 use crate::batch::Batch;
 use crate::consensus::solo::{self, Proposal};
+use crate::refusals::RefusedReading;
 use crate::shared::{Event, SubmitError, Submitted};
 use crate::verify::{Verdict, Verified};
 use crate::workers::Cores;
@@ -45,16 +46,7 @@ pub enum Effect {
     /// Answer somebody who waits.
     Answer(Ticket, Result<Submitted, SubmitError>),
     /// Count a refused reading.
-    Refused {
-        /// The device, where one is named.
-        kid: Option<DeviceId>,
-        /// Its number, where it could be read.
-        sequence: Option<Sequence>,
-        /// Whether the registry knows the device.
-        known: bool,
-        /// Why.
-        reason: Refusal,
-    },
+    Refused(RefusedReading),
     /// Count a notice that the rate limit held back.
     Withheld,
     /// Count a refused instruction.
@@ -181,8 +173,9 @@ impl Node {
             effects.push(Effect::InstructionRefused);
             return;
         };
-        let (kid, sequence, known) = (turned.kid, turned.sequence, turned.known);
-        effects.push(Effect::Refused { kid, sequence, known, reason });
+        let (kid, sequence, known, size_bytes) =
+            (turned.kid, turned.sequence, turned.known, turned.size_bytes);
+        effects.push(Effect::Refused(RefusedReading { kid, sequence, known, reason, size_bytes }));
         effects.push(Effect::Tell(match kid {
             Some(kid) => Event::Refusal { kid, sequence, reason },
             None => return,
@@ -225,14 +218,14 @@ impl Node {
         let mut pending = Pending::with_capacity(decided.transactions.len());
         let mut refused = Vec::new();
         for Verified { transaction, ticket } in decided.transactions {
-            let named = named(&transaction);
+            let (named, size_bytes) = (named(&transaction), transaction.bytes().len());
             match builder.include(transaction) {
                 Ok(outcome) => {
                     pending.accepted.extend(named);
                     let submitted = Submitted { id: outcome.id(), index: outcome.index(), height };
                     pending.answers.extend(ticket.map(|ticket| (ticket, Ok(submitted))));
                 }
-                Err(why) => refused.push(turned(named, why, ticket)),
+                Err(why) => refused.push(turned(named, why, size_bytes, ticket)),
             }
         }
         let (block, results) = builder.finish();
@@ -253,7 +246,9 @@ impl Node {
         let mut settled = Vec::new();
         for verified in waiting {
             let Err(refusal) = precheck(state, now, verified) else { continue };
-            let turned = turned(named(&verified.transaction), Refused::Reading(refusal), verified.ticket);
+            let size_bytes = verified.transaction.bytes().len();
+            let named = named(&verified.transaction);
+            let turned = turned(named, Refused::Reading(refusal), size_bytes, verified.ticket);
             settled.extend(self.settle(state, &turned));
             self.turn(now, &turned, effects);
         }
@@ -308,9 +303,14 @@ fn named(transaction: &VerifiedTransaction<Vec<u8>>) -> Option<(DeviceId, Sequen
     }
 }
 
-fn turned(named: Option<(DeviceId, Sequence)>, refused: Refused, ticket: Option<Ticket>) -> Turned {
+fn turned(
+    named: Option<(DeviceId, Sequence)>,
+    refused: Refused,
+    size_bytes: usize,
+    ticket: Option<Ticket>,
+) -> Turned {
     let (kid, sequence) = named.unzip();
-    Turned { kid, sequence, known: kid.is_some(), refused, ticket }
+    Turned { kid, sequence, known: kid.is_some(), refused, size_bytes, ticket }
 }
 
 fn submit_error(refused: Refused) -> SubmitError {

@@ -22,6 +22,7 @@ use crate::index::{Index, IndexError};
 use crate::leaves::{Leaves, LeavesError};
 use crate::log::{LogError, LogReader};
 use crate::proofs;
+use crate::refusals::Refusals;
 use crate::room::Space;
 use crate::rows::{Rows, RowsError};
 use crate::running::Running;
@@ -134,6 +135,8 @@ pub struct Shared {
     pub rows: Rows,
     /// The state's leaves at the last epoch's end, for proofs of balances.
     pub leaves: Leaves,
+    /// The last refused readings of each reason.
+    pub refusals: Refusals,
     state: RwLock<State>,
     checkpoint: RwLock<Arc<str>>,
     durable: RwLock<Durable>,
@@ -193,6 +196,7 @@ impl Shared {
             index: parts.index,
             rows: parts.rows,
             leaves: parts.leaves,
+            refusals: Refusals::default(),
             state: RwLock::new(parts.state),
             checkpoint: RwLock::new(parts.checkpoint.into()),
             durable: RwLock::new(parts.durable),

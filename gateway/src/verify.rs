@@ -46,8 +46,8 @@ pub fn verify(network: &str, keys: &KeyCache, candidates: Vec<Candidate>) -> Vec
 }
 
 fn verdict(verdict: batch::Verdict<Vec<u8>>, ticket: Option<Ticket>) -> Verdict {
-    let turned = |kid, sequence, refused| {
-        Err(Box::new(Turned { kid, sequence, known: kid.is_some(), refused, ticket }))
+    let turned = |kid, sequence, refused, size_bytes| {
+        Err(Box::new(Turned { kid, sequence, known: kid.is_some(), refused, size_bytes, ticket }))
     };
     match verdict {
         Ok(batch::Verified::Reading(reading)) => {
@@ -58,9 +58,11 @@ fn verdict(verdict: batch::Verdict<Vec<u8>>, ticket: Option<Ticket>) -> Verdict 
         }
         Err(Signed::Reading(reading)) => {
             let refused = Refused::Reading(Refusal::Signature);
-            turned(Some(reading.kid()), Some(reading.sequence()), refused)
+            turned(Some(reading.kid()), Some(reading.sequence()), refused, reading.envelope().len())
         }
-        Err(Signed::Instruction(_)) => turned(None, None, INSTRUCTION_SIGNATURE),
+        Err(Signed::Instruction(instruction)) => {
+            turned(None, None, INSTRUCTION_SIGNATURE, instruction.envelope().len())
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl Hands for Counting {
 
     fn answer(&mut self, _: Ticket, _: Result<Submitted, SubmitError>) {}
 
-    fn refused(&mut self, _: Option<DeviceId>, _: Option<Sequence>, _: bool, _: Refusal) {}
+    fn refused(&mut self, _: RefusedReading) {}
 
     fn withheld(&mut self) {}
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use devices::{Ack, DeviceId, Refusal, RefusedNotice, Sequence, SigningKey};
+use devices::{Ack, DeviceId, RefusedNotice, SigningKey};
 use ledger::block::{Block, BlockResults};
 use ledger::merkle::Hash;
 use ledger::state::State;
@@ -17,6 +17,7 @@ use crate::data_dir::DataDir;
 use crate::effects;
 use crate::log::{Log, Position};
 use crate::outbox;
+use crate::refusals::RefusedReading;
 use crate::room::Room;
 use crate::shared::{Durable, Event, Shared, SubmitError, Submitted};
 use crate::storage::{self, StorageError};
@@ -113,10 +114,11 @@ impl effects::Hands for Hands {
         }
     }
 
-    fn refused(&mut self, kid: Option<DeviceId>, _: Option<Sequence>, known: bool, reason: Refusal) {
-        self.shared.telemetry.refused(reason, 1);
-        if let Some(kid) = kid.filter(|_| known) {
-            self.shared.count_refusal(kid, reason);
+    fn refused(&mut self, refused: RefusedReading) {
+        self.shared.telemetry.refused(refused.reason, 1);
+        self.shared.refusals.note(clock::now_unix_milliseconds(), refused);
+        if let Some(kid) = refused.kid.filter(|_| refused.known) {
+            self.shared.count_refusal(kid, refused.reason);
         }
     }
 

@@ -123,7 +123,7 @@ impl World {
 
     fn refusals(&self) -> Vec<Refusal> {
         let reason = |effect: &Effect| match effect {
-            Effect::Refused { reason, .. } => Some(*reason),
+            Effect::Refused(refused) => Some(refused.reason),
             _ => None,
         };
         self.seen.iter().filter_map(reason).collect()

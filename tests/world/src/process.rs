@@ -14,6 +14,7 @@ use gateway::key_cache::KeyCache;
 use gateway::log::{Log, Position};
 use gateway::node::{Input, Node};
 use gateway::outbox::{Message, Outbound};
+use gateway::refusals::RefusedReading;
 use gateway::shared::{Event, SubmitError, Submitted};
 use gateway::{limits, storage, verify};
 use ledger::block::{Block, BlockResults};
@@ -410,8 +411,9 @@ impl Hands for SimulatedHands {
         }
     }
 
-    fn refused(&mut self, kid: Option<DeviceId>, sequence: Option<Sequence>, _: bool, reason: Refusal) {
+    fn refused(&mut self, refused: RefusedReading) {
         if self.disk.burn() {
+            let RefusedReading { kid, sequence, reason, .. } = refused;
             self.happened.push(Happened::Refused { kid, sequence, reason });
         }
     }

@@ -3,6 +3,7 @@
 //! then acks, answers and events.
 
 mod hands;
+mod pace;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,9 +26,10 @@ use crate::shared::{Parts, Shared, Submission, SubmitError, Submitted};
 use crate::snapshot::{self, keeper::Keeper};
 use crate::storage::{Opened, StorageError};
 use crate::telemetry::{Queue, Telemetry};
-use crate::verify::Verifier;
+use crate::verify::{Verdict, Verifier};
 
 use hands::{Hands, Late};
+use pace::Pace;
 
 /// Where submissions go in and messages come out.
 pub struct Ends {
@@ -131,8 +133,19 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let waiting = HashMap::new();
     let (room, late) = (Room::in_directory(directory.root(), disk_reserve_bytes), Late::default());
-    let hands =
-        Hands { shared: shared.clone(), directory, log, room, late, validator, verifier, outbound, waiting };
+    let hands = Hands {
+        shared: shared.clone(),
+        directory,
+        log,
+        room,
+        late,
+        validator,
+        verifier,
+        outbound,
+        waiting,
+        pace: Pace::default(),
+    };
+    shared.beat();
     let mut host = Host {
         node,
         hands,
@@ -178,7 +191,7 @@ impl Host {
                 biased;
                 verdicts = self.hands.verifier.next(), if self.hands.verifier.under_way() > 0 => {
                     self.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);
-                    self.step(Input::Verified(verdicts))?;
+                    self.take_verdicts(verdicts)?;
                 }
                 count = self.intake.recv_many(&mut received, limits::VERIFY_BATCH_MAX), if has_room => {
                     if count == 0 {
@@ -205,7 +218,7 @@ impl Host {
         }
         while self.hands.verifier.under_way() > 0 {
             let verdicts = self.hands.verifier.next().await;
-            self.step(Input::Verified(verdicts))?;
+            self.take_verdicts(verdicts)?;
         }
         let shared = self.hands.shared.clone();
         effects::flush(&mut self.node, &*shared, &mut self.hands)?;
@@ -214,9 +227,21 @@ impl Host {
         Ok(())
     }
 
+    fn take_verdicts(&mut self, verdicts: Vec<Verdict>) -> Result<(), StorageError> {
+        self.hands.pace.verified(verdicts.iter().filter(|verdict| verdict.is_ok()).count());
+        self.step(Input::Verified(verdicts))
+    }
+
     fn step(&mut self, input: Input) -> Result<(), StorageError> {
         let shared = self.hands.shared.clone();
         effects::step(&mut self.node, &*shared, &mut self.hands, input)?;
+        let still_waiting = self.node.batched();
+        if self.hands.pace.have_left(still_waiting) {
+            let now = clock::monotonic();
+            self.hands.pace.left(still_waiting, |taken, count| {
+                shared.pulse.took(now.duration_since(taken), count as u64);
+            });
+        }
         let written = self.replayed_bytes + self.hands.log.written_bytes() - self.log_bytes_at_snapshot;
         let blocks = shared.durable().height.saturating_sub(self.snapshot_height);
         // A large state is kept less often, so that no more is written for it than for the log.
@@ -248,6 +273,7 @@ impl Host {
         telemetry.queue_depth(Queue::Batch, self.node.batched());
         telemetry
             .queue_depth(Queue::Verify, self.hands.verifier.under_way() as usize * limits::VERIFY_BATCH_MAX);
+        self.hands.shared.beat();
     }
 }
 

@@ -1,11 +1,12 @@
 //! The gateway: MQTT in, a durable ledger, HTTP out. The binary `lamppost` is a thin shell around this library.
 //!
-//! Invariants: what is pure (`admit`, `verify`, `batch`, `node`, `effects`, `figures`) names no clock, file or socket. Each effect has one
+//! Invariants: what is pure (`admit`, `verify`, `batch`, `node`, `effects`, `figures`, `alerts`) names no clock, file or socket. Each effect has one
 //! file: `log` and `rows` write, only `index` knows sled, only `mqtt` knows rumqttc, only `broker` knows rumqttd, only
 //! `http` knows axum, only `clock` reads the time or asks for randomness. Nothing is acknowledged before its block is
 //! on the disk, and whatever is read is durable. Every queue has a number in `limits`.
 
 pub mod admit;
+pub mod alerts;
 pub mod audit;
 pub mod backup;
 pub mod batch;
@@ -37,6 +38,7 @@ pub mod own_map;
 pub mod priority;
 pub mod proofs;
 pub mod prune;
+pub mod pulse;
 pub mod reads;
 pub mod refusals;
 pub mod room;
@@ -46,6 +48,7 @@ pub mod senml_json;
 pub mod shared;
 pub mod sign_in;
 pub mod snapshot;
+pub mod standing;
 pub mod storage;
 pub mod stored;
 pub mod telemetry;

@@ -30,6 +30,24 @@ pub const OUTBOUND_MAX: usize = 65_536;
 pub const REFUSED_NOTICES_PER_DEVICE_SECOND_MAX: u32 = 32;
 /// Devices whose refusal notices are rate-limited one by one; beyond, they share one bucket.
 pub const REFUSED_NOTICE_DEVICES_MAX: usize = 65_536;
+/// How often the node's counters are remembered, to tell what happened lately.
+pub const PULSE_INTERVAL: Duration = Duration::from_secs(5);
+/// How far back what happened lately reaches; so many beats are kept as the interval goes into it, and two.
+pub const PULSE_WINDOW: Duration = Duration::from_secs(5 * 60);
+/// Fewer refused envelopes than this within the pulse's window are no spike.
+pub const ALERT_REFUSED_MIN: u64 = 50;
+/// Nor is a smaller share of what arrived, in thousandths.
+pub const ALERT_REFUSED_PERMILLE: u64 = 100;
+/// Seconds after an epoch's end without its block after which the height counts as stuck.
+pub const ALERT_STUCK_SECONDS: u64 = 30;
+/// Free bytes above the reserve below which the disk counts as nearly full.
+pub const ALERT_DISK_BYTES: u64 = 1024 * 1024 * 1024;
+/// Days over which what the pool pays out is averaged.
+pub const PAYOUT_DAYS: u32 = 7;
+/// A pool that lasts for less, as it is paid out, is running out: a week.
+pub const ALERT_POOL_SECONDS: u64 = 7 * 86_400;
+/// So is a treasury, where it and the pool together last for less: thirty days.
+pub const ALERT_TREASURY_SECONDS: u64 = 30 * 86_400;
 /// Refused readings of each reason that are kept for the operator to look at, the newest.
 pub const REFUSED_SAMPLES_PER_REASON_MAX: usize = 32;
 /// Devices whose finally refused sequences are remembered until they restart (they are volatile).

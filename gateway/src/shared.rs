@@ -22,6 +22,7 @@ use crate::index::{Index, IndexError};
 use crate::leaves::{Leaves, LeavesError};
 use crate::log::{LogError, LogReader};
 use crate::proofs;
+use crate::pulse::Pulse;
 use crate::refusals::Refusals;
 use crate::room::Space;
 use crate::rows::{Rows, RowsError};
@@ -137,6 +138,8 @@ pub struct Shared {
     pub leaves: Leaves,
     /// The last refused readings of each reason.
     pub refusals: Refusals,
+    /// What happened lately.
+    pub pulse: Pulse,
     state: RwLock<State>,
     checkpoint: RwLock<Arc<str>>,
     durable: RwLock<Durable>,
@@ -197,6 +200,7 @@ impl Shared {
             rows: parts.rows,
             leaves: parts.leaves,
             refusals: Refusals::default(),
+            pulse: Pulse::default(),
             state: RwLock::new(parts.state),
             checkpoint: RwLock::new(parts.checkpoint.into()),
             durable: RwLock::new(parts.durable),
@@ -280,6 +284,11 @@ impl Shared {
         let submission = Submission { topic_kid: None, bytes, reply: Some(reply) };
         self.intake.send(submission).await.map_err(|_| SubmitError::Stopping)?;
         Ok(answer)
+    }
+
+    /// Remembers the counters every few seconds, so that what happened lately can be told.
+    pub(crate) fn beat(&self) {
+        self.pulse.beat(clock::monotonic(), || self.telemetry.counts());
     }
 
     /// Refused readings of one device by reason, in the order of `Refusal::ALL`.

@@ -1,6 +1,8 @@
 //! What the node tells about itself: Prometheus metrics, every queue's depth and bound among them, and log lines.
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use devices::Refusal;
 use prometheus_client::encoding::text::encode;
@@ -10,6 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
+
+use crate::alerts::Kind;
+use crate::pulse::{Counts, Recent};
 
 /// One label and its value.
 type Label = Vec<(&'static str, &'static str)>;
@@ -30,6 +35,9 @@ pub enum Queue {
 }
 
 impl Queue {
+    /// All queues, in the order in which an envelope passes them.
+    pub const ALL: [Queue; 5] = [Queue::Intake, Queue::Verify, Queue::Batch, Queue::Outbound, Queue::Index];
+
     /// The queue's name in the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,6 +57,9 @@ pub struct Telemetry {
     refused: Family<Label, Counter>,
     queue_depth: Family<Label, Gauge>,
     queue_bound: Family<Label, Gauge>,
+    alert: Family<Label, Gauge>,
+    devices_by_status: Family<Label, Gauge>,
+    envelope_durable_seconds: Family<Label, Gauge<f64, AtomicU64>>,
     /// Envelopes that arrived, by any way.
     pub received: Counter,
     /// Envelopes that entered the ledger.
@@ -91,6 +102,10 @@ pub struct Telemetry {
     pub disk_free_bytes: Gauge,
     /// Enrolled devices.
     pub devices: Gauge,
+    /// What the reward pool holds, micro-tokens.
+    pub pool_microtokens: Gauge,
+    /// What the treasury holds, micro-tokens.
+    pub treasury_microtokens: Gauge,
     /// Times a value could not be written to the index; the next start rebuilds it.
     pub index_errors: Counter,
     /// Seconds from a block's execution until it was durable.
@@ -117,6 +132,24 @@ impl Telemetry {
         registry.register("queue_depth", "Items in a queue", queue_depth.clone());
         let queue_bound = Family::default();
         registry.register("queue_bound", "Items that a queue holds at most", queue_bound.clone());
+        let alert = Family::default();
+        registry.register(
+            "alert",
+            "1 while something needs looking at, by kind; the operator's page says what to do",
+            alert.clone(),
+        );
+        let devices_by_status = Family::default();
+        registry.register(
+            "devices_by_status",
+            "Enrolled devices by status, when the metrics were asked for",
+            devices_by_status.clone(),
+        );
+        let envelope_durable_seconds = Family::default();
+        registry.register(
+            "envelope_durable_seconds",
+            "From the intake queue to the disk, of that share of the envelopes of the last minutes",
+            envelope_durable_seconds.clone(),
+        );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -152,6 +185,8 @@ impl Telemetry {
         let devices = gauge("devices", "Enrolled devices");
         let disk_full = gauge("disk_full", "1 while the disk is full and nothing is accepted");
         let disk_free_bytes = gauge("disk_free_bytes", "Free bytes where the data directory lies");
+        let pool_microtokens = gauge("pool_microtokens", "Micro-tokens that the reward pool holds");
+        let treasury_microtokens = gauge("treasury_microtokens", "Micro-tokens that the treasury holds");
         let help = "From a block's execution until it was durable";
         registry.register_with_unit("block_durable", help, Unit::Seconds, block_seconds.clone());
         registry.register("block_transactions", "Transactions of a block", block_transactions.clone());
@@ -160,6 +195,9 @@ impl Telemetry {
             refused,
             queue_depth,
             queue_bound,
+            alert,
+            devices_by_status,
+            envelope_durable_seconds,
             received,
             accepted_envelopes,
             accepted_records,
@@ -181,12 +219,17 @@ impl Telemetry {
             disk_full,
             disk_free_bytes,
             devices,
+            pool_microtokens,
+            treasury_microtokens,
             index_errors,
             block_seconds,
             block_transactions,
         };
         for reason in Refusal::ALL {
             telemetry.refused(reason, 0);
+        }
+        for kind in Kind::ALL {
+            telemetry.alert(kind, false);
         }
         telemetry
     }
@@ -199,6 +242,44 @@ impl Telemetry {
     /// Refused envelopes since start, in the order of `Refusal::ALL`.
     pub fn refused_counts(&self) -> [u64; 8] {
         Refusal::ALL.map(|reason| self.refused.get_or_create(&vec![("reason", reason.as_str())]).get())
+    }
+
+    /// The counters that tell what happens to envelopes.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            received: self.received.get(),
+            accepted_envelopes: self.accepted_envelopes.get(),
+            accepted_records: self.accepted_records.get(),
+            refused: self.refused_counts(),
+        }
+    }
+
+    /// States whether something needs looking at.
+    pub fn alert(&self, kind: Kind, holds: bool) {
+        self.alert.get_or_create(&vec![("kind", kind.as_str())]).set(holds.into());
+    }
+
+    /// States how many devices have a status.
+    pub fn devices_by_status(&self, status: &'static str, devices: u64) {
+        let devices = i64::try_from(devices).unwrap_or(i64::MAX);
+        self.devices_by_status.get_or_create(&vec![("status", status)]).set(devices);
+    }
+
+    /// States how long envelopes took to the disk lately; not a number while there were none.
+    pub fn delays(&self, recent: &Recent) {
+        for (quantile, delay) in [("0.5", recent.delay_half), ("0.99", recent.delay_p99)] {
+            let seconds = delay.as_ref().map_or(f64::NAN, Duration::as_secs_f64);
+            self.envelope_durable_seconds.get_or_create(&vec![("quantile", quantile)]).set(seconds);
+        }
+    }
+
+    /// A queue's depth and bound, as they were last stated.
+    pub fn queue(&self, queue: Queue) -> (u64, u64) {
+        let label = vec![("queue", queue.as_str())];
+        let of = |family: &Family<Label, Gauge>| {
+            u64::try_from(family.get_or_create(&label).get()).unwrap_or_default()
+        };
+        (of(&self.queue_depth), of(&self.queue_bound))
     }
 
     /// States a queue's bound once.

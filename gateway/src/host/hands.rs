@@ -11,6 +11,7 @@ use ledger::transaction::Outcome;
 use tokio::sync::oneshot;
 
 use super::as_gauge;
+use super::pace::Pace;
 use crate::admit::{Candidate, Ticket};
 use crate::clock;
 use crate::data_dir::DataDir;
@@ -34,6 +35,7 @@ pub(super) struct Hands {
     pub(super) verifier: Verifier,
     pub(super) outbound: outbox::Sender,
     pub(super) waiting: HashMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
+    pub(super) pace: Pace,
 }
 
 /// What is derived from the last block and found the disk full: no further block is made until it is kept.
@@ -60,6 +62,7 @@ impl effects::Hands for Hands {
     }
 
     fn verify(&mut self, candidates: Vec<Candidate>) {
+        self.pace.taken(clock::monotonic());
         self.verifier.submit(candidates);
     }
 

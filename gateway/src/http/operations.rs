@@ -8,6 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::door::Door;
+use super::problem::Problem;
+use crate::{clock, standing};
 
 /// The media type of what `prometheus-client` writes.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -42,6 +44,13 @@ pub async fn health(State(door): State<Door>) -> Json<Health> {
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub async fn metrics(State(door): State<Door>) -> Response {
+    // Whoever scrapes is told how the node stands at that moment; what cannot be read leaves the rest as it was.
+    let shown = door.query(|shared| {
+        let (look, now) = (shared.look_at_length(), clock::now_unix_milliseconds());
+        standing::of(shared, &look, now).map_err(Problem::internal)?.show(&shared.telemetry);
+        Ok(())
+    });
+    drop(shown.await);
     ([(header::CONTENT_TYPE, OPENMETRICS)], door.shared().telemetry.render()).into_response()
 }
 

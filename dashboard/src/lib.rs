@@ -20,6 +20,7 @@ mod names;
 mod numbers;
 mod packing;
 mod pages;
+mod quantities;
 mod readings;
 mod reasons;
 mod routes;

@@ -40,6 +40,14 @@ pub const COAST_POINTS_MAX: usize = 1_500;
 pub const MAP_ROWS_MAX: usize = 20;
 /// Devices of a cell that are listed.
 pub const CELL_DEVICES_MAX: usize = 40;
+/// Silent devices on one page of the fleet.
+pub const FLEET_DEVICES_MAX: usize = 40;
+/// Accounts whose pay a rehearsed tariff changes most, that are listed.
+pub const REHEARSED_PAYEES_MAX: usize = 40;
+/// Bytes of a proposed tariff's form: JSON as forms send it takes up to three times its size.
+pub const PROPOSAL_BYTES_MAX: usize = 256 * 1024;
+/// Epochs' ends that an auditor is shown.
+pub const AUDIT_ENDS_MAX: usize = 12;
 /// No page is larger than this before it is packed.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Packing less than this gains nothing.

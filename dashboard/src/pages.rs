@@ -1,11 +1,13 @@
 //! The pages: each a template and the struct that fills it, drawn from one answer of the view.
 
 pub mod account;
+pub mod audit;
 pub mod block;
 pub mod device;
 pub mod home;
 pub mod map;
 pub mod missing;
+pub mod operator;
 pub mod parts;
 pub mod search;
 pub mod sheet;

@@ -18,6 +18,8 @@ use crate::pages::{
 use crate::view::{Network, View, ViewError, Viewer};
 use crate::{assets, limits, packing};
 
+mod operator;
+
 /// What a page may load and do: its own style, scripts and images, its own node, and nothing else. The map draws beside
 /// the page (`worker-src`) and from pictures that it makes itself (`blob:`); the ledger's own code verifies in the
 /// browser (`wasm-unsafe-eval` lets WebAssembly be compiled, and no script be made of text).
@@ -42,6 +44,10 @@ enum Undrawn {
     Missing(&'static str, String),
     /// The view could not answer.
     View(ViewError),
+    /// It is the operator's.
+    Locked,
+    /// What was sent is not done; the sentence says why.
+    Refused(String),
     /// A template failed, which only a full formatter can cause.
     Template(askama::Error),
 }
@@ -73,6 +79,7 @@ pub fn router(view: Arc<dyn View>) -> Router {
         .route("/transactions/{id}", get(transaction_page))
         .route("/blocks/{height}", get(block_page))
         .route("/assets/{name}", get(asset))
+        .merge(operator::router())
         .fallback(no_page)
         .layer(middleware::map_response(guard))
         .layer(middleware::from_fn(packing::pages))
@@ -126,7 +133,9 @@ async fn respond<P: Page>(
 /// The page that says why there is none.
 fn explain(view: &dyn View, viewer: Viewer, undrawn: Undrawn) -> Response {
     let (status, heading, sentence) = match undrawn {
+        Undrawn::Locked => return operator::locked(view, viewer),
         Undrawn::Missing(heading, sentence) => (StatusCode::NOT_FOUND, heading, sentence),
+        Undrawn::Refused(sentence) => (StatusCode::FORBIDDEN, "That was not done", sentence),
         Undrawn::View(error) => (StatusCode::SERVICE_UNAVAILABLE, "The node cannot answer just now", error.0),
         Undrawn::Template(error) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "The page could not be drawn", error.to_string())

@@ -8,18 +8,26 @@
 //! comes from devices or people is passed as it is: the pages cut, mark and escape it.
 
 mod account;
+mod audit;
 mod device;
 mod log;
 mod map;
+mod operator;
 mod statement;
 mod viewer;
 
 pub use account::{AccountPage, AccountRole, Transfer, TransferCause};
+pub use audit::{Audit, EpochEnd, Growth, Proof, Supply};
 pub use device::{
     Device, DevicePage, DeviceStatus, Exact, FormerOwner, Measurement, Position, Reading, Sequence,
 };
 pub use log::{BlockEntry, BlockPage, SealBody, Settlement, TransactionBody, TransactionPage};
 pub use map::{ChosenCell, Map, MapCell, OwnMap};
+pub use operator::{
+    Alert, Desk, Disk, Fleet, OperatorView, Proposal, Queue, Recent, RefusedSample, RefusedSamples,
+    Rehearsal, Rehearsed, RehearsedPay, SilenceBand, Tariff, TariffDesk, TariffQuantity, TariffVersion,
+    Validator, Validators,
+};
 pub use statement::{
     CellShare, Factor, PoolScale, Seal, Statement, StatementLine, StatementPage, StatementsPage,
 };
@@ -43,7 +51,7 @@ pub type Answer<T> = Result<Option<T>, ViewError>;
 /// What the dashboard reads. Calls may block for some milliseconds: the router makes them off the event loop.
 ///
 /// Everything returned is durable on the ledger, except the refused counts and what is named an estimate.
-pub trait View: Send + Sync + 'static {
+pub trait View: OperatorView + Send + Sync + 'static {
     /// The home page: `limit` devices from `offset`, in the order of their kids.
     fn home(&self, offset: u64, limit: usize) -> Result<Home, ViewError>;
 

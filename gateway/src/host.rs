@@ -21,7 +21,7 @@ use crate::limits;
 use crate::node::{Input, Node};
 use crate::outbox::{self, outbox};
 use crate::priority::stand_behind;
-use crate::room::Room;
+use crate::room::{self, Room, Space};
 use crate::shared::{Parts, Shared, Submission, SubmitError, Submitted};
 use crate::snapshot::{self, keeper::Keeper};
 use crate::storage::{Opened, StorageError};
@@ -132,6 +132,9 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     let (finish, finished) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let waiting = HashMap::new();
+    // Until the first look: nobody is told that there is no space at all.
+    let free_bytes = room::free_bytes(directory.root());
+    shared.set_space(Space { full: false, free_bytes, reserve_bytes: disk_reserve_bytes });
     let (room, late) = (Room::in_directory(directory.root(), disk_reserve_bytes), Late::default());
     let hands = Hands {
         shared: shared.clone(),

@@ -20,6 +20,7 @@ pub mod consensus;
 pub mod data_dir;
 pub mod descriptors;
 pub mod disk;
+pub mod dry_run;
 pub mod effects;
 pub mod events;
 pub mod figures;

@@ -141,6 +141,12 @@ const _: () = assert!((FRAME_BYTES_MAX as u64) < LOG_RESERVE_BYTES);
 const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
 const _: () = assert!(EVENT_STREAMS_MAX < HTTP_CONNECTIONS_MAX);
 
+/// Epochs that the operator's page settles anew at once.
+pub const DRY_RUN_PAGE_EPOCHS_MAX: u64 = 10;
+/// Entries of the log that the page executes again for that; the command executes any number.
+pub const DRY_RUN_PAGE_ENTRIES_MAX: u64 = 1_000_000;
+/// For how long it does so at most, one page at a time.
+pub const DRY_RUN_PAGE_DURATION_MAX: Duration = Duration::from_secs(20);
 /// Epochs that one dry run of a tariff settles anew.
 pub const DRY_RUN_EPOCHS_MAX: u64 = 1_000_000;
 /// Bytes that are copied at once.
@@ -249,6 +255,7 @@ const _: () = assert!(SESSION_IDLE_MILLISECONDS < SESSION_MILLISECONDS);
 const _: () = assert!(CHALLENGE_MILLISECONDS < LINK_MILLISECONDS);
 const _: () =
     assert!(SESSIONS_OF_ACCOUNT_MAX < SESSIONS_OF_STRANGERS_MAX && SESSIONS_OF_STRANGERS_MAX < SESSIONS_MAX);
+const _: () = assert!(DRY_RUN_PAGE_DURATION_MAX.as_secs() < HTTP_ANSWER_SECONDS_MAX);
 // A passkey takes some two kilobytes of the file, a session half of one.
 const _: () = assert!(
     ((PASSKEYS_MAX * 2_048 + (SESSIONS_MAX + SESSIONS_OF_STRANGERS_MAX) * 1_024) as u64)

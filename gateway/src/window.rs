@@ -1,6 +1,9 @@
 //! The dashboard's view of this node: every page's figures from the same reads as the API's.
 
+mod audit;
 mod instructions;
+mod operator;
+mod rehearsal;
 mod shapes;
 mod statements;
 
@@ -22,6 +25,7 @@ use crate::limits::OWNERS_IN_AN_EPOCH_MAX;
 use crate::reads::{self, DeviceFigures};
 use crate::running::Look;
 use crate::shared::{ALWAYS, ReadError, Shared};
+use rehearsal::Rehearsals;
 use statements::Seals;
 
 /// Where the node is reached, for the pages that say so.
@@ -41,12 +45,19 @@ pub struct Addresses {
 pub struct Window {
     shared: Arc<Shared>,
     addresses: Addresses,
+    rehearsals: Rehearsals,
 }
 
 impl Window {
     /// The view of a node that is reached at these addresses.
     pub fn new(shared: Arc<Shared>, addresses: Addresses) -> Window {
-        Window { shared, addresses }
+        Window { shared, addresses, rehearsals: Rehearsals::default() }
+    }
+
+    /// The same, where dry runs of a tariff may begin at the snapshots in a directory.
+    #[must_use]
+    pub fn with_snapshots(self, directory: PathBuf) -> Window {
+        Window { rehearsals: Rehearsals::from_snapshots(directory), ..self }
     }
 
     /// The network's figures from the same look, so that they fit the rest of the page.

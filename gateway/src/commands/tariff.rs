@@ -1,21 +1,18 @@
 //! `lamppost tariff`: shows what is paid for, checks a new tariff, and says what it would have changed.
 
-use std::collections::BTreeMap;
-use std::ops::{ControlFlow, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
-use ledger::account::AccountId;
-use ledger::block::BlockResults;
 use ledger::state::State;
 use ledger::tariff::Tariff;
 use ledger::token::Tokens;
-use ledger::trial::Trial;
 use serde_json::{Value, json};
 
 use super::{explain, output, source};
 use crate::client::Client;
+use crate::dry_run::{self, Comparison, Pay};
 use crate::limits::{DRY_RUN_EPOCHS_MAX, NAMED_FILE_BYTES_MAX};
 use crate::shared::epoch_at;
 
@@ -185,51 +182,6 @@ fn epochs(text: &str) -> Result<RangeInclusive<u64>, String> {
     Ok(first..=last)
 }
 
-/// What somebody was paid, and would have been.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Pay {
-    was_microtokens: u64,
-    would_be_microtokens: u64,
-}
-
-impl Pay {
-    fn difference(&self) -> String {
-        let more = self.would_be_microtokens.checked_sub(self.was_microtokens);
-        match more {
-            Some(0) => Tokens(0).to_string(),
-            Some(more) => format!("+{}", Tokens(more)),
-            None => format!("-{}", Tokens(self.was_microtokens.saturating_sub(self.would_be_microtokens))),
-        }
-    }
-
-    fn difference_microtokens(&self) -> String {
-        (i128::from(self.would_be_microtokens) - i128::from(self.was_microtokens)).to_string()
-    }
-}
-
-/// Everybody's pay over some epochs.
-#[derive(Debug, Default)]
-struct Comparison {
-    payees: BTreeMap<AccountId, Pay>,
-}
-
-impl Comparison {
-    fn add(&mut self, results: &BlockResults, epochs: &RangeInclusive<u64>, pay: fn(&mut Pay) -> &mut u64) {
-        for statement in results.statements.iter().filter(|one| epochs.contains(&one.epoch)) {
-            let sum = pay(self.payees.entry(statement.payee).or_default());
-            *sum = sum.saturating_add(statement.paid_microtokens);
-        }
-    }
-
-    fn total(&self) -> Pay {
-        let sum = |pay: fn(&Pay) -> u64| self.payees.values().map(pay).fold(0, u64::saturating_add);
-        Pay {
-            was_microtokens: sum(|pay| pay.was_microtokens),
-            would_be_microtokens: sum(|pay| pay.would_be_microtokens),
-        }
-    }
-}
-
 impl DryRun {
     fn run(self) -> anyhow::Result<()> {
         let tariff = read(&self.file)?;
@@ -240,35 +192,21 @@ impl DryRun {
     fn compare(&self, tariff: &Tariff) -> anyhow::Result<Comparison> {
         let source = self.log.open()?;
         let last = *self.epochs.end();
-        let mut comparison = Comparison::default();
-        let (mut state, mut trial): (Option<State>, Option<Trial>) = (None, None);
+        let mut dry_run = dry_run::DryRun::new(tariff.clone(), self.epochs.clone());
+        let mut state: Option<State> = None;
         source.each(source.promised()?, |located| {
             let block = &located.block;
             let epoch = epoch_at(&source.genesis, block.seal.time_unix_milliseconds);
-            // A block that begins an epoch settles the one before on the old copy, and opens a new copy for its own.
-            let begins = |state: &&State| state.height() == 0 || epoch > state.epoch();
-            let next = state.as_ref().filter(begins).filter(|_| self.epochs.contains(&epoch));
-            let next = next.map(|state| state.trial(tariff));
-            let results = explain::execute(&mut state, &source, block)
-                .with_context(|| format!("{} does not hold", located.place))?;
-            comparison.add(&results, &self.epochs, |pay| &mut pay.was_microtokens);
-            if let Some(copy) = &mut trial {
-                let tried = copy.run(block)?;
-                comparison.add(&tried, &self.epochs, |pay| &mut pay.would_be_microtokens);
-            }
-            if let Some(mut next) = next {
-                next.run(block)?;
-                trial = Some(next);
-            } else if state.as_ref().is_some_and(|state| !self.epochs.contains(&state.epoch())) {
-                trial = None;
-            }
-            Ok(if epoch > last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            dry_run.take(&mut state, epoch, block, |state| {
+                explain::execute(state, &source, block)
+                    .with_context(|| format!("{} does not hold", located.place))
+            })
         })?;
         let running = state.as_ref().map_or(0, State::epoch);
         if running <= last {
             bail!("epoch {last} is not settled in this log yet: epoch {running} is running");
         }
-        Ok(comparison)
+        Ok(dry_run.finish())
     }
 
     fn print_json(&self, comparison: &Comparison) -> anyhow::Result<()> {
@@ -324,14 +262,5 @@ mod tests {
         for bad in ["", "..", "7..3", "a..b", "-1..2", "3...7", "0..99999999"] {
             assert!(epochs(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_difference_has_its_sign_and_every_microtoken() {
-        let pay = |was_microtokens, would_be_microtokens| Pay { was_microtokens, would_be_microtokens };
-        assert_eq!(pay(5, 5).difference(), "0.000000");
-        assert_eq!(pay(5, 1_000_006).difference(), "+1.000001");
-        assert_eq!(pay(1_000_006, 5).difference(), "-1.000001");
-        assert_eq!(pay(u64::MAX, 0).difference_microtokens(), format!("-{}", u64::MAX));
     }
 }

@@ -100,6 +100,7 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     let genesis_hash = opened.genesis.hash();
     let root = opened.directory.root().to_owned();
     let operator_key = opened.directory.key("operator");
+    let snapshots = opened.directory.snapshots();
     tracing::info!(
         data = %opened.directory.root().display(),
         network = %opened.genesis.network,
@@ -137,7 +138,7 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
     let operator = shared.state().operator();
     let (now, random) = (clock::now_unix_milliseconds(), clock::random_seed()?);
     let (desk, first_link) = SignIn::open(&root, &network, operator, origins, now, random)?;
-    let view = Arc::new(Window::new(shared.clone(), addresses));
+    let view = Arc::new(Window::new(shared.clone(), addresses).with_snapshots(snapshots));
     let router = http::router(shared.clone(), view, Arc::new(desk)).merge(http::own_map::router(own_map));
     let serving = tokio::spawn(http::serve(http, router, stopped(stopping.clone())));
     let fleet = city.settle(shared.clone(), &broker_url, stopping).await?;

@@ -50,7 +50,7 @@ pub async fn metrics(State(door): State<Door>) -> Response {
         standing::of(shared, &look, now).map_err(Problem::internal)?.show(&shared.telemetry);
         Ok(())
     });
-    drop(shown.await);
+    let _the_rest_stays = shown.await;
     ([(header::CONTENT_TYPE, OPENMETRICS)], door.shared().telemetry.render()).into_response()
 }
 

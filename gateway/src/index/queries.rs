@@ -223,6 +223,21 @@ impl Index {
         Ok((settlement.first_epoch <= epoch).then_some((height, settlement)))
     }
 
+    /// The newest `most` settlements with the heights of their blocks, newest first.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn last_settlements(&self, most: usize) -> Result<Vec<(u64, Settlement)>, IndexError> {
+        self.feed.wait_for_postings();
+        let newest = self.settlements.iter().values().rev().take(most);
+        newest
+            .map(|value| {
+                let value = value.map_err(|error| self.failed(error))?;
+                records::decode_settlement(&value).ok_or_else(|| self.damaged())
+            })
+            .collect()
+    }
+
     /// How many statements a device has.
     ///
     /// # Errors

@@ -76,6 +76,37 @@ impl View for Running {
     }
 }
 
+impl OperatorView for Running {
+    fn desk(&self, viewer: &Viewer) -> Answer<Desk> {
+        self.now().desk(viewer)
+    }
+
+    fn refused_samples(&self, viewer: &Viewer) -> Answer<RefusedSamples> {
+        self.now().refused_samples(viewer)
+    }
+
+    fn fleet(&self, viewer: &Viewer, offset: u64, limit: usize) -> Answer<Fleet> {
+        self.now().fleet(viewer, offset, limit)
+    }
+
+    fn tariff_desk(
+        &self,
+        viewer: &Viewer,
+        proposal: Option<&Proposal>,
+        payees_max: usize,
+    ) -> Answer<TariffDesk> {
+        self.now().tariff_desk(viewer, proposal, payees_max)
+    }
+
+    fn validators(&self, viewer: &Viewer) -> Answer<Validators> {
+        self.now().validators(viewer)
+    }
+
+    fn audit(&self, sizes: Option<(u64, u64)>, ends_max: usize) -> Result<Audit, ViewError> {
+        self.now().audit(sizes, ends_max)
+    }
+}
+
 async fn events() -> Sse<impl tokio_stream::Stream<Item = Result<Event, Infallible>>> {
     let beats = IntervalStream::new(tokio::time::interval(Duration::from_secs(city::BEAT_SECONDS)));
     Sse::new(beats.map(|_| Ok(Event::default().event("block").data("{}"))))

@@ -18,7 +18,16 @@ fn paths(city: &City) -> Vec<String> {
         vec!["/".to_owned(), "/?page=2".to_owned(), "/blocks/0".to_owned(), "/blocks/1".to_owned()];
     paths.push(format!("/blocks/{}", city.height()));
     paths.extend(
-        ["/map", "/map?cell=nowhere", "/search", "/search?q=%3Cscript%3E%E2%80%AE"].map(str::to_owned),
+        [
+            "/audit",
+            "/audit?from=1&to=9",
+            "/audit?from=9&to=1",
+            "/map",
+            "/map?cell=nowhere",
+            "/search",
+            "/search?q=%3Cscript%3E%E2%80%AE",
+        ]
+        .map(str::to_owned),
     );
     paths.extend([1, 2].map(|number| format!("/transactions/{}", city::hex(1, number))));
     paths.extend([0, 1, 2, 3, 505, 1_000].map(|number| format!("/accounts/{}", city::account(number))));
@@ -193,7 +202,8 @@ fn is_api(path: &str) -> bool {
         parts.as_slice(),
         ["checkpoint" | "genesis" | "metrics" | "sign-in"]
             | ["api", "openapi.json"]
-            | ["api", "v1", "cells" | "devices"]
+            | ["api", "v1", "cells" | "devices" | "consistency"]
+            | ["api", "v1", "tariffs", _]
             | ["api", "v1", "transactions" | "accounts" | "blocks", _]
             | ["api", "v1", "transactions", _, "receipt"]
             | ["api", "v1", "devices", _, "readings"]
@@ -355,6 +365,12 @@ fn the_reasons_are_the_wires_own_words() {
 
 /// A view that cannot answer.
 struct Broken;
+
+impl OperatorView for Broken {
+    fn audit(&self, _: Option<(u64, u64)>, _: usize) -> Result<Audit, ViewError> {
+        Err(ViewError("The index is being rebuilt.".to_owned()))
+    }
+}
 
 impl View for Broken {
     fn home(&self, _: u64, _: usize) -> Result<Home, ViewError> {

@@ -68,6 +68,12 @@ async fn a_correction_stands_beside_what_it_corrects() {
 /// A city in which every statement has a second one, for an owner before.
 struct Resold(City);
 
+impl OperatorView for Resold {
+    fn audit(&self, sizes: Option<(u64, u64)>, ends_max: usize) -> Result<Audit, ViewError> {
+        self.0.audit(sizes, ends_max)
+    }
+}
+
 impl View for Resold {
     fn statement(&self, kid: &str, epoch: u64) -> Answer<StatementPage> {
         let answer = self.0.statement(kid, epoch)?;

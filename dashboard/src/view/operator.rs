@@ -5,28 +5,39 @@ use super::{Answer, Audit, Device, Network, Refused, Sequence, ViewError, Viewer
 
 /// The part of the view that concerns who runs the node and who checks it.
 ///
-/// What is for the operator alone is `Ok(None)` for everybody else: the implementation decides, not the page.
+/// What is for the operator alone is `Ok(None)` for everybody else: the implementation decides, not the page. Where it says
+/// nothing of it, nobody is the operator.
 pub trait OperatorView {
     /// How the node stands just now.
-    fn desk(&self, viewer: &Viewer) -> Answer<Desk>;
+    fn desk(&self, _viewer: &Viewer) -> Answer<Desk> {
+        Ok(None)
+    }
 
     /// The last refused envelopes of each reason.
-    fn refused_samples(&self, viewer: &Viewer) -> Answer<RefusedSamples>;
+    fn refused_samples(&self, _viewer: &Viewer) -> Answer<RefusedSamples> {
+        Ok(None)
+    }
 
     /// The devices by how long they have been silent, and `limit` of the silent ones from `offset`, those that fell silent
     /// last first.
-    fn fleet(&self, viewer: &Viewer, offset: u64, limit: usize) -> Answer<Fleet>;
+    fn fleet(&self, _viewer: &Viewer, _offset: u64, _limit: usize) -> Answer<Fleet> {
+        Ok(None)
+    }
 
     /// The tariffs, and what a proposed one would have paid at most `payees_max` accounts, where one is proposed.
     fn tariff_desk(
         &self,
-        viewer: &Viewer,
-        proposal: Option<&Proposal>,
-        payees_max: usize,
-    ) -> Answer<TariffDesk>;
+        _viewer: &Viewer,
+        _proposal: Option<&Proposal>,
+        _payees_max: usize,
+    ) -> Answer<TariffDesk> {
+        Ok(None)
+    }
 
     /// Who signs the log's checkpoints.
-    fn validators(&self, viewer: &Viewer) -> Answer<Validators>;
+    fn validators(&self, _viewer: &Viewer) -> Answer<Validators> {
+        Ok(None)
+    }
 
     /// What an auditor looks at first, with at most `ends_max` epochs' ends, and the proof that the log only grew between
     /// two sizes, where they are asked for. For everybody.

@@ -5,6 +5,7 @@
 //! every ten seconds), so that its totals agree wherever they are asked for.
 
 mod ledger;
+mod operator;
 mod places;
 mod residents;
 mod statements;

@@ -7,4 +7,5 @@ mod files;
 mod instructions;
 mod maps;
 mod node;
+mod operator;
 mod sign_in;

@@ -114,6 +114,10 @@ impl Node {
         node
     }
 
+    pub fn shared(&self) -> &Shared {
+        &self.ends.shared
+    }
+
     pub fn kid(&self) -> String {
         self.device.kid().to_string()
     }

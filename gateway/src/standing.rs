@@ -2,16 +2,16 @@
 //! metrics and the alerts never differ.
 
 use devices::Refusal;
+use ledger::state::State;
 
 use crate::alerts::{self, Alert, Kind};
 use crate::clock;
 use crate::figures::{self, Day};
 use crate::limits::{INDEX_QUEUE_ENTRIES_MAX, PAYOUT_DAYS, SILENT_AFTER_SECONDS};
 use crate::pulse::Recent;
-use crate::reads::{self, DeviceStatus, Figures};
+use crate::reads::DeviceStatus;
 use crate::room::Space;
-use crate::running::Look;
-use crate::shared::{ReadError, Shared};
+use crate::shared::{Durable, ReadError, Shared};
 use crate::telemetry::{Queue, Telemetry};
 
 /// A queue as full as it is.
@@ -58,8 +58,12 @@ impl Payouts {
 /// The node at one moment.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// The network's figures.
-    pub figures: Figures,
+    /// The last durable block.
+    pub durable: Durable,
+    /// Enrolled devices by `DeviceStatus::index`.
+    pub devices: [u64; 4],
+    /// What the reward pool holds, micro-tokens.
+    pub pool_microtokens: u64,
     /// What happened lately.
     pub recent: Recent,
     /// Every queue against its bound, in the order in which an envelope passes them.
@@ -74,12 +78,16 @@ pub struct Standing {
     pub alerts: Vec<Alert>,
 }
 
-/// How the node stands at `now` (Unix milliseconds).
+/// How the node stands at `now` (Unix milliseconds). It looks through all devices, so not with the node's own state held;
+/// and not at what the running epoch comes to, which takes as long as a settlement.
 ///
 /// # Errors
 /// When the index cannot be read.
-pub fn of(shared: &Shared, look: &Look<'_>, now_unix_milliseconds: u64) -> Result<Standing, ReadError> {
-    let figures = reads::figures_of(shared, look, now_unix_milliseconds);
+pub fn of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Result<Standing, ReadError> {
+    let mut devices = [0; 4];
+    for (_, device) in state.devices() {
+        devices[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
+    }
     let telemetry = &shared.telemetry;
     let recent = shared.pulse.recent(clock::monotonic(), &telemetry.counts());
     let filled = |queue| {
@@ -88,15 +96,17 @@ pub fn of(shared: &Shared, look: &Look<'_>, now_unix_milliseconds: u64) -> Resul
     };
     let payouts = payouts(shared, now_unix_milliseconds)?;
     let mut standing = Standing {
+        durable: shared.durable(),
+        devices,
+        pool_microtokens: state.balance_microtokens(state.pool()),
         recent,
         queues: Queue::ALL.map(filled),
         space: shared.space(),
-        treasury_microtokens: look.state.balance_microtokens(look.state.treasury()),
+        treasury_microtokens: state.balance_microtokens(state.treasury()),
         payouts,
         alerts: Vec::new(),
-        figures,
     };
-    let due = look.state.next_settlement_unix_milliseconds();
+    let due = state.next_settlement_unix_milliseconds();
     let overdue_seconds = now_unix_milliseconds.saturating_sub(due) / 1_000;
     standing.alerts = alerts::of(&standing.told(overdue_seconds, shared));
     Ok(standing)
@@ -112,20 +122,19 @@ fn payouts(shared: &Shared, now: u64) -> Result<Payouts, ReadError> {
 
 impl Standing {
     fn told(&self, overdue_seconds: u64, shared: &Shared) -> alerts::Figures {
-        let Standing { figures, recent, space, payouts, .. } = self;
-        let silent = figures.devices[DeviceStatus::Silent.index()];
-        let revoked = figures.devices[DeviceStatus::Revoked.index()];
-        let both = figures.pool_microtokens.saturating_add(self.treasury_microtokens);
+        let Standing { devices, recent, space, payouts, .. } = self;
+        let silent = devices[DeviceStatus::Silent.index()];
+        let revoked = devices[DeviceStatus::Revoked.index()];
         let mostly = Refusal::ALL.into_iter().max_by_key(|reason| recent.counts.refused[reason.index()]);
         alerts::Figures {
-            devices: figures.devices.iter().sum::<u64>().saturating_sub(revoked),
+            devices: devices.iter().sum::<u64>().saturating_sub(revoked),
             silent,
             silent_after_seconds: SILENT_AFTER_SECONDS,
             accepted_lately: recent.counts.accepted_envelopes,
             refused_lately: recent.counts.refused_total(),
             refused_mostly: mostly.map_or("", Refusal::as_str),
             lately_seconds: recent.over.as_secs(),
-            height: figures.durable.height,
+            height: self.durable.height,
             overdue_seconds,
             disk_full: space.full,
             disk_free_bytes: space.free_bytes,
@@ -133,20 +142,24 @@ impl Standing {
             index_behind: shared.index.behind() as u64,
             index_behind_max: INDEX_QUEUE_ENTRIES_MAX as u64,
             index_errors: shared.telemetry.index_errors.get(),
-            pool_microtokens: figures.pool_microtokens,
-            pool_seconds: payouts.runway_seconds(figures.pool_microtokens),
-            treasury_seconds: payouts.runway_seconds(both),
+            pool_microtokens: self.pool_microtokens,
+            pool_seconds: payouts.runway_seconds(self.pool_microtokens),
+            treasury_seconds: payouts.runway_seconds(self.both_microtokens()),
         }
+    }
+
+    /// What pool and treasury hold together, micro-tokens.
+    pub fn both_microtokens(&self) -> u64 {
+        self.pool_microtokens.saturating_add(self.treasury_microtokens)
     }
 
     /// States all of it in the metrics.
     pub fn show(&self, telemetry: &Telemetry) {
         let as_gauge = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
-        telemetry.pool_microtokens.set(as_gauge(self.figures.pool_microtokens));
+        telemetry.pool_microtokens.set(as_gauge(self.pool_microtokens));
         telemetry.treasury_microtokens.set(as_gauge(self.treasury_microtokens));
         telemetry.delays(&self.recent);
-        for (status, devices) in ["new", "online", "silent", "revoked"].into_iter().zip(self.figures.devices)
-        {
+        for (status, devices) in ["new", "online", "silent", "revoked"].into_iter().zip(self.devices) {
             telemetry.devices_by_status(status, devices);
         }
         for kind in Kind::ALL {

@@ -46,8 +46,8 @@ pub async fn health(State(door): State<Door>) -> Json<Health> {
 pub async fn metrics(State(door): State<Door>) -> Response {
     // Whoever scrapes is told how the node stands at that moment; what cannot be read leaves the rest as it was.
     let shown = door.query(|shared| {
-        let (look, now) = (shared.look_at_length(), clock::now_unix_milliseconds());
-        standing::of(shared, &look, now).map_err(Problem::internal)?.show(&shared.telemetry);
+        let now = clock::now_unix_milliseconds();
+        standing::of(shared, &shared.still(), now).map_err(Problem::internal)?.show(&shared.telemetry);
         Ok(())
     });
     let _the_rest_stays = shown.await;

@@ -320,12 +320,12 @@ impl Index {
         self.days_of_devices.of(device.as_bytes(), &days).map_err(|error| self.failed(error))
     }
 
-    /// What all statements come to by UTC day, ascending; only days with something.
+    /// What all statements come to by UTC day, ascending; only days with something, and only as far as the index has come:
+    /// whoever asks whether it is behind must not wait for it.
     ///
     /// # Errors
     /// When the index cannot be read.
     pub fn days_of_network(&self, days: Range<u32>) -> Result<Vec<Day>, IndexError> {
-        self.feed.wait_for_postings();
         self.days_of_all.of(&[], &days).map_err(|error| self.failed(error))
     }
 

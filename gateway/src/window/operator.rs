@@ -26,9 +26,9 @@ impl OperatorView for Window {
         }
         let now = clock::now_unix_milliseconds();
         let look = self.shared.look_at_length();
-        let standing = standing::of(&self.shared, &look, now).map_err(failed)?;
-        let Standing { figures, recent, queues, space, treasury_microtokens, payouts, alerts } = standing;
-        let both = figures.pool_microtokens.saturating_add(treasury_microtokens);
+        let standing = standing::of(&self.shared, &look.state, now).map_err(failed)?;
+        let (pool_microtokens, both) = (standing.pool_microtokens, standing.both_microtokens());
+        let Standing { recent, queues, space, treasury_microtokens, payouts, alerts, .. } = standing;
         Ok(Some(Desk {
             network: self.network_of(&look, now),
             alerts: alerts.into_iter().map(alert).collect(),
@@ -40,7 +40,7 @@ impl OperatorView for Window {
             treasury_account: look.state.treasury().to_string(),
             paid_a_day_microtokens: payouts.a_day_microtokens(),
             paid_over_seconds: payouts.over_seconds,
-            pool_seconds: payouts.runway_seconds(figures.pool_microtokens),
+            pool_seconds: payouts.runway_seconds(pool_microtokens),
             treasury_seconds: payouts.runway_seconds(both),
         }))
     }

@@ -1,5 +1,6 @@
 //! Search and map: what is typed leads to its page, what stands somewhere is on the map, and nobody's doorstep is.
 
+#[allow(dead_code, reason = "the other tests use more of the city than these")]
 mod city;
 
 use axum::http::{StatusCode, header};

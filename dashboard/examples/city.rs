@@ -74,6 +74,19 @@ impl View for Running {
     fn network(&self) -> Result<Network, ViewError> {
         self.now().network()
     }
+
+    fn mine(&self, asked: &MineAsked) -> Result<Mine, ViewError> {
+        self.now().mine(asked)
+    }
+
+    fn payouts(
+        &self,
+        account: &str,
+        after: Option<PayoutsAfter>,
+        limit: usize,
+    ) -> Result<Payouts, ViewError> {
+        self.now().payouts(account, after, limit)
+    }
 }
 
 impl OperatorView for Running {

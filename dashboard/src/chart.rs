@@ -11,13 +11,13 @@ use crate::view::Exact;
 use crate::{moments, names, numbers};
 
 /// Width of the plot in its own coordinates: hundredths of a percent.
-const WIDTH: u64 = 10_000;
+pub const WIDTH: u64 = 10_000;
 /// Where the line begins: left of it stand the labels of the vertical axis.
-const LEFT: u64 = 900;
+pub const LEFT: u64 = 900;
 /// Height of the plot in hundredths of a pixel.
-const HEIGHT: i128 = 12_000;
+pub const HEIGHT: i128 = 12_000;
 /// Space above the plot, in whole pixels: room for the highest tick's label.
-const TOP: i128 = 18;
+pub const TOP: i128 = 18;
 /// Values beyond this (after aligning decimals) are not drawn: the arithmetic below must not overflow.
 const MANTISSA_MAX: i128 = 1_000_000_000_000_000_000_000_000_000_000;
 /// A hole this many times longer than the usual interval breaks the line: nothing was measured there.
@@ -97,7 +97,7 @@ pub struct Chart {
 impl HtmlSafe for Chart {}
 
 /// A span of values, aligned to the same number of decimals.
-struct Scale {
+pub struct Scale {
     low: i128,
     high: i128,
     step: i128,
@@ -105,7 +105,7 @@ struct Scale {
 
 impl Scale {
     /// The least nice span (steps of 1, 2 or 5) around all values; a constant lies in the middle of its span.
-    fn around(lowest: i128, highest: i128, places: u32) -> Self {
+    pub fn around(lowest: i128, highest: i128, places: u32) -> Self {
         if lowest == highest {
             let one = 10_i128.pow(places);
             return Self { low: lowest - one, high: highest + one, step: one };
@@ -125,11 +125,12 @@ impl Scale {
     }
 
     /// Hundredths of a pixel from the plot's top.
-    fn y(&self, value: i128) -> i128 {
+    pub fn y(&self, value: i128) -> i128 {
         (self.high - value) * HEIGHT / (self.high - self.low)
     }
 
-    fn ticks(&self, places: u32) -> Vec<ValueTick> {
+    /// Its round values, lowest first.
+    pub fn ticks(&self, places: u32) -> Vec<ValueTick> {
         let (mut unit, mut shown_places) = (1, places);
         while shown_places > 0 && self.step % (unit * 10) == 0 && self.low % (unit * 10) == 0 {
             unit *= 10;
@@ -151,11 +152,12 @@ impl Scale {
 }
 
 /// `1234` as `12.34`; never negative here.
-fn hundredths(value: i128) -> String {
+pub fn hundredths(value: i128) -> String {
     format!("{}.{:02}", value / 100, (value % 100).abs())
 }
 
-fn percent(x: u64) -> String {
+/// `1234` as `12.34%`.
+pub fn percent(x: u64) -> String {
     format!("{}.{:02}%", x / 100, x % 100)
 }
 

@@ -10,6 +10,7 @@
 //! - All text is escaped by the templates; what devices and people named is cut and marked first.
 
 mod assets;
+mod bars;
 mod chart;
 mod coast;
 mod limits;
@@ -23,6 +24,7 @@ mod pages;
 mod quantities;
 mod readings;
 mod reasons;
+mod remedies;
 mod routes;
 pub mod sign_in;
 pub mod view;

@@ -48,9 +48,22 @@ pub const REHEARSED_PAYEES_MAX: usize = 40;
 pub const PROPOSAL_BYTES_MAX: usize = 256 * 1024;
 /// Epochs' ends that an auditor is shown.
 pub const AUDIT_ENDS_MAX: usize = 12;
+/// Devices on one page of an owner's home.
+pub const MINE_DEVICES_MAX: usize = 25;
+/// Days of an owner's bars.
+pub const MINE_DAYS: u32 = 30;
+/// Days that today is compared with.
+pub const MEAN_DAYS: u32 = 7;
+/// Devices that need attention, on an owner's home.
+pub const MINE_ALERTS_MAX: usize = 8;
+/// Devices that are offered to an owner, on their home.
+pub const MINE_OFFERS_MAX: usize = 8;
+/// Transfers on one page of an owner's payouts.
+pub const PAYOUTS_MAX: usize = 40;
 /// No page is larger than this before it is packed.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Packing less than this gains nothing.
 pub const PACKED_BYTES_MIN: usize = 1_024;
 
+const _: () = assert!(MEAN_DAYS < MINE_DAYS, "the mean's days are among the bars");
 const _: () = assert!(READING_ROWS_MAX >= READINGS_MAX, "every reading asked for has a row");

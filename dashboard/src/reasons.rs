@@ -1,7 +1,7 @@
 //! Words for what figures leave open: why an amount is zero, what a refusal means, how a device does.
 
-use crate::moments;
-use crate::view::{AccountRole, Device, DeviceStatus, Network, StatementLine};
+use crate::view::{AccountRole, Device, DeviceCounts, DeviceStatus, Network, StatementLine};
+use crate::{moments, numbers};
 
 /// What a refusal's reason means, in the order of [`crate::view::REFUSAL_REASONS`].
 pub const REFUSAL_MEANINGS: [&str; 8] = [
@@ -42,6 +42,21 @@ pub fn status_sentence(device: &Device, network: &Network) -> String {
             "Replaced: it goes on under a new key, and what comes under this one is refused.".to_owned()
         }
         (DeviceStatus::Revoked, _) => "Revoked: what it sends is refused and earns nothing.".to_owned(),
+    }
+}
+
+/// `1 silent, 2 new`: what of a fleet is not online, or that all of it is.
+pub fn fleet(counts: &DeviceCounts) -> String {
+    let others = [(counts.silent, "silent"), (counts.new, "new"), (counts.revoked, "revoked")];
+    let said: Vec<String> = others
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", numbers::grouped(*count)))
+        .collect();
+    match (counts.total(), said.is_empty()) {
+        (0, _) => "none is enrolled yet".to_owned(),
+        (_, true) => "all of them".to_owned(),
+        (_, false) => said.join(", "),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which path shows which page, and the headers that all of them carry.
 
+mod owner;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -80,6 +82,7 @@ pub fn router(view: Arc<dyn View>) -> Router {
         .route("/blocks/{height}", get(block_page))
         .route("/assets/{name}", get(asset))
         .merge(operator::router())
+        .merge(owner::routes())
         .fallback(no_page)
         .layer(middleware::map_response(guard))
         .layer(middleware::from_fn(packing::pages))

@@ -13,6 +13,7 @@ mod device;
 mod log;
 mod map;
 mod operator;
+mod owner;
 mod statement;
 mod viewer;
 
@@ -28,6 +29,7 @@ pub use operator::{
     Rehearsal, Rehearsed, RehearsedPay, SilenceBand, Tariff, TariffDesk, TariffQuantity, TariffVersion,
     Validator, Validators,
 };
+pub use owner::{EarnedDay, Mine, MineAsked, OwnAlert, OwnAlertKind, Payouts, PayoutsAfter};
 pub use statement::{
     CellShare, Factor, PoolScale, Seal, Statement, StatementLine, StatementPage, StatementsPage,
 };
@@ -94,6 +96,13 @@ pub trait View: OperatorView + Send + Sync + 'static {
 
     /// The figures of the network alone, for pages about nothing in particular (404).
     fn network(&self) -> Result<Network, ViewError>;
+
+    /// An owner's home. Of an account that the ledger does not know it is empty.
+    fn mine(&self, asked: &MineAsked) -> Result<Mine, ViewError>;
+
+    /// At most `limit` of an account's transfers, newest first, after those that were shown.
+    fn payouts(&self, account: &str, after: Option<PayoutsAfter>, limit: usize)
+    -> Result<Payouts, ViewError>;
 }
 
 /// Figures of the whole network at one moment.

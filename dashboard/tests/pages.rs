@@ -408,6 +408,14 @@ impl View for Broken {
     fn network(&self) -> Result<Network, ViewError> {
         Err(ViewError("The index is being rebuilt.".to_owned()))
     }
+
+    fn mine(&self, _: &MineAsked) -> Result<Mine, ViewError> {
+        Err(ViewError("The index is being rebuilt.".to_owned()))
+    }
+
+    fn payouts(&self, _: &str, _: Option<PayoutsAfter>, _: usize) -> Result<Payouts, ViewError> {
+        Err(ViewError("The index is being rebuilt.".to_owned()))
+    }
 }
 
 #[tokio::test]

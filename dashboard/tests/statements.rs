@@ -120,6 +120,19 @@ impl View for Resold {
     fn network(&self) -> Result<Network, ViewError> {
         self.0.network()
     }
+
+    fn mine(&self, asked: &MineAsked) -> Result<Mine, ViewError> {
+        self.0.mine(asked)
+    }
+
+    fn payouts(
+        &self,
+        account: &str,
+        after: Option<PayoutsAfter>,
+        limit: usize,
+    ) -> Result<Payouts, ViewError> {
+        self.0.payouts(account, after, limit)
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub mod epochs;
 pub mod events;
 pub mod guard;
 pub mod instant;
+pub mod mine;
 pub mod openapi;
 pub mod operations;
 pub mod own_map;
@@ -104,6 +105,8 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(tlog::checkpoint))
         // OpenAPI has no parameter that spans slashes, so the route stands beside its description (in `openapi`).
         .route("/tile/{level}/{*index}", get(tlog::tile))
+        // A page's file and no part of the API: it is of the session that asks.
+        .route("/mine/payouts.csv", get(mine::payouts_csv))
 }
 
 /// The OpenAPI document.

@@ -168,6 +168,11 @@ pub const PREVIEW_WAIT_MAX: Duration = Duration::from_millis(5);
 /// Seconds without an accepted reading after which a device counts as silent.
 pub const SILENT_AFTER_SECONDS: u64 = 300;
 
+/// Refused envelopes of a device, those that came a second time not counted, below which nobody is alarmed.
+pub const REFUSED_ALERT_ENVELOPES_MIN: u64 = 10;
+/// A device's owner is told when more than one in so many of the envelopes that it sent was refused.
+pub const REFUSED_ALERT_ONE_IN: u64 = 20;
+
 /// HTTP connections that are open at once; more wait until one closes.
 pub const HTTP_CONNECTIONS_MAX: usize = 4_096;
 /// Seconds a client has for a request's head.

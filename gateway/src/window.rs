@@ -4,6 +4,7 @@ mod audit;
 mod instructions;
 mod operator;
 mod rehearsal;
+mod owner;
 mod shapes;
 mod statements;
 
@@ -11,8 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dashboard::view::{
-    AccountPage, Answer, BlockPage, ChosenCell, DevicePage, Home, Map, Network, OwnMap, SealBody,
-    StatementPage, StatementsPage, TransactionBody, TransactionPage, View, ViewError, Viewer,
+    AccountPage, Answer, BlockPage, ChosenCell, DevicePage, Home, Map, Mine, MineAsked, Network, OwnMap,
+    Payouts, PayoutsAfter, SealBody, StatementPage, StatementsPage, TransactionBody, TransactionPage, View,
+    ViewError, Viewer,
 };
 use devices::{DeviceId, TransactionId};
 use ledger::account::AccountId;
@@ -267,6 +269,19 @@ impl View for Window {
     fn network(&self) -> Result<Network, ViewError> {
         let now = clock::now_unix_milliseconds();
         Ok(self.network_of(&self.shared.look_at_length(), now))
+    }
+
+    fn mine(&self, asked: &MineAsked) -> Result<Mine, ViewError> {
+        self.home_of_owner(asked)
+    }
+
+    fn payouts(
+        &self,
+        account: &str,
+        after: Option<PayoutsAfter>,
+        limit: usize,
+    ) -> Result<Payouts, ViewError> {
+        self.payouts_of_owner(account, after, limit)
     }
 }
 

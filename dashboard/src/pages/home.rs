@@ -51,18 +51,7 @@ impl HomePage {
 
     /// `1 silent, 2 new`: what of the fleet is not online, or that all of it is.
     fn fleet(&self) -> String {
-        let counts = self.shell.network.devices;
-        let others = [(counts.silent, "silent"), (counts.new, "new"), (counts.revoked, "revoked")];
-        let said: Vec<String> = others
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
-        match (counts.total(), said.is_empty()) {
-            (0, _) => "none is enrolled yet".to_owned(),
-            (_, true) => "all of them".to_owned(),
-            (_, false) => said.join(", "),
-        }
+        reasons::fleet(&self.shell.network.devices)
     }
 
     /// What needs looking at, in words; "" when nothing does.

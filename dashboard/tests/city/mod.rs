@@ -6,6 +6,7 @@
 
 mod ledger;
 mod operator;
+mod owner;
 mod places;
 mod residents;
 mod statements;
@@ -218,5 +219,18 @@ impl View for City {
 
     fn network(&self) -> Result<Network, ViewError> {
         Ok(self.figures())
+    }
+
+    fn mine(&self, asked: &MineAsked) -> Result<Mine, ViewError> {
+        Ok(self.mine_of(asked))
+    }
+
+    fn payouts(
+        &self,
+        account: &str,
+        after: Option<PayoutsAfter>,
+        limit: usize,
+    ) -> Result<Payouts, ViewError> {
+        Ok(self.payouts_of(account, after, limit))
     }
 }

@@ -1,5 +1,7 @@
 //! Accounts: what they hold, what their devices earned, and every transfer they took part in.
 
+use std::ops::Range;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -194,12 +196,25 @@ pub async fn account_transfers(
     let transfers = door
         .query(move |shared| {
             known(shared, id)?;
-            let found = shared.transfers(id, &range, limit).map_err(Problem::internal)?;
-            let mut entries = EntryIds::new(shared);
-            found.iter().map(|record| transfer(&mut entries, id, record)).collect::<Result<Vec<_>, _>>()
+            transfers_of(shared, id, &range, limit)
         })
         .await?;
     Ok(csv::answer(&headers, &transfers, table, &format!("transfers-{id}.csv")))
+}
+
+/// An account's newest `limit` transfers whose block time lies in a range; none of an account that nobody knows.
+///
+/// # Errors
+/// When the index or the log cannot be read.
+pub(super) fn transfers_of(
+    shared: &Shared,
+    id: AccountId,
+    range: &Range<u64>,
+    limit: usize,
+) -> Result<Vec<Transfer>, Problem> {
+    let found = shared.transfers(id, range, limit).map_err(Problem::internal)?;
+    let mut entries = EntryIds::new(shared);
+    found.iter().map(|record| transfer(&mut entries, id, record)).collect()
 }
 
 fn transfer(
@@ -236,7 +251,8 @@ fn transfer(
     })
 }
 
-fn table(transfers: &[Transfer]) -> Table {
+/// Transfers as rows.
+pub(super) fn table(transfers: &[Transfer]) -> Table {
     let mut table = Table::new(&[
         "time",
         "direction",

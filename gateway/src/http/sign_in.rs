@@ -128,7 +128,7 @@ pub struct OpenedSession {
     /// `owner` or `operator`.
     role: &'static str,
     /// The page to go on with.
-    #[schema(example = "/sessions")]
+    #[schema(example = "/mine")]
     home: String,
     /// When it ends unless it is used.
     expires: String,
@@ -179,7 +179,7 @@ async fn open(door: &Door, sender: &Sender, opening: Opening) -> Result<Opened, 
     let answer = OpenedSession {
         account: account.to_string(),
         role: if home == Home::Network { "operator" } else { "owner" },
-        home: home.path(&account),
+        home: home.path().to_owned(),
         expires: rfc3339(now.saturating_add(SESSION_IDLE_MILLISECONDS)),
     };
     Ok((StatusCode::CREATED, [set_cookie(&token, &origin)], Json(answer)))
@@ -193,11 +193,8 @@ pub async fn open_session(door: &Door, sender: &Sender, opening: Opening) -> Res
         let now = clock::now_unix_milliseconds();
         let known = is_known(shared, &opening.account);
         let session = Session::new(now, opening.account, known, opening.way, &user_agent);
-        let home = match known {
-            _ if opening.account == shared.state().operator() => Home::Network,
-            true => Home::Account,
-            false => Home::Sessions,
-        };
+        let is_operator = opening.account == shared.state().operator();
+        let home = if is_operator { Home::Network } else { Home::Own };
         let token = desk.open_session(now, session, former, random)?;
         shared.telemetry.sign_ins.inc();
         Ok((token, home))
@@ -210,19 +207,16 @@ pub async fn open_session(door: &Door, sender: &Sender, opening: Opening) -> Res
 pub enum Home {
     /// The operator, to the whole network.
     Network,
-    /// An owner, to their account.
-    Account,
-    /// Somebody whose account the ledger does not know yet: it has no page.
-    Sessions,
+    /// An owner, or somebody who becomes one, to what is theirs.
+    Own,
 }
 
 impl Home {
     /// The page's path.
-    pub fn path(self, account: &AccountId) -> String {
+    pub fn path(self) -> &'static str {
         match self {
-            Home::Network => "/".to_owned(),
-            Home::Account => format!("/accounts/{account}"),
-            Home::Sessions => "/sessions".to_owned(),
+            Home::Network => "/",
+            Home::Own => "/mine",
         }
     }
 }

@@ -295,7 +295,7 @@ async fn a_one_time_link_waits_for_its_button_and_works_once() {
     assert_eq!(planted.status, StatusCode::FORBIDDEN, "no other site signs anybody in");
     let opened = Sent::form("/sign-in/link", &fields).to(&node).await;
     assert_eq!(opened.status, StatusCode::SEE_OTHER, "{}", opened.text());
-    assert_eq!(header_of(&opened, header::LOCATION), format!("/accounts/{}", node.owner_account()));
+    assert_eq!(header_of(&opened, header::LOCATION), "/mine");
     assert_eq!(viewer(&node, Some(&cookie_of(&opened))).await, "owner");
     let again = Sent::form("/sign-in/link", &fields).to(&node).await;
     assert_eq!(again.status, StatusCode::FORBIDDEN);

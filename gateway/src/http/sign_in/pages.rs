@@ -164,10 +164,10 @@ impl Rooms {
 
     /// Opens a session and leads on.
     async fn open(&self, sender: &Sender, opening: Opening) -> Result<Response, Problem> {
-        let (account, origin) = (opening.account, opening.origin.clone());
+        let origin = opening.origin.clone();
         let (token, home) = open_session(&self.door, sender, opening).await?;
-        Ok((StatusCode::SEE_OTHER, [set_cookie(&token, &origin), (header::LOCATION, home.path(&account))])
-            .into_response())
+        let headers = [set_cookie(&token, &origin), (header::LOCATION, home.path().to_owned())];
+        Ok((StatusCode::SEE_OTHER, headers).into_response())
     }
 
     /// Changes something of the session that sent a form, beside the event loop, and leads back to the sessions.

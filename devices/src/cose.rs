@@ -8,11 +8,11 @@ use crate::cbor::{self, DecodeError, EncodeError, Reader, Writer};
 use crate::hexadecimal;
 use crate::identity::{DeviceId, KeyError, PublicKey, SigningKey};
 use crate::limits::{
-    ENVELOPE_BYTES_MAX, INSTRUCTION_BYTES_MAX, INSTRUCTION_SIG_STRUCTURE_BYTES_MAX, NETWORK_BYTES_MAX,
-    READING_SIG_STRUCTURE_BYTES_MAX, SIGNATURE_BYTES,
+    ENVELOPE_BYTES_MAX, NETWORK_BYTES_MAX, READING_SIG_STRUCTURE_BYTES_MAX, SIGNATURE_BYTES,
 };
 use crate::senml::{Pack, PackError};
 use crate::sequence::Sequence;
+use crate::unsigned_instruction::UnsignedInstruction;
 
 const TAG_COSE_SIGN1: u64 = 18;
 /// EdDSA, as devices emit it (RFC 9053 §2.2).
@@ -182,21 +182,8 @@ pub fn sign_instruction(
     with_key: bool,
     out: &mut [u8],
 ) -> Result<usize, SealError> {
-    let mut reader = Reader::new(payload);
-    reader.item().and_then(|_| reader.end()).map_err(SealError::Payload)?;
-    if payload.len() > INSTRUCTION_BYTES_MAX {
-        return Err(SealError::TooLong);
-    }
-    let mut scratch = [0; INSTRUCTION_SIG_STRUCTURE_BYTES_MAX];
-    let public_key = with_key.then(|| key.public_key());
-    let header = Header {
-        content_type: ContentType::Cbor,
-        kid: key.kid(),
-        cti: counter.to_be_bytes(),
-        key: public_key,
-    };
-    let length = seal("", network, &header, payload, &mut scratch, out, |message| key.sign(message))?;
-    if length > INSTRUCTION_BYTES_MAX { Err(SealError::TooLong) } else { Ok(length) }
+    let asked = UnsignedInstruction { key: key.public_key(), counter, payload, carries_key: with_key };
+    asked.seal(network, out, |message| key.sign(message))
 }
 
 /// Writes the COSE_Sign1 of `payload` into `out` and returns its length; `sign` gets what the signature covers, because the

@@ -47,6 +47,7 @@ pub mod sequence;
 pub mod sign_in;
 pub mod signature;
 pub mod topic;
+pub mod unsigned_instruction;
 pub mod zip215;
 
 pub use ack::{Ack, RefusedNotice};
@@ -64,4 +65,5 @@ pub use senml::{Base, Pack, Record, ResolvedRecord, Value, encode_pack};
 pub use sequence::Sequence;
 pub use sign_in::{SignInAnswer, VerifiedSignIn};
 pub use topic::{Topic, TopicKind};
+pub use unsigned_instruction::UnsignedInstruction;
 pub use zip215::DecompressedKey;

@@ -134,14 +134,10 @@ impl SignedCheckpoint {
     /// # Errors
     /// The first thing that fails, by name.
     pub fn verify(note: &Note, genesis: &Genesis) -> Result<Self, SignedCheckpointError> {
-        let checkpoint = Checkpoint::parse(&note.text)?;
-        if checkpoint.origin != genesis.origin {
-            return Err(SignedCheckpointError::Origin {
-                found: checkpoint.origin,
-                expected: genesis.origin.clone(),
-            });
-        }
-        Ok(Self { checkpoint, signers: verify_signatures(note, genesis)? })
+        let checkpoint = of_this_log(note, genesis)?;
+        let signers = signatures(note, genesis).into_iter().collect::<Result<Vec<String>, _>>()?;
+        quorum(signers.len(), genesis)?;
+        Ok(Self { checkpoint, signers })
     }
 
     /// What was signed.
@@ -157,11 +153,21 @@ impl SignedCheckpoint {
     }
 }
 
-/// Checks a note's signatures against the genesis document's validators; gives the signers' names.
-fn verify_signatures(note: &Note, genesis: &Genesis) -> Result<Vec<String>, SignedCheckpointError> {
+/// The note's checkpoint, which must be of the genesis document's log.
+pub(crate) fn of_this_log(note: &Note, genesis: &Genesis) -> Result<Checkpoint, SignedCheckpointError> {
+    let checkpoint = Checkpoint::parse(&note.text)?;
+    if checkpoint.origin != genesis.origin {
+        let (found, expected) = (checkpoint.origin, genesis.origin.clone());
+        return Err(SignedCheckpointError::Origin { found, expected });
+    }
+    Ok(checkpoint)
+}
+
+/// What is found of each of a note's signature lines in turn: the validator whose signature holds, or what is wrong.
+pub(crate) fn signatures(note: &Note, genesis: &Genesis) -> Vec<Result<String, SignedCheckpointError>> {
     let keys = genesis.verifier_keys();
     let mut signers: Vec<String> = Vec::new();
-    for line in &note.signatures {
+    let judged = note.signatures.iter().map(|line| {
         let of_line = |key: &&VerifierKey| key.name() == line.name && key.key_id() == line.key_id;
         let unknown = || SignedCheckpointError::UnknownSigner(line.name.clone());
         let key = keys.iter().find(of_line).ok_or_else(unknown)?;
@@ -172,12 +178,15 @@ fn verify_signatures(note: &Note, genesis: &Genesis) -> Result<Vec<String>, Sign
             return Err(SignedCheckpointError::Signature(line.name.clone()));
         }
         signers.push(line.name.clone());
-    }
+        Ok(line.name.clone())
+    });
+    judged.collect()
+}
+
+/// Whether so many good signatures are enough.
+pub(crate) fn quorum(good: usize, genesis: &Genesis) -> Result<(), SignedCheckpointError> {
     let needed = genesis.quorum();
-    if signers.len() < needed {
-        return Err(SignedCheckpointError::Quorum { good: signers.len(), needed });
-    }
-    Ok(signers)
+    if good < needed { Err(SignedCheckpointError::Quorum { good, needed }) } else { Ok(()) }
 }
 
 /// Reads 32 bytes in standard base64 with padding; any other spelling of the same bytes is refused.

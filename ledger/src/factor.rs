@@ -5,6 +5,34 @@ use core::fmt;
 use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::DeviceId;
 
+/// Thousandths of the whole.
+pub const WHOLE_PERMILLE: u32 = 1_000;
+
+/// A share in thousandths: min(1000, floor(1000 × numerator ÷ denominator)); nothing of nothing is nothing.
+///
+/// ```
+/// use ledger::factor::permille_of;
+/// assert_eq!((permille_of(11, 12), permille_of(13, 12), permille_of(0, 0)), (916, 1_000, 0));
+/// ```
+#[must_use]
+pub fn permille_of(numerator: u64, denominator: u64) -> u32 {
+    let scaled = u128::from(numerator).saturating_mul(WHOLE_PERMILLE.into());
+    let permille = scaled.checked_div(denominator.into()).unwrap_or(0);
+    u32::try_from(permille).unwrap_or(WHOLE_PERMILLE).min(WHOLE_PERMILLE)
+}
+
+/// What a factor leaves of an amount: floor(amount × permille ÷ 1000), of at most the whole.
+///
+/// ```
+/// assert_eq!(ledger::factor::part_of(1_001, 999), 999);
+/// ```
+#[must_use]
+pub fn part_of(amount_microtokens: u64, permille: u32) -> u64 {
+    let scaled = u128::from(amount_microtokens).saturating_mul(permille.min(WHOLE_PERMILLE).into());
+    let part = scaled.checked_div(WHOLE_PERMILLE.into()).and_then(|part| u64::try_from(part).ok());
+    part.expect("a part is at most the whole")
+}
+
 /// Which factor of quality it is, in the order in which they are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactorName {

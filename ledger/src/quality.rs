@@ -1,13 +1,10 @@
 //! The factors of quality of one series, in order, each with the counts that it follows from.
 
-use crate::factor::{Cut, Disagreement, Factor, FactorName};
+use crate::factor::{Cut, Disagreement, Factor, FactorName, WHOLE_PERMILLE, part_of, permille_of};
 use crate::series::Series;
 use crate::tariff::{Quantity, Tariff};
 use alloc::vec::Vec;
 use devices::identity::DeviceId;
-
-/// Thousandths of the whole.
-const WHOLE_PERMILLE: u32 = 1_000;
 
 /// What settlement finds by looking at a series beside the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +40,7 @@ impl Findings<'_> {
         ];
         let mut left = base_microtokens;
         let factor = |(name, share): (FactorName, Share)| {
-            let permille = share.permille();
+            let permille = permille_of(share.numerator, share.denominator);
             left = part_of(left, permille);
             Factor {
                 name,
@@ -112,19 +109,4 @@ struct Share {
     numerator: u64,
     denominator: u64,
     cut: Option<Cut>,
-}
-
-impl Share {
-    fn permille(&self) -> u32 {
-        let scaled = u128::from(self.numerator).saturating_mul(WHOLE_PERMILLE.into());
-        let permille = scaled.checked_div(self.denominator.into()).unwrap_or(0);
-        u32::try_from(permille).unwrap_or(WHOLE_PERMILLE).min(WHOLE_PERMILLE)
-    }
-}
-
-/// floor(amount × permille ÷ 1000).
-fn part_of(amount_microtokens: u64, permille: u32) -> u64 {
-    let scaled = u128::from(amount_microtokens).saturating_mul(permille.into());
-    let part = scaled.checked_div(WHOLE_PERMILLE.into()).and_then(|part| u64::try_from(part).ok());
-    part.expect("a part is at most the whole")
 }

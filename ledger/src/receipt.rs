@@ -151,17 +151,22 @@ impl Receipt {
     /// The first thing that fails, by name.
     pub fn verify(self, genesis: &Genesis) -> Result<VerifiedReceipt, ReceiptError> {
         let signed = SignedCheckpoint::verify(&self.checkpoint, genesis)?;
-        let (index, size, root) = (self.index, signed.checkpoint().size, signed.checkpoint().root);
-        verify_inclusion(&leaf_hash(&self.entry), index, size, &self.path, &root).map_err(
+        self.is_in(signed.checkpoint())?;
+        Ok(VerifiedReceipt { entry: self.entry, index: self.index, signed })
+    }
+
+    /// Whether the entry is in a checkpoint's tree, whoever signed that.
+    pub(crate) fn is_in(&self, checkpoint: &Checkpoint) -> Result<(), ReceiptError> {
+        let (index, size, hashes) = (self.index, checkpoint.size, self.path.len());
+        verify_inclusion(&leaf_hash(&self.entry), index, size, &self.path, &checkpoint.root).map_err(
             |fault| match fault {
                 ProofFault::IndexOutOfTree => ReceiptError::OutOfTree { index, size },
                 ProofFault::PathTooShort | ProofFault::PathTooLong => {
-                    ReceiptError::PathLength { index, size, hashes: self.path.len() }
+                    ReceiptError::PathLength { index, size, hashes }
                 }
                 _ => ReceiptError::Root,
             },
-        )?;
-        Ok(VerifiedReceipt { entry: self.entry, index, signed })
+        )
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn statement_lines<'t>(
 
 fn priced_line(accepted_records: u32, paid_records: u32, findings: &Findings<'_>) -> StatementLine {
     let Quantity { name, unit, price_microtokens, paid_records_max, .. } = findings.quantity;
-    let base = price_microtokens.checked_mul(paid_records.into());
+    let base = base_of(*price_microtokens, paid_records);
     let base_microtokens = base.expect("the tariff's bounds keep a line within a u64");
     let factors = if base_microtokens == 0 { Vec::new() } else { findings.factors(base_microtokens) };
     let reason = if *price_microtokens == 0 {
@@ -53,6 +53,11 @@ fn priced_line(accepted_records: u32, paid_records: u32, findings: &Findings<'_>
         factors,
         reason,
     }
+}
+
+/// Price times records; `None` where no tariff within its bounds comes so far.
+pub(crate) fn base_of(price_microtokens: u64, paid_records: u32) -> Option<u64> {
+    price_microtokens.checked_mul(paid_records.into())
 }
 
 fn unpaid_line(quantity: String, unit: Option<String>, records: u32, reason: LineReason) -> StatementLine {

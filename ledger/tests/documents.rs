@@ -13,6 +13,7 @@ use ledger::proof_text::PathFault;
 use ledger::receipt::{Receipt, ReceiptError};
 use ledger::state_leaf::{LeafKey, StateLeaf};
 use ledger::state_proof::{StateProof, StateProofError};
+use ledger::steps::{Step, Verdict, steps};
 use std::convert::Infallible;
 
 /// A city after its second settlement, with the leaves that this settlement's seal commits to.
@@ -118,6 +119,60 @@ fn every_alteration_is_refused(text: &str) {
         refused(&shorter, &format!("without the character at {at}"));
     }
     refused(&format!("{text}\n"), "a line at the end");
+}
+
+/// The steps of a document but the author's, which is about more than the document.
+fn steps_of(text: &str) -> Vec<Step> {
+    let mut steps = steps(text, &genesis(), Some(&key(1).public_key()));
+    steps.retain(|step| step.step != "author");
+    steps
+}
+
+#[test]
+fn the_steps_say_of_every_alteration_what_the_document_says() {
+    let settled = Settled::new();
+    let documents = [
+        settled.receipt(settled.seal_index - 2).to_string(),
+        settled.proof(1).to_string(),
+        settled.consistency(3, 8).to_string(),
+    ];
+    let genesis = genesis();
+    for document in &documents {
+        assert!(steps_of(document).iter().all(|step| step.verdict == Verdict::Holds), "{document}");
+        for at in (0..document.len()).step_by(3) {
+            let mut bytes = document.clone().into_bytes();
+            bytes[at] ^= 1;
+            let Ok(altered) = String::from_utf8(bytes) else { continue };
+            let said = verify(&altered, &genesis).unwrap_err().to_string();
+            let steps = steps_of(&altered);
+            let first = steps.iter().find(|step| step.verdict == Verdict::Fails).map(|step| &step.sentence);
+            assert_eq!(first, Some(&said), "byte {at} of\n{document}");
+        }
+    }
+}
+
+#[test]
+fn an_altered_entry_fails_in_its_place_and_the_signatures_hold() {
+    let settled = Settled::new();
+    let mut receipt = settled.receipt(settled.seal_index - 2);
+    let last = receipt.entry.len() - 1;
+    receipt.entry[last] ^= 1;
+    let (genesis, text, device) = (genesis(), receipt.to_string(), key(1).public_key());
+    let verdicts = |device: Option<&_>| -> Vec<(&'static str, Verdict)> {
+        steps(&text, &genesis, device).iter().map(|step| (step.step, step.verdict)).collect()
+    };
+    let mut expected = vec![
+        ("form", Verdict::Holds),
+        ("checkpoint", Verdict::Holds),
+        ("signature", Verdict::Holds),
+        ("quorum", Verdict::Holds),
+        ("inclusion", Verdict::Fails),
+        ("author", Verdict::Fails),
+    ];
+    assert_eq!(verdicts(Some(&device)), expected);
+    expected[5].1 = Verdict::Open;
+    assert_eq!(verdicts(None), expected, "without the device's key nobody knows whether it signed");
+    assert_eq!(verdicts(Some(&key(2).public_key())), expected, "another device's key says nothing");
 }
 
 #[test]

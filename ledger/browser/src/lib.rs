@@ -1,9 +1,10 @@
-//! The ledger's verification as one WebAssembly module: a genesis document and a proof in, a sentence or JSON out.
+//! The ledger's own code as one WebAssembly module: text in, JSON out.
 //!
 //! Invariants: the module imports nothing, so it sees no clock, no network and no page; it keeps nothing between two
 //! calls but the two buffers; what it answers is what `lamppost verify` says of the same bytes, because it is the
-//! same code. No glue is generated: a caller writes both texts behind one another at [`input`], calls [`verify`]
-//! with their lengths, and reads as many bytes as it returns at [`output`].
+//! same code. It never sees a private key: it makes what a key has to sign and joins it with the signature. No glue is
+//! generated: a caller writes the texts behind one another at [`input`], calls [`verify`] or [`ask`] with their lengths,
+//! and reads as many bytes as it returns at [`output`].
 //!
 //! The buffers are atomics because a static that the caller writes must be shared without `unsafe`; in a module
 //! without threads they cost what plain bytes cost.
@@ -11,6 +12,9 @@
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 extern crate alloc;
+
+pub mod requests;
+mod signing;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -30,6 +34,9 @@ pub const OUTPUT_BYTES_MAX: usize = 1_024 * 1_024;
 const _: () = assert!(STATE_PROOF_BYTES_MAX < INPUT_BYTES_MAX);
 // A reading's records in JSON are longer than in CBOR, but not eight times as long.
 const _: () = assert!(RECEIPT_BYTES_MAX * 8 <= OUTPUT_BYTES_MAX);
+
+/// What is said of lengths that nobody can have written.
+const TOO_LONG: &str = "the texts are longer than the input";
 
 static INPUT: [AtomicU8; INPUT_BYTES_MAX] = [const { AtomicU8::new(0) }; INPUT_BYTES_MAX];
 static OUTPUT: [AtomicU8; OUTPUT_BYTES_MAX] = [const { AtomicU8::new(0) }; OUTPUT_BYTES_MAX];
@@ -76,6 +83,16 @@ pub extern "C" fn verify(genesis_bytes: usize, proof_bytes: usize) -> usize {
     write(&answer)
 }
 
+/// Answers a request in JSON ([`requests`]); gives the answer's length. It is JSON too: `{"sentence":"…"}` where the
+/// request cannot be answered.
+#[allow(unsafe_code, reason = "an exported name")]
+#[unsafe(no_mangle)]
+pub extern "C" fn ask(request_bytes: usize) -> usize {
+    let bytes = read_bytes(request_bytes);
+    let request = bytes.and_then(|bytes| text(&bytes, "request"));
+    write(&request.map_or_else(|sentence| requests::unanswered(&sentence), |text| requests::answer(&text)))
+}
+
 /// What is said of a proof.
 #[must_use]
 pub fn answer(genesis: &str, proof: &str) -> String {
@@ -105,16 +122,19 @@ fn refused(sentence: &str) -> String {
 }
 
 fn read(genesis_bytes: usize, proof_bytes: usize) -> Result<(String, String), String> {
-    let end = genesis_bytes.checked_add(proof_bytes);
-    let written = end.and_then(|end| INPUT.get(..end)).ok_or("the texts are longer than the input")?;
-    let bytes: Vec<u8> = written.iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
-    let (genesis, proof) =
-        bytes.split_at_checked(genesis_bytes).ok_or("the texts are longer than the input")?;
-    let text = |bytes: &[u8], what| {
-        String::from_utf8(bytes.to_vec())
-            .map_err(|_| format!("the {what} is no text: it has a byte that is no UTF-8"))
-    };
+    let bytes = read_bytes(genesis_bytes.checked_add(proof_bytes).unwrap_or(usize::MAX))?;
+    let (genesis, proof) = bytes.split_at_checked(genesis_bytes).ok_or(TOO_LONG)?;
     Ok((text(genesis, "genesis document")?, text(proof, "proof")?))
+}
+
+fn read_bytes(length: usize) -> Result<Vec<u8>, String> {
+    let written = INPUT.get(..length).ok_or(TOO_LONG)?;
+    Ok(written.iter().map(|byte| byte.load(Ordering::Relaxed)).collect())
+}
+
+fn text(bytes: &[u8], what: &str) -> Result<String, String> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| format!("the {what} is no text: it has a byte that is no UTF-8"))
 }
 
 fn write(answer: &str) -> usize {

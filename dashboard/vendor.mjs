@@ -57,7 +57,9 @@ function licences(names) {
 }
 
 mkdirSync(out, { recursive: true });
-for (const old of readdirSync(out)) if (old !== ".gitignore") rmSync(join(out, old), { recursive: true });
+// The browser's module is not npm's: another task puts it there.
+const kept = [".gitignore", "browser.wasm"];
+for (const old of readdirSync(out)) if (!kept.includes(old)) rmSync(join(out, old), { recursive: true });
 for (const [name, content] of Object.entries(files)) {
   const bytes = Buffer.from(content);
   const brotli = { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } };

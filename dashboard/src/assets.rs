@@ -1,4 +1,5 @@
-//! What pages load: style, scripts and icon of our own, and the libraries that `cargo xtask assets` fetched, if it did.
+//! What pages load: style, scripts and icon of our own, and the libraries and the ledger's module that
+//! `cargo xtask assets` fetched and built, if it did.
 //!
 //! Each is named by a hash of its content and so cached for ever; each is packed once, not once a reader.
 
@@ -24,9 +25,19 @@ pub struct Asset {
     stem: &'static str,
     extension: &'static str,
     content_type: &'static str,
-    /// `None` for what npm brings.
-    own: Option<&'static str>,
+    source: Source,
     packed: OnceLock<Option<Packed>>,
+}
+
+/// Where a file comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// It is a source of this crate.
+    Own(&'static str),
+    /// npm brings it, packed.
+    Fetched,
+    /// It is the ledger's own code, compiled for the browser.
+    Built,
 }
 
 /// A file as it is sent.
@@ -49,6 +60,23 @@ pub static CHARTS_SCRIPT: Asset = Asset::own("charts", "js", JAVASCRIPT, include
 pub static MAP_SCRIPT: Asset = Asset::own("map", "js", JAVASCRIPT, include_str!("../assets/map.js"));
 /// The script of the pages on which passkeys are used.
 pub static PASSKEY: Asset = Asset::own("passkey", "js", JAVASCRIPT, include_str!("../assets/passkey.js"));
+/// The ledger's own code in a page.
+pub static LEDGER_SCRIPT: Asset = Asset::own("ledger", "js", JAVASCRIPT, include_str!("../assets/ledger.js"));
+/// The key that lies in the browser.
+pub static KEY_SCRIPT: Asset = Asset::own("key", "js", JAVASCRIPT, include_str!("../assets/key.js"));
+/// The page about that key.
+pub static KEY_PAGE: Asset = Asset::own("key-page", "js", JAVASCRIPT, include_str!("../assets/key-page.js"));
+/// Forms whose instruction that key signs.
+pub static INSTRUCT: Asset = Asset::own("instruct", "js", JAVASCRIPT, include_str!("../assets/instruct.js"));
+/// A map on which a place is chosen.
+pub static PIN: Asset = Asset::own("pin", "js", JAVASCRIPT, include_str!("../assets/pin.js"));
+/// Verifies documents.
+pub static VERIFY: Asset = Asset::own("verify", "js", JAVASCRIPT, include_str!("../assets/verify.js"));
+/// Reckons a statement again.
+pub static RECOMPUTE: Asset =
+    Asset::own("recompute", "js", JAVASCRIPT, include_str!("../assets/recompute.js"));
+/// The ledger's own code, compiled for the browser.
+pub static MODULE: Asset = Asset::built("browser", "wasm", "application/wasm");
 /// The icon.
 pub static ICON: Asset =
     Asset::own("lamppost", "svg", "image/svg+xml; charset=utf-8", include_str!("../assets/lamppost.svg"));
@@ -76,7 +104,7 @@ pub const LICENCES_PATH: &str = "/assets/licences";
 
 const NO_LICENCES: &str = "This build was made without Node: its pages use no library of others.\n";
 
-static ALL: [&Asset; 15] = [
+static ALL: [&Asset; 23] = [
     &STYLE,
     &SCRIPT,
     &CHARTS_SCRIPT,
@@ -92,6 +120,14 @@ static ALL: [&Asset; 15] = [
     &PMTILES,
     &BASEMAP,
     &LICENCES,
+    &LEDGER_SCRIPT,
+    &KEY_SCRIPT,
+    &KEY_PAGE,
+    &INSTRUCT,
+    &PIN,
+    &VERIFY,
+    &RECOMPUTE,
+    &MODULE,
 ];
 
 /// FNV-1a, 64 bits: it tells versions of the files apart and guards nothing.
@@ -108,20 +144,27 @@ impl Asset {
         content_type: &'static str,
         content: &'static str,
     ) -> Self {
-        Self { stem, extension, content_type, own: Some(content), packed: OnceLock::new() }
+        let source = Source::Own(content);
+        Self { stem, extension, content_type, source, packed: OnceLock::new() }
     }
 
     const fn fetched(stem: &'static str, extension: &'static str, content_type: &'static str) -> Self {
-        Self { stem, extension, content_type, own: None, packed: OnceLock::new() }
+        Self { stem, extension, content_type, source: Source::Fetched, packed: OnceLock::new() }
+    }
+
+    const fn built(stem: &'static str, extension: &'static str, content_type: &'static str) -> Self {
+        Self { stem, extension, content_type, source: Source::Built, packed: OnceLock::new() }
     }
 
     /// `None` for a library that this build has not.
     fn packed(&'static self) -> Option<&'static Packed> {
         let pack = || {
             let name = format!("{}.{}", self.stem, self.extension);
-            let (gzip, brotli) = match self.own {
-                Some(content) => (packing::gzip(content.as_bytes(), Compression::best()).into(), None),
-                None => (fetched(&format!("{name}.gz"))?, fetched(&format!("{name}.br"))),
+            let gzip = |content: &[u8]| Bytes::from(packing::gzip(content, Compression::best()));
+            let (gzip, brotli) = match self.source {
+                Source::Own(content) => (gzip(content.as_bytes()), None),
+                Source::Fetched => (fetched(&format!("{name}.gz"))?, fetched(&format!("{name}.br"))),
+                Source::Built => (gzip(&fetched(&name)?), None),
             };
             let path = format!("/assets/{}.{:016x}.{}", self.stem, content_hash(&gzip), self.extension);
             Some(Packed { path, gzip, brotli })
@@ -179,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_is_our_own_is_there_without_node() {
-        for asset in [&STYLE, &SCRIPT, &CHARTS_SCRIPT, &MAP_SCRIPT, &PASSKEY, &ICON] {
+        for asset in ALL.iter().filter(|asset| matches!(asset.source, Source::Own(_))) {
             let path = asset.path().expect("embedded");
             let name = path.rsplit('/').next().unwrap_or_default();
             assert!(serve(name, &HeaderMap::new()).is_some(), "{path}");
@@ -188,7 +231,7 @@ mod tests {
 
     #[test]
     fn libraries_are_there_together_or_not_at_all() {
-        let fetched = ALL.iter().filter(|asset| asset.own.is_none());
+        let fetched = ALL.iter().filter(|asset| asset.source == Source::Fetched);
         let there = fetched.clone().filter(|asset| asset.path().is_some()).count();
         assert!(there == 0 || there == fetched.count(), "{there} of the libraries: run `cargo xtask assets`");
     }

@@ -60,6 +60,8 @@ pub const MINE_ALERTS_MAX: usize = 8;
 pub const MINE_OFFERS_MAX: usize = 8;
 /// Transfers on one page of an owner's payouts.
 pub const PAYOUTS_MAX: usize = 40;
+/// Characters of what was typed that a page shows again.
+pub const TYPED_CHARACTERS_MAX: usize = 200;
 /// No page is larger than this before it is packed.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Packing less than this gains nothing.

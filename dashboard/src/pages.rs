@@ -3,8 +3,11 @@
 pub mod account;
 pub mod audit;
 pub mod block;
+pub mod claim;
 pub mod device;
+pub mod handover;
 pub mod home;
+pub mod key;
 pub mod map;
 pub mod mine;
 pub mod missing;
@@ -13,9 +16,12 @@ pub mod parts;
 pub mod payouts;
 pub mod search;
 pub mod sheet;
+pub mod signing;
 pub mod statement;
 pub mod statements;
 pub mod transaction;
+pub mod typed;
+pub mod verify;
 
 use crate::assets;
 use crate::marks::{Link, Moment, Name};

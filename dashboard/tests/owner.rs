@@ -134,3 +134,87 @@ async fn an_owners_pages_are_whole_small_and_lead_somewhere() {
         }
     }
 }
+
+/// Pages that act in the browser, and what each says to who has no script.
+fn acting(city: &City) -> Vec<(String, &'static str)> {
+    let kid = |number: usize| &city.residents.get(number).expect("a resident").kid;
+    let code = format!("{}.{}", kid(5), "ab".repeat(64));
+    vec![
+        ("/key".to_owned(), "lamppost key new owner.pem"),
+        ("/verify".to_owned(), "lamppost receipt TXID --node http://127.0.0.1:8080 --out entry.receipt"),
+        (format!("/verify?id={}", city::hex(1, 1)), "lamppost verify entry.receipt --genesis genesis.json"),
+        ("/claim".to_owned(), "lamppost device prove --account"),
+        (format!("/claim?code={code}&lat=52.5&lon=13.4"), "--lat 52.5 --lon 13.4 --proof abab"),
+        (format!("/devices/{}/transfer", kid(0)), "a href=\"/key\""),
+        (format!("/devices/{}/transfer?to={}", kid(0), city::account(1)), "lamppost device transfer 07"),
+        (format!("/devices/{}/transfer?to=", kid(11)), "--withdraw --key owner.pem"),
+        (format!("/devices/{}/accept", kid(11)), "lamppost device accept b7"),
+        (format!("/devices/{}/accept", kid(0)), "offered to nobody"),
+    ]
+}
+
+#[tokio::test]
+async fn what_the_browsers_key_signs_has_its_command_without_a_script() {
+    let city = City::at(NOON);
+    let router = pages_of(city.clone());
+    for (path, command) in acting(&city) {
+        let shown = page(&router, &path).await;
+        assert!(shown.contains(command), "{path}: {shown}");
+        assert!(shown.contains("</html>") && shown.contains("<h1>") && shown.len() < 60_000, "{path}");
+        let scripts = shown.matches("<script").count();
+        let ours = shown.matches("<script src=\"/assets/").count()
+            + shown.matches("<script type=\"module\" src=\"/assets/").count();
+        assert_eq!(scripts, ours, "{path} has no script of its own in it");
+        assert!(!shown.contains(" style=\"") && !shown.contains(" onclick"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_link_puts_words_into_a_command() {
+    let city = City::at(NOON);
+    let router = pages_of(city.clone());
+    let kid = &city.residents.first().expect("a resident").kid;
+    for path in [
+        "/claim?code=%24(reboot).x&lat=1&lon=1".to_owned(),
+        "/claim?code=%3Cscript%3Ealert(1)%3C%2Fscript%3E&lat=%22%3E&lon=1".to_owned(),
+        format!("/devices/{kid}/transfer?to=lamp1%3B%20reboot"),
+        "/verify?id=%60reboot%60".to_owned(),
+    ] {
+        let shown = page(&router, &path).await;
+        for command in shown.split("<pre><code>").skip(1).filter_map(|rest| rest.split("</code>").next()) {
+            assert!(!command.contains("reboot") && !command.contains("script"), "{path}: {command}");
+        }
+        assert!(shown.contains("role=\"alert\">"), "{path} says what is wrong");
+        assert!(!shown.contains("<script>"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_has_the_transfer_that_paid_it_and_the_tariff_it_was_paid_by() {
+    let city = City::at(NOON);
+    let router = pages_of(city.clone());
+    let kid = &city.residents.first().expect("a resident").kid;
+    let shown = page(&router, &format!("/devices/{kid}/statements/119")).await;
+    let posted = shown.split("What was posted</h2>").nth(1).expect("what was posted");
+    let paid: Option<u64> = attributes(&shown, "data-paid").first().and_then(|paid| paid.parse().ok());
+    let paid = paid.expect("an amount");
+    assert_eq!(amount_after(posted, "data-label=\"Tokens\""), paid);
+    assert!(posted.contains("/receipt\" download="), "{posted}");
+    assert!(shown.contains("href=\"/api/v1/tariffs/1\""), "{shown}");
+    assert!(shown.contains(&format!("id=\"recompute\" data-kid=\"{kid}\" data-epoch=\"119\"")), "{shown}");
+    assert!(shown.contains(&format!("lamppost device explain {kid} 119 --node http://127.0.0.1:8080")));
+}
+
+#[tokio::test]
+async fn an_owner_finds_the_way_to_hand_a_device_on_and_nobody_else_does() {
+    let city = City::at(NOON);
+    let router = pages_of(city.clone());
+    let offered = &city.residents.get(11).expect("a resident").kid;
+    let path = format!("/devices/{offered}");
+    assert!(page_for(&router, &owner(3), &path).await.contains(&format!("{path}/transfer")));
+    assert!(page_for(&router, &owner(1), &path).await.contains(&format!("{path}/accept")));
+    let public = page(&router, &path).await;
+    assert!(!public.contains(&format!("{path}/transfer")) && !public.contains(&format!("{path}/accept")));
+    let refused = page_for(&router, &owner(2), &format!("{path}/accept")).await;
+    assert!(refused.contains("somebody else than it is offered to"), "{refused}");
+}

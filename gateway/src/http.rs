@@ -24,6 +24,7 @@ pub mod proofs;
 pub mod refreshes;
 pub mod serve;
 pub mod sign_in;
+pub mod statement;
 pub mod statements;
 pub mod status;
 pub mod tariffs;
@@ -78,6 +79,7 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(devices::device))
         .routes(routes!(devices::readings))
         .routes(routes!(devices::device_statements))
+        .routes(routes!(statement::statement))
         .routes(routes!(cells::cells))
         .routes(routes!(accounts::account))
         .routes(routes!(accounts::account_statements))

@@ -151,11 +151,15 @@ impl View for Window {
         let Some((network, figures, _)) = self.network_and_device(kid) else { return Ok(None) };
         let only = epoch..epoch.saturating_add(1);
         let found = self.shared.index.statements_of_device(kid, only, OWNERS_IN_AN_EPOCH_MAX);
-        let statements = Seals::new(&self.shared).statements(found.map_err(failed)?).map_err(failed)?;
-        if statements.is_empty() {
+        let found = found.map_err(failed)?;
+        if found.is_empty() {
             return Ok(None);
         }
-        Ok(Some(StatementPage { device: self.device_row(&figures, true)?, network, statements }))
+        let mut seals = Seals::new(&self.shared);
+        let paid = statements::transfers_of(&self.shared, &found).map_err(failed)?;
+        let transfers = seals.transfers(paid.iter()).map_err(failed)?;
+        let statements = seals.statements(found).map_err(failed)?;
+        Ok(Some(StatementPage { device: self.device_row(&figures, true)?, network, statements, transfers }))
     }
 
     fn account(

@@ -1,5 +1,6 @@
 //! `cargo xtask assets`: fetches the pages' libraries by npm and prepares them for the binary.
 
+use crate::browser_module;
 use crate::process::{self, Failure, say};
 use crate::setup;
 use std::fs;
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// What `cargo xtask assets --help` says.
 pub const HELP: &str = "\
 Fetches what the pages use of others (htmx, uPlot, MapLibre GL, PMTiles, Natural Earth) in the versions of
-dashboard/package-lock.json, and prepares it in dashboard/vendor/, from where it is built into the binary.
+dashboard/package-lock.json, builds the ledger's own code for the browser, and puts both into dashboard/vendor/, from
+where they are built into the binary.
 Without it everything is built and works; then pages do not refresh by themselves, and charts and map are the
 server's own drawings. `up` and `test` do it by themselves; it is done again only when a version changes.
 
@@ -32,7 +34,8 @@ pub fn packages() -> PathBuf {
 /// Where Node cannot be installed, or the registry cannot be reached.
 pub fn command() -> Result<(), Failure> {
     setup::ensure_tools(&[setup::NODE_JS, setup::NPM])?;
-    ensure()
+    ensure()?;
+    browser_module::ensure()
 }
 
 /// Makes sure that the libraries are prepared; Node has to be there.
@@ -57,6 +60,11 @@ pub fn ensure() -> Result<(), Failure> {
 
 /// The same for a task that goes on without: it says what is missing then.
 pub fn ensure_if_possible() {
+    ensure_libraries_if_possible();
+    browser_module::ensure_if_possible();
+}
+
+fn ensure_libraries_if_possible() {
     let missing = [setup::NODE_JS, setup::NPM].into_iter().find(|tool| process::find(tool.program).is_none());
     let failure = match missing {
         Some(tool) => format!("{} is not installed", tool.program),

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod bench;
+pub mod browser_module;
 pub mod container;
 pub mod crash;
 pub mod deny;

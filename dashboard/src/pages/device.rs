@@ -113,6 +113,18 @@ impl DevicePage {
         position(*at, self.device.position_exact)
     }
 
+    /// Whether the reader owns it.
+    fn is_own(&self) -> bool {
+        let owner = self.device.owner.as_deref();
+        owner.is_some() && owner == self.shell.viewer.account()
+    }
+
+    /// Whether it is offered to the reader.
+    fn is_offered_here(&self) -> bool {
+        let to = self.device.offered_to.as_deref();
+        to.is_some() && to == self.shell.viewer.account()
+    }
+
     fn status(&self) -> Status {
         Status(self.device.status)
     }

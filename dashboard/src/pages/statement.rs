@@ -3,7 +3,10 @@
 use askama::Template;
 
 use super::Shell;
+use super::parts::TransferTable;
 use super::sheet::Sheet;
+use super::signing::Scripts;
+use crate::assets;
 use crate::marks::{Age, Link};
 use crate::view::{Device, StatementPage as Answer};
 
@@ -17,6 +20,8 @@ pub struct StatementPage {
     closed: bool,
     ends_milliseconds: u64,
     sheets: Vec<Sheet>,
+    transfers: TransferTable,
+    scripts: Option<Scripts>,
 }
 
 super::is_a_page!(StatementPage);
@@ -35,7 +40,9 @@ impl StatementPage {
             !closed,
         );
         let sheets = answer.statements.into_iter().map(|statement| Sheet { statement }).collect();
-        Self { shell, device: answer.device, epoch, closed, ends_milliseconds, sheets }
+        let transfers = TransferTable { transfers: answer.transfers, account: None };
+        let scripts = Scripts::with(&[&assets::RECOMPUTE]).filter(|_| closed);
+        Self { shell, device: answer.device, epoch, closed, ends_milliseconds, sheets, transfers, scripts }
     }
 
     fn closed_age(&self) -> Age {

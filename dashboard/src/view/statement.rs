@@ -1,6 +1,6 @@
 //! Statements: what one device earned in one epoch, and why.
 
-use super::{Device, Network};
+use super::{Device, Network, Transfer};
 
 /// What one device earned in one epoch, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -139,4 +139,6 @@ pub struct StatementPage {
     pub device: Device,
     /// Its statements: one, or one for each owner where the device changed hands within the epoch. Never none.
     pub statements: Vec<Statement>,
+    /// The transfers that paid them; none for what came to nothing.
+    pub transfers: Vec<Transfer>,
 }

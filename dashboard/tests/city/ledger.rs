@@ -113,11 +113,11 @@ impl City {
                 .map(|other| other.kid.clone()),
             replaced_by: resident.replaced_by.map(kid),
             cell: cell_of(resident),
+            position_exact: false,
             position: (resident.number != 2).then(|| Position {
                 latitude_microdegrees: 52_500_000 + i32::try_from(resident.number).unwrap_or(0) * 13_137,
                 longitude_microdegrees: 13_400_000 - i32::try_from(resident.number).unwrap_or(0) * 9_173,
             }),
-            position_exact: false,
             status: match last {
                 _ if resident.revoked => DeviceStatus::Revoked,
                 None => DeviceStatus::New,
@@ -148,7 +148,7 @@ impl City {
             .collect()
     }
 
-    fn reward(&self, statement: Statement) -> Transfer {
+    pub(super) fn reward(&self, statement: Statement) -> Transfer {
         let seal = seal_of(self, (statement.epoch + 1) * BEATS_PER_EPOCH);
         Transfer {
             debit: account(1_000),

@@ -195,6 +195,11 @@ impl View for City {
             Some(StatementPage {
                 network: self.figures(),
                 device: self.device_of(resident),
+                transfers: Some(statement.clone())
+                    .filter(|statement| statement.paid_microtokens > 0)
+                    .map(|statement| self.reward(statement))
+                    .into_iter()
+                    .collect(),
                 statements: vec![statement],
             })
         });

@@ -98,6 +98,21 @@ pub fn settlement(settlement: &Settlement) -> view::Settlement {
     }
 }
 
+/// The transfers that paid these statements. All that a payee was paid at an epoch's end stands together, so they are looked
+/// for there.
+pub fn transfers_of(shared: &Shared, statements: &[Statement]) -> Result<Vec<TransferRecord>, ReadError> {
+    let mut paid = Vec::new();
+    for statement in statements.iter().filter(|statement| statement.paid_microtokens > 0) {
+        let reward = TransferReason::Reward { kid: statement.kid, epoch: statement.epoch };
+        let of_block = shared.index.transfers_at(statement.payee, statement.height)?;
+        let is_reward = |record: &TransferRecord| {
+            record.transfer.reason == reward && record.transfer.credit == statement.payee
+        };
+        paid.extend(of_block.into_iter().filter(is_reward));
+    }
+    Ok(paid)
+}
+
 /// Statements and transfers with the ids of the entries that they name.
 pub struct Seals<'s> {
     ids: EntryIds<'s>,

@@ -154,6 +154,7 @@ impl Prove {
             None => Possession::Claim { account },
         };
         let proof = hex::encode(possession.sign(&key, &network)?);
+        let code = self.replaces.is_none().then(|| format!("{}.{proof}", key.kid()));
         if self.json {
             return output::json(&json!({
                 "kid": key.kid().to_string(),
@@ -162,7 +163,13 @@ impl Prove {
                 "replaces": self.replaces.map(|kid| kid.to_string()),
                 "network": network,
                 "proof": proof,
+                "claim_code": code,
             }));
+        }
+        if let Some(code) = code {
+            eprintln!(
+                "To claim the device in a browser, paste this code into the page /claim of the node:\n{code}"
+            );
         }
         output::line(proof)
     }

@@ -1,0 +1,108 @@
+// A map on which a place is chosen: a tap, or the pin dragged, sets the two numbers beside it, and the numbers move the pin.
+// The numbers alone are what is sent. Where there is no map to draw with, they are typed.
+const box = document.getElementById("pin");
+const [latitude, longitude] = ["lat", "lon"].map((id) => document.getElementById(id));
+const here = document.getElementById("pin-here");
+const alarm = document.getElementById("instruct-alert");
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+const chosen = () => {
+  const [lat, lon] = [latitude, longitude].map((field) => field.value.trim() === "" ? NaN : Number(field.value));
+  return Math.abs(lat) <= 90 && Math.abs(lon) <= 180 ? [lon, lat] : null;
+};
+
+function set([lon, lat]) {
+  latitude.value = lat.toFixed(6);
+  longitude.value = lon.toFixed(6);
+  latitude.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+// Rings of differences in thousandths of a degree, as dashboard/basemap.mjs packs them.
+function unpacked(line) {
+  const points = [];
+  for (let at = 0, x = 0, y = 0; at < line.length; at += 2) {
+    x += line[at];
+    y += line[at + 1];
+    points.push([x / 1000, y / 1000]);
+  }
+  return points;
+}
+
+async function json(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(response.statusText);
+  return response.json();
+}
+
+const source = (type, coordinates) =>
+  ({ type: "geojson", data: { type: "Feature", properties: {}, geometry: { type, coordinates } } });
+
+async function look() {
+  const [{ land, borders }, cells] = await Promise.all([json(box.dataset.basemap), json(box.dataset.cells)]);
+  const line = { "line-color": style("--border"), "line-width": 1 };
+  return {
+    version: 8,
+    sources: {
+      land: { ...source("MultiPolygon", land.map((polygon) => polygon.map(unpacked))), attribution: "Natural Earth" },
+      borders: source("MultiLineString", borders.map(unpacked)),
+      cells: { type: "geojson", data: cells },
+    },
+    layers: [
+      { id: "sea", type: "background", paint: { "background-color": style("--sea") } },
+      { id: "land", type: "fill", source: "land", paint: { "fill-color": style("--land") } },
+      { id: "coast", type: "line", source: "land", paint: line },
+      { id: "borders", type: "line", source: "borders", paint: line },
+      { id: "cells", type: "line", source: "cells", paint: { "line-color": style("--accent"), "line-width": 1.5 } },
+    ],
+  };
+}
+
+async function start() {
+  const maplibre = await import(box.dataset.library);
+  maplibre.setWorkerUrl(box.dataset.worker);
+  const drawn = await look();
+  box.hidden = false;
+  const map = new maplibre.Map({
+    container: box,
+    style: drawn,
+    center: chosen() ?? [10, 50],
+    zoom: chosen() ? 13 : 3,
+    cooperativeGestures: true,
+    dragRotate: false,
+    attributionControl: { compact: false },
+  });
+  map.addControl(new maplibre.NavigationControl({ showCompass: false }), "top-right");
+  map.getCanvas().setAttribute("aria-label", "Map to choose a place on; the two numbers beside it say the same");
+  const pin = new maplibre.Marker({ draggable: true });
+  const place = (at) => pin.setLngLat(at).addTo(map);
+  if (chosen()) place(chosen());
+  map.on("click", ({ lngLat }) => { place(lngLat); set(lngLat.toArray()); });
+  pin.on("dragend", () => set(pin.getLngLat().toArray()));
+  for (const field of [latitude, longitude]) {
+    field.addEventListener("change", () => {
+      if (!chosen()) return;
+      place(chosen());
+      map.easeTo({ center: chosen(), zoom: Math.max(map.getZoom(), 12) });
+    });
+  }
+}
+
+if (here && navigator.geolocation) {
+  here.hidden = false;
+  here.addEventListener("click", () => navigator.geolocation.getCurrentPosition(
+    ({ coords }) => {
+      set([coords.longitude, coords.latitude]);
+      latitude.dispatchEvent(new Event("change"));
+    },
+    ({ message }) => {
+      alarm.textContent = "This browser does not say where it is: " + message;
+      alarm.hidden = false;
+    },
+    { enableHighAccuracy: true }));
+}
+if (box?.dataset.library && document.createElement("canvas").getContext("webgl2")) {
+  start().catch((error) => {
+    box.hidden = true;
+    console.warn("The place is typed: " + error.message);
+  });
+}

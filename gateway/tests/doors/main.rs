@@ -8,4 +8,5 @@ mod instructions;
 mod maps;
 mod node;
 mod operator;
+mod owner;
 mod sign_in;

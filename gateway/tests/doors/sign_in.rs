@@ -15,13 +15,13 @@ const EVIL: &str = "https://evil.example";
 
 /// What a browser knows of its session.
 #[derive(Debug, Clone)]
-struct Browser {
+pub struct Browser {
     cookie: String,
     token: String,
 }
 
 /// A request of a browser, as far as the tests vary it.
-struct Sent<'r> {
+pub struct Sent<'r> {
     method: Method,
     path: &'r str,
     cookie: Option<&'r str>,
@@ -31,7 +31,7 @@ struct Sent<'r> {
 }
 
 impl<'r> Sent<'r> {
-    fn get(path: &'r str) -> Sent<'r> {
+    pub fn get(path: &'r str) -> Sent<'r> {
         Sent { method: Method::GET, path, cookie: None, origin: None, content_type: "", body: Vec::new() }
     }
 
@@ -45,7 +45,7 @@ impl<'r> Sent<'r> {
         Sent { content_type: "application/cose", body, ..Sent::form(path, "") }
     }
 
-    fn by(self, browser: &'r Browser) -> Sent<'r> {
+    pub fn by(self, browser: &'r Browser) -> Sent<'r> {
         Sent { cookie: Some(&browser.cookie), ..self }
     }
 
@@ -53,7 +53,7 @@ impl<'r> Sent<'r> {
         Sent { origin, ..self }
     }
 
-    async fn to(self, node: &Node) -> Answer {
+    pub async fn to(self, node: &Node) -> Answer {
         let mut request = Request::builder().method(self.method).uri(self.path);
         for (name, value) in [(header::COOKIE, self.cookie), (header::ORIGIN, self.origin)] {
             request = value.into_iter().fold(request, |request, value| request.header(&name, value));
@@ -90,7 +90,7 @@ fn signed(key: &SigningKey, network: &str, challenge: [u8; 32], origin: &str) ->
     out[..length].to_vec()
 }
 
-async fn sign_in(node: &Node, key: &SigningKey) -> Browser {
+pub async fn sign_in(node: &Node, key: &SigningKey) -> Browser {
     let answer = signed(key, "devnet", challenge(node).await, SITE);
     let opened = Sent::cose("/api/v1/sign-in/sessions", answer).to(node).await;
     assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.text());

@@ -32,7 +32,11 @@ fn module() -> PathBuf {
 
 /// What the module says of each file, in order.
 fn said(genesis: &Path, proofs: &[PathBuf]) -> Vec<Value> {
-    let script = xtask::process::root().join("tests/javascript/verify.mjs");
+    printed("verify.mjs", genesis, proofs)
+}
+
+fn printed(script: &str, genesis: &Path, proofs: &[PathBuf]) -> Vec<Value> {
+    let script = xtask::process::root().join("tests/javascript").join(script);
     let mut node = Command::new("node");
     let printed = Ended::of(node.arg(script).arg(module()).arg(genesis).args(proofs)).success();
     printed.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
@@ -102,6 +106,23 @@ fn the_module_proves_what_the_binary_proves_and_refuses_with_its_sentences() {
             Some(native.as_str()),
             said["sentence"].as_str().map(|said| format!("lamppost: {said}")).as_deref()
         );
+    }
+}
+
+#[test]
+fn the_modules_steps_hold_where_the_document_does_and_name_what_fails() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let (genesis, mut documents) = documents(directory.path());
+    let whole = fs::read_to_string(&documents[0]).expect("the document is there");
+    let forged = whole.replacen("\nindex ", "\nindex 1", 1);
+    documents.push(directory.path().join("forged"));
+    fs::write(&documents[documents.len() - 1], forged).expect("it can be written");
+    let verdicts = said(&genesis, &documents);
+    for (said, taken_apart) in verdicts.iter().zip(printed("ask.mjs", &genesis, &documents)) {
+        assert_eq!(taken_apart["holds"], said["holds"], "{taken_apart}");
+        let steps = taken_apart["steps"].as_array().expect("steps");
+        let fails = steps.iter().find(|step| step["verdict"] == "fails");
+        assert_eq!(fails.map(|step| &step["sentence"]), said.get("sentence"), "{taken_apart}");
     }
 }
 

@@ -3,8 +3,8 @@
 mod audit;
 mod instructions;
 mod operator;
-mod rehearsal;
 mod owner;
+mod rehearsal;
 mod shapes;
 mod statements;
 

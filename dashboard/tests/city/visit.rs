@@ -27,7 +27,12 @@ pub async fn text(response: Response<Body>) -> String {
 
 /// A page that must be there.
 pub async fn page(router: &Router, path: &str) -> String {
-    let response = get(router, path).await;
+    page_for(router, &Viewer::default(), path).await
+}
+
+/// A page that must be there for somebody.
+pub async fn page_for(router: &Router, viewer: &Viewer, path: &str) -> String {
+    let response = get_for(router, viewer, path).await;
     assert_eq!(response.status(), StatusCode::OK, "{path}");
     text(response).await
 }

@@ -1,8 +1,5 @@
 //! What an owner is shown of their own: balance, days, devices that need attention, transfers page by page.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-
 use dashboard::view::{
     EarnedDay, Mine, MineAsked, OwnAlert, OwnAlertKind, Payouts, PayoutsAfter, SignedIn, ViewError, Viewer,
 };
@@ -13,13 +10,11 @@ use ledger::transfer::TransferRecord;
 use super::statements::Seals;
 use super::{Window, failed, shapes};
 use crate::clock;
+use crate::figures::{Day, day_of};
 use crate::limits::{REFUSED_ALERT_ENVELOPES_MIN, REFUSED_ALERT_ONE_IN};
 use crate::reads::{self, DeviceFigures, DeviceStatus};
 use crate::running::Look;
 use crate::shared::{ReadError, Shared};
-
-/// Milliseconds of a UTC day.
-const DAY_MILLISECONDS: u64 = 86_400_000;
 
 /// An owner's devices at one moment, as far as they are shown.
 struct Own {
@@ -98,8 +93,9 @@ impl Window {
         let alert = |(figures, kind): &(DeviceFigures, OwnAlertKind)| {
             Ok::<_, ViewError>(OwnAlert { device: row(figures)?, kind: *kind })
         };
-        let today = u32::try_from(now / DAY_MILLISECONDS).unwrap_or(u32::MAX - 1);
-        let days = (today + 1).saturating_sub(asked.days)..today + 1;
+        let after_today = day_of(now).saturating_add(1);
+        let days = after_today.saturating_sub(asked.days)..after_today;
+        let earned = self.shared.index.days_of_account(&account, days).map_err(failed)?;
         Ok(Mine {
             network,
             account: account.to_string(),
@@ -112,7 +108,7 @@ impl Window {
             alerts: own.alerts.iter().map(alert).collect::<Result<_, _>>()?,
             alerts_total: own.alerts_total,
             offers: own.offers.iter().map(row).collect::<Result<_, _>>()?,
-            days: days_of_account(&self.shared, account, days).map_err(failed)?,
+            days: earned.iter().map(earned_day).collect(),
         })
     }
 
@@ -182,27 +178,14 @@ fn narrow(sum: u128) -> u64 {
     u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
-/// What an account's statements came to by day, ascending, only days with something.
-fn days_of_account(
-    shared: &Shared,
-    account: AccountId,
-    days: Range<u32>,
-) -> Result<Vec<EarnedDay>, ReadError> {
-    // A statement is of the day on which its epoch ended, so the epochs asked for began one epoch's length before.
-    let epoch_milliseconds = shared.genesis.epoch_milliseconds();
-    let begins = |day: u32| (u64::from(day) * DAY_MILLISECONDS).saturating_sub(epoch_milliseconds);
-    let statements =
-        shared.statements_of_account(account, &(begins(days.start)..begins(days.end)), usize::MAX)?;
-    let mut sums: BTreeMap<u32, EarnedDay> = BTreeMap::new();
-    for statement in statements {
-        let day = u32::try_from(statement.to_unix_milliseconds / DAY_MILLISECONDS).unwrap_or(u32::MAX);
-        let sum = sums.entry(day).or_insert(EarnedDay { day, ..EarnedDay::default() });
-        let records = statement.lines.iter().map(|line| u64::from(line.accepted_records));
-        sum.paid_microtokens = sum.paid_microtokens.saturating_add(statement.paid_microtokens);
-        sum.records = sum.records.saturating_add(records.fold(0, u64::saturating_add));
-        sum.statements = sum.statements.saturating_add(1);
+/// A day as the page takes it.
+fn earned_day(day: &Day) -> EarnedDay {
+    EarnedDay {
+        day: day.day,
+        paid_microtokens: day.paid_microtokens,
+        records: day.records,
+        statements: day.statements,
     }
-    Ok(sums.into_values().collect())
 }
 
 #[cfg(test)]

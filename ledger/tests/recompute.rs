@@ -36,11 +36,14 @@ fn every_settled_statement_comes_out_the_same() {
     }
 }
 
+/// Alters a statement.
+type Alteration = fn(&mut Statement);
+
 #[test]
 fn no_altered_amount_or_count_comes_out_the_same() {
     let tariff = Tariff { cell_budget_microtokens: 10_001, ..tariff() };
     let statement = settled(&tariff, 9_000).remove(0);
-    let alterations: [(&str, fn(&mut Statement)); 9] = [
+    let alterations: [(&str, Alteration); 9] = [
         ("tariff", |altered| altered.tariff_version += 1),
         ("price", |altered| altered.lines[0].price_microtokens += 1),
         ("paid records", |altered| altered.lines[0].paid_records += 100),

@@ -122,7 +122,7 @@ fn refused(sentence: &str) -> String {
 }
 
 fn read(genesis_bytes: usize, proof_bytes: usize) -> Result<(String, String), String> {
-    let bytes = read_bytes(genesis_bytes.checked_add(proof_bytes).unwrap_or(usize::MAX))?;
+    let bytes = read_bytes(genesis_bytes.saturating_add(proof_bytes))?;
     let (genesis, proof) = bytes.split_at_checked(genesis_bytes).ok_or(TOO_LONG)?;
     Ok((text(genesis, "genesis document")?, text(proof, "proof")?))
 }

@@ -190,6 +190,7 @@ fn microdegrees(text: &str) -> Result<i32, String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test that misses a field may panic")]
 mod tests {
     use super::*;
     use crate::requests;

@@ -6,7 +6,7 @@ mod city;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use city::visit::{attributes, get, page, page_for, pages_of, text};
+use city::visit::{attributes, get, get_for, page, page_for, pages_of, text};
 use city::{City, NOON};
 use dashboard::view::*;
 use tower::ServiceExt;
@@ -43,7 +43,9 @@ async fn nobody_but_the_operator_sees_how_the_node_does() {
         assert!(public.contains("lamppost login --key lamppost-data/keys/operator.pem"), "{path}");
         assert!(public.contains("href=\"/sign-in\"") && public.contains("href=\"/audit\""), "{path}");
         assert!(!public.contains(">Operator</a>"), "{path}: no link to what is not shown");
-        let signed_in = page_for(&router, &owner, path).await;
+        let response = get_for(&router, &owner, path).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+        let signed_in = text(response).await;
         assert!(signed_in.contains("not with the operator"), "{path}");
         assert!(!signed_in.contains("<meter"), "{path}");
     }

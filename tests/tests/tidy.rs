@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("station", &["node"]),
     ("fleet", &["devices", "node"]),
     ("ledger", &["devices"]),
-    ("browser", &["ledger"]),
+    ("browser", &["devices", "ledger"]),
     ("dashboard", &["devices", "ledger"]),
     ("gateway", &["devices", "fleet", "ledger", "dashboard"]),
 ];

@@ -82,6 +82,9 @@ enum What {
         after_help = "Example:\n  lamppost bench query --transactions 10000000 --data kept-for-the-next-run"
     )]
     Query(Long),
+    /// Pages, as browsers see them, while a node takes in as much as it can
+    #[command(after_help = "Example:\n  lamppost bench pages --transactions 1000000")]
+    Pages(Long),
     /// Memory and CPU of `lamppost up` with virtual devices
     #[command(after_help = "Example:\n  lamppost bench idle --devices 12 --seconds 20")]
     Idle(Settings),
@@ -157,7 +160,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Settlement(settings) => (settings.clone(), settlement::measure(&settings)?),
         What::Overload(settings) => (settings.clone(), overload::measure(&settings)?),
         What::Start(long) => (long.settings.clone(), start::measure(&long.settings, long.transactions)?),
-        What::Query(long) => (long.settings.clone(), query::measure(&long.settings, long.transactions)?),
+        What::Query(long) => {
+            (long.settings.clone(), query::measure(&long.settings, long.transactions, query::Asked::Api)?)
+        }
+        What::Pages(long) => {
+            (long.settings.clone(), query::measure(&long.settings, long.transactions, query::Asked::Pages)?)
+        }
         What::Soak(arguments) => return soak::run(&arguments),
         What::Idle(settings) => (settings.clone(), idle::measure(&settings)?),
         What::Store(settings) => (settings.clone(), store::measure(&settings)?),

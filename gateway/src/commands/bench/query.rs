@@ -1,4 +1,5 @@
-//! `lamppost bench query`: what somebody waits who asks a node by HTTP while it takes in as much as it can.
+//! `lamppost bench query` and `bench pages`: what somebody waits who asks a node by HTTP, by program or by browser, while
+//! it takes in as much as it can.
 
 use std::thread;
 use std::time::Duration;
@@ -17,14 +18,56 @@ const BLOCKS: u64 = 50;
 /// Rest between two questions of one asker.
 const REST: Duration = Duration::from_millis(5);
 
-/// What is asked, and the addresses.
-type Asker = (&'static str, Vec<String>);
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The API.
+    Api,
+    /// The pages, as a browser that has their styles and scripts already.
+    Pages,
+}
 
-fn askers(client: &Client) -> anyhow::Result<Vec<Asker>> {
+/// What is asked: the names of its median, its 99th percentile and its count, and the addresses.
+type Asker = ([&'static str; 3], Vec<String>);
+
+/// The names of one kind's figures.
+macro_rules! figures_of {
+    ($kind:literal) => {
+        [concat!($kind, " p50"), concat!($kind, " p99"), concat!($kind, " queries")]
+    };
+}
+
+fn askers(client: &Client, asked: Asked) -> anyhow::Result<Vec<Asker>> {
     let keys = fleet::load::bulk::keys(&super::SECRET, 0..DEVICES)?;
     let kids: Vec<String> = keys.iter().map(|key| key.kid.to_string()).collect();
-    let of_devices =
-        |tail: &str| kids.iter().map(|kid| format!("/api/v1/devices/{kid}{tail}")).collect::<Vec<_>>();
+    let of = |head: &str, tail: &str| -> Vec<String> {
+        kids.iter().map(|kid| format!("{head}{kid}{tail}")).collect()
+    };
+    let transactions = some_transactions(client)?;
+    let of_transactions = |head: &str| transactions.iter().map(|id| format!("{head}{id}")).collect();
+    if asked == Asked::Api {
+        return Ok(vec![
+            (figures_of!("device"), of("/api/v1/devices/", "")),
+            (figures_of!("statements"), of("/api/v1/devices/", "/statements?limit=20")),
+            (figures_of!("readings"), of("/api/v1/devices/", "/readings?limit=20")),
+            (figures_of!("transaction"), of_transactions("/api/v1/transactions/")),
+        ]);
+    }
+    let device = client.json(&format!("/api/v1/devices/{}", kids.first().context("no device")?))?;
+    let payee = device["owner"].as_str().or(device["escrow"].as_str()).context("a device without payee")?;
+    let only = |path: &str| vec![path.to_owned()];
+    Ok(vec![
+        (figures_of!("home"), only("/")),
+        (figures_of!("map"), only("/map")),
+        (figures_of!("audit"), only("/audit")),
+        (figures_of!("account"), only(&format!("/accounts/{payee}"))),
+        (figures_of!("device"), of("/devices/", "")),
+        (figures_of!("statements"), of("/devices/", "/statements")),
+        (figures_of!("transaction"), of_transactions("/transactions/")),
+    ])
+}
+
+fn some_transactions(client: &Client) -> anyhow::Result<Vec<String>> {
     let height = client.json("/api/v1/status")?["height"].as_u64().context("a status without height")?;
     let mut transactions = Vec::new();
     for block in 1..=BLOCKS {
@@ -35,23 +78,18 @@ fn askers(client: &Client) -> anyhow::Result<Vec<Asker>> {
             .iter()
             .step_by(entries.len().div_ceil(20).max(1))
             .filter_map(|entry| entry["id"].as_str());
-        transactions.extend(ids.map(|id| format!("/api/v1/transactions/{id}")));
+        transactions.extend(ids.map(ToOwned::to_owned));
     }
-    Ok(vec![
-        ("device", of_devices("")),
-        ("statements", of_devices("/statements?limit=20")),
-        ("readings", of_devices("/readings?limit=20")),
-        ("transaction", transactions),
-    ])
+    Ok(transactions)
 }
 
 /// Asks for so long; milliseconds of each answer.
-fn ask(client: &Client, addresses: &[String], seconds: f64) -> anyhow::Result<Vec<f64>> {
+fn ask(client: &Client, addresses: &[String], accept: &str, seconds: f64) -> anyhow::Result<Vec<f64>> {
     let began = clock::monotonic();
     let mut milliseconds = Vec::new();
     for address in addresses.iter().cycle().take_while(|_| began.elapsed().as_secs_f64() < seconds) {
         let asked = clock::monotonic();
-        client.bytes(address, "application/json").with_context(|| address.clone())?;
+        client.bytes(address, accept).with_context(|| address.clone())?;
         milliseconds.push(asked.elapsed().as_secs_f64() * 1e3);
         thread::sleep(REST);
     }
@@ -62,20 +100,21 @@ fn ask(client: &Client, addresses: &[String], seconds: f64) -> anyhow::Result<Ve
 ///
 /// # Errors
 /// When a question is not answered.
-pub fn measure(settings: &Settings, transactions: u64) -> anyhow::Result<Figure> {
+pub fn measure(settings: &Settings, transactions: u64, asked: Asked) -> anyhow::Result<Figure> {
     let scratch = Scratch::new(settings)?;
     let mut node = start::filled(settings, &scratch, transactions as f64)?;
     let seconds = f64::from(settings.seconds);
     let load = Load::sign(settings, &scratch, seconds + 2.0)?;
     let client = Client::new(&format!("http://{}", node.ready["http"].as_str().unwrap_or_default()))?;
-    let askers = askers(&client)?;
+    let askers = askers(&client, asked)?;
     say("asking while it takes in as much as it can");
     node.order(&format!("feed {} 0 {} 0", load.path.display(), seconds + 1.0))?;
     thread::sleep(Duration::from_secs(1));
-    let answered: Vec<(&str, anyhow::Result<Vec<f64>>)> = thread::scope(|scope| {
+    let accept = if asked == Asked::Api { "application/json" } else { "text/html" };
+    let answered: Vec<([&str; 3], anyhow::Result<Vec<f64>>)> = thread::scope(|scope| {
         let started: Vec<_> = askers
             .iter()
-            .map(|(name, addresses)| (*name, scope.spawn(|| ask(&client, addresses, seconds))))
+            .map(|(name, addresses)| (*name, scope.spawn(|| ask(&client, addresses, accept, seconds))))
             .collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -88,16 +127,10 @@ pub fn measure(settings: &Settings, transactions: u64) -> anyhow::Result<Figure>
     node.process.finish()?;
     let mut details = Vec::new();
     let mut worst: f64 = 0.0;
-    for (name, answers) in answered {
+    for ([p50_name, p99_name, count_name], answers) in answered {
         let mut answers = answers?;
         let (p50, p99) = (percentile(&mut answers, 500), percentile(&mut answers, 990));
         worst = worst.max(p99);
-        let [p50_name, p99_name, count_name] = match name {
-            "device" => ["device p50", "device p99", "device queries"],
-            "statements" => ["statements p50", "statements p99", "statements queries"],
-            "readings" => ["readings p50", "readings p99", "readings queries"],
-            _ => ["transaction p50", "transaction p99", "transaction queries"],
-        };
         details.extend([
             (p50_name, p50, "ms"),
             (p99_name, p99, "ms"),
@@ -111,7 +144,10 @@ pub fn measure(settings: &Settings, transactions: u64) -> anyhow::Result<Figure>
         ("peak RSS of the node", usage.peak_rss_bytes / 1e6, "MB"),
     ]);
     Ok(Figure {
-        name: "query: the slowest kind's p99 during full ingest".to_owned(),
+        name: match asked {
+            Asked::Api => "query: the slowest kind's p99 during full ingest".to_owned(),
+            Asked::Pages => "pages: the slowest page's p99 during full ingest".to_owned(),
+        },
         unit: "ms",
         value: worst,
         ceiling: None,

@@ -164,6 +164,9 @@ pub const PREVIEW_REST_FACTOR: u32 = 9;
 /// Whoever asks for the running epoch waits for a reckoning that took no longer than this the last time; a longer one is
 /// done meanwhile, and the last one answers.
 pub const PREVIEW_WAIT_MAX: Duration = Duration::from_millis(5);
+/// A count of devices by how they do that took longer than this (some ten thousand devices) is not made again for every
+/// page, but rests as a reckoning does.
+pub const DEVICE_COUNT_MAX: Duration = Duration::from_millis(1);
 
 /// Seconds without an accepted reading after which a device counts as silent.
 pub const SILENT_AFTER_SECONDS: u64 = 300;

@@ -9,6 +9,7 @@ use ledger::state::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::index::IndexError;
 use crate::limits::SILENT_AFTER_SECONDS;
 use crate::running::Look;
 use crate::shared::{Durable, Shared};
@@ -150,10 +151,7 @@ pub fn figures(shared: &Shared, now_unix_milliseconds: u64) -> Figures {
 /// The same for a caller that looks already.
 pub fn figures_of(shared: &Shared, look: &Look<'_>, now_unix_milliseconds: u64) -> Figures {
     let state = &look.state;
-    let mut devices = [0; 4];
-    for (_, device) in state.devices() {
-        devices[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
-    }
+    let devices = shared.devices_by_status(state, now_unix_milliseconds);
     let totals = state.totals();
     Figures {
         durable: shared.durable(),
@@ -211,31 +209,54 @@ pub fn escrow(shared: &Shared, kid: DeviceId) -> AccountId {
 }
 
 /// One account; `None` when nothing was ever posted to it, it has signed nothing and owns no device.
-pub fn account(shared: &Shared, id: AccountId) -> Option<AccountFigures> {
-    account_of(&shared.look_at_length(), id)
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn account(shared: &Shared, id: AccountId) -> Result<Option<AccountFigures>, IndexError> {
+    account_of(shared, &shared.look_at_length(), id)
 }
 
 /// The same for a caller that looks already.
-pub fn account_of(look: &Look<'_>, id: AccountId) -> Option<AccountFigures> {
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn account_of(
+    shared: &Shared,
+    look: &Look<'_>,
+    id: AccountId,
+) -> Result<Option<AccountFigures>, IndexError> {
     let state = &look.state;
     let devices: Vec<DeviceId> = state.devices_of(id).collect();
-    let role = role(state, id);
     let account = state.account(id).cloned();
+    let has_key = account.as_ref().is_some_and(|account| account.key.is_some());
+    let role = match role(state, id) {
+        AccountRole::Holder if !has_key && devices.is_empty() && is_escrow(shared, id)? => {
+            AccountRole::Escrow
+        }
+        role => role,
+    };
     if account.is_none() && devices.is_empty() && role == AccountRole::Holder {
-        return None;
+        return Ok(None);
     }
     let posted_microtokens =
         if role == AccountRole::Supply { state.issued_microtokens() } else { state.balance_microtokens(id) };
-    Some(AccountFigures {
+    Ok(Some(AccountFigures {
         role,
         account: account.unwrap_or_default(),
         posted_microtokens,
         pending_microtokens: look.preview.pending_microtokens(id),
         devices,
-    })
+    }))
 }
 
-/// What an account is. An escrow is told by looking through the devices, because its id is a hash.
+/// Whether a device's statements went to this account because nobody owned it. The account's id is a hash, so that what it
+/// belongs to is told by the last statement that paid it, and not by trying every device.
+fn is_escrow(shared: &Shared, id: AccountId) -> Result<bool, IndexError> {
+    let last = shared.index.statements_of_account(id, 0..u64::MAX, 1)?;
+    Ok(last.first().is_some_and(|statement| escrow(shared, statement.kid) == id))
+}
+
+/// What an account is, as far as its id says it.
 fn role(state: &State, id: AccountId) -> AccountRole {
     if id == state.pool() {
         AccountRole::Pool
@@ -245,10 +266,6 @@ fn role(state: &State, id: AccountId) -> AccountRole {
         AccountRole::Treasury
     } else if id == state.operator() {
         AccountRole::Operator
-    } else if state.account(id).is_none_or(|account| account.key.is_none())
-        && state.devices().any(|(kid, _)| state.escrow(kid) == id)
-    {
-        AccountRole::Escrow
     } else {
         AccountRole::Holder
     }

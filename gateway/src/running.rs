@@ -10,13 +10,15 @@ use ledger::preview::Preview;
 use ledger::state::State;
 
 use crate::clock;
-use crate::limits::{PREVIEW_REST_FACTOR, PREVIEW_WAIT_MAX};
+use crate::limits::{DEVICE_COUNT_MAX, PREVIEW_REST_FACTOR, PREVIEW_WAIT_MAX};
+use crate::reads::DeviceStatus;
 use crate::shared::Shared;
 
 /// The last preview that was reckoned.
 #[derive(Debug, Default)]
 pub struct Running {
     last: Mutex<Option<Arc<Reckoned>>>,
+    counted: Mutex<Option<Counted>>,
     /// Held by the one that reckons.
     reckoning: Mutex<()>,
 }
@@ -28,6 +30,16 @@ struct Reckoned {
     ended: Instant,
     took: Duration,
     preview: Arc<Preview>,
+}
+
+/// How many devices did how when they were last counted.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    /// How many there were: one more is never left out.
+    all: usize,
+    ended: Instant,
+    took: Duration,
+    by_status: [u64; 4],
 }
 
 /// The state at one moment, with what its running epoch comes to.
@@ -126,6 +138,23 @@ impl Running {
         Look { state, preview }
     }
 
+    /// Devices by `DeviceStatus::index`. Every page says them, so that a count that took long is followed by a rest.
+    fn by_status(&self, state: &State, now_unix_milliseconds: u64, clock: impl Fn() -> Instant) -> [u64; 4] {
+        let (all, began) = (state.device_count(), clock());
+        let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = counted.filter(|counted| counted.answers(all, began)) {
+            return counted.by_status;
+        }
+        let mut by_status = [0; 4];
+        for (_, device) in state.devices() {
+            by_status[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
+        }
+        let ended = clock();
+        let counted = Counted { all, ended, took: ended.duration_since(began), by_status };
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
+        by_status
+    }
+
     fn last(&self) -> Option<Arc<Reckoned>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -143,9 +172,23 @@ impl Shared {
         Look { state: state.still(), preview }
     }
 
+    /// The devices of a state that is looked at, by `DeviceStatus::index`.
+    pub fn devices_by_status(&self, state: &State, now_unix_milliseconds: u64) -> [u64; 4] {
+        self.running.by_status(state, now_unix_milliseconds, clock::monotonic)
+    }
+
     /// The state as it is now, for work that takes long: blocks go on meanwhile, and it stays as it is.
     pub fn still(&self) -> State {
         self.state().clone()
+    }
+}
+
+impl Counted {
+    fn answers(&self, all: usize, now: Instant) -> bool {
+        let is_long = self.took > DEVICE_COUNT_MAX;
+        self.all == all
+            && is_long
+            && now.duration_since(self.ended) < self.took.saturating_mul(PREVIEW_REST_FACTOR)
     }
 }
 
@@ -202,6 +245,16 @@ mod tests {
             !Arc::ptr_eq(&first, &preview(&running, &state, start)),
             "the next block, and it took no time"
         );
+    }
+
+    #[test]
+    fn a_count_of_devices_that_took_long_rests_in_proportion_and_a_quick_one_never() {
+        let start = Instant::now();
+        let counted = |took| Counted { all: 7, ended: start, took, by_status: [7, 0, 0, 0] };
+        let long = counted(2 * DEVICE_COUNT_MAX);
+        assert!(long.answers(7, start) && !long.answers(8, start), "a new device is counted at once");
+        assert!(!long.answers(7, start + 2 * DEVICE_COUNT_MAX * PREVIEW_REST_FACTOR));
+        assert!(!counted(DEVICE_COUNT_MAX).answers(7, start));
     }
 
     #[test]

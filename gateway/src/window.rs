@@ -173,7 +173,8 @@ impl View for Window {
         let now = clock::now_unix_milliseconds();
         let (network, figures, owned) = {
             let look = self.shared.look_at_length();
-            let Some(figures) = reads::account_of(&look, id) else { return Ok(None) };
+            let found = reads::account_of(&self.shared, &look, id).map_err(failed)?;
+            let Some(figures) = found else { return Ok(None) };
             let of = |kid: &DeviceId| reads::device_figures(&self.shared, &look, now, *kid);
             let owned: Vec<DeviceFigures> = figures.devices.iter().take(devices_max).filter_map(of).collect();
             (self.network_of(&look, now), figures, owned)

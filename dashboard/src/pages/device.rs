@@ -119,6 +119,11 @@ impl DevicePage {
         owner.is_some() && owner == self.shell.viewer.account()
     }
 
+    /// Its escrow account, once anything was posted to it: before, there is no such page.
+    fn filled_escrow(&self) -> Option<&String> {
+        self.device.escrow.as_ref().filter(|_| self.device.earned_total_microtokens > 0)
+    }
+
     /// Whether it is offered to the reader.
     fn is_offered_here(&self) -> bool {
         let to = self.device.offered_to.as_deref();

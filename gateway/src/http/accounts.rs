@@ -89,8 +89,8 @@ pub async fn account(State(door): State<Door>, Path(id): Path<String>) -> Result
 }
 
 fn known(shared: &Shared, id: AccountId) -> Result<reads::AccountFigures, Problem> {
-    reads::account(shared, id)
-        .ok_or_else(|| Problem::not_found(format!("nothing was ever posted to {id}, and it owns no device")))
+    let found = reads::account(shared, id).map_err(Problem::internal)?;
+    found.ok_or_else(|| Problem::not_found(format!("nothing was ever posted to {id}, and it owns no device")))
 }
 
 /// The statements of an account's devices, newest first; CSV by `Accept: text/csv`

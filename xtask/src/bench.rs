@@ -11,7 +11,8 @@ writes README's, gateway/docs/benchmarks.md and the plots. Takes all cores: let 
 Usage: cargo xtask bench [--runs N] [--only NAME]... [--soak MINUTES] [--no-documents | --no-measurements]
 
   --runs N        how often each is measured (5)
-  --only NAME     only this: ingest, mqtt, mqtt-10, mosquitto, settlement, audit, store, million, idle, start, query, overload;
+  --only NAME     only this: ingest, mqtt, mqtt-10, mosquitto, settlement, audit, store, million, idle, open-pages,
+                  start, query, pages, overload;
                   the others' figures stay those of the last time (target/bench/results.json)
   --soak MINUTES  a long run at 80 % of the maximum; alone, unless --only names others
   --no-documents  prints the table and writes nothing

@@ -13,6 +13,7 @@ mod measure;
 mod mosquitto;
 mod mqtt;
 mod node;
+mod open_pages;
 mod overload;
 mod query;
 mod settlement;
@@ -85,6 +86,9 @@ enum What {
     /// Pages, as browsers see them, while a node takes in as much as it can
     #[command(after_help = "Example:\n  lamppost bench pages --transactions 1000000")]
     Pages(Long),
+    /// CPU that open pages cost `lamppost up`, beside the same node without any
+    #[command(after_help = "Example:\n  lamppost bench open-pages --pages 1000 --devices 12 --seconds 20")]
+    OpenPages(open_pages::Arguments),
     /// Memory and CPU of `lamppost up` with virtual devices
     #[command(after_help = "Example:\n  lamppost bench idle --devices 12 --seconds 20")]
     Idle(Settings),
@@ -166,6 +170,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Pages(long) => {
             (long.settings.clone(), query::measure(&long.settings, long.transactions, query::Asked::Pages)?)
         }
+        What::OpenPages(arguments) => (arguments.settings.clone(), open_pages::measure(&arguments)?),
         What::Soak(arguments) => return soak::run(&arguments),
         What::Idle(settings) => (settings.clone(), idle::measure(&settings)?),
         What::Store(settings) => (settings.clone(), store::measure(&settings)?),

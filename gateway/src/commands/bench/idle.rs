@@ -6,19 +6,24 @@ use super::child::Child;
 use super::{Figure, Scratch, Settings, say};
 
 /// What a node needs to come to rest.
-const SETTLING: Duration = Duration::from_secs(3);
+pub const SETTLING: Duration = Duration::from_secs(3);
 
-/// Starts `lamppost up` as a user would, on free ports, and waits for its ready line.
+/// Starts `lamppost up` as a user would, on free ports, waits for its ready line, and gives the pages' HOST:PORT from it.
 ///
 /// # Errors
 /// When it does not start.
-pub fn up(scratch: &Scratch, devices: &str) -> anyhow::Result<Child> {
+pub fn up(scratch: &Scratch, devices: &str) -> anyhow::Result<(Child, String)> {
     let data = scratch.data();
     let data = data.to_str().unwrap_or_default();
     let any = "127.0.0.1:0";
     let mut up = Child::start(["up", "--data", data, "--http", any, "--mqtt", any, "--devices", devices])?;
-    while !up.line()?.starts_with("ready ") {}
-    Ok(up)
+    loop {
+        let line = up.line()?;
+        if let Some(ready) = line.strip_prefix("ready http=http://") {
+            let address = ready.split(' ').next().unwrap_or_default().to_owned();
+            return Ok((up, address));
+        }
+    }
 }
 
 /// Measures a node at rest.
@@ -28,7 +33,7 @@ pub fn up(scratch: &Scratch, devices: &str) -> anyhow::Result<Child> {
 pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
     let scratch = Scratch::new(settings)?;
     let devices = settings.devices.to_string();
-    let up = up(&scratch, &devices)?;
+    let (up, _) = up(&scratch, &devices)?;
     std::thread::sleep(SETTLING);
     say("watching it");
     let before = up.usage();

@@ -39,7 +39,7 @@ pub fn measure(settings: &Settings, transactions: u64) -> anyhow::Result<Figure>
     say("killing it, and starting it again");
     node.process.kill();
     let began = clock::monotonic();
-    let up = idle::up(&scratch, "0")?;
+    let (up, _) = idle::up(&scratch, "0")?;
     let elapsed = began.elapsed().as_secs_f64();
     let usage = up.usage();
     // As it was found: the next run starts from the same snapshot.

@@ -3,35 +3,8 @@
 const box = document.getElementById("map-picture");
 const main = document.getElementById("main");
 const night = matchMedia("(prefers-color-scheme: dark)");
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+let feature, json, style, world;
 const pause = 10000;
-
-// Rings of differences in thousandths of a degree, as dashboard/basemap.mjs packs them.
-function unpacked(line) {
-  const points = [];
-  for (let at = 0, x = 0, y = 0; at < line.length; at += 2) {
-    x += line[at];
-    y += line[at + 1];
-    points.push([x / 1000, y / 1000]);
-  }
-  return points;
-}
-
-const feature = (type, coordinates) => ({ type: "Feature", properties: {}, geometry: { type, coordinates } });
-
-async function json(path) {
-  const response = await fetch(path);
-  if (!response.ok) throw new Error(response.statusText);
-  return response.json();
-}
-
-async function world() {
-  const { land, borders } = await json(box.dataset.basemap);
-  return {
-    land: feature("MultiPolygon", land.map((polygon) => polygon.map(unpacked))),
-    borders: feature("MultiLineString", borders.map(unpacked)),
-  };
-}
 
 // How a cell does, as the server's picture says it too.
 function state({ online, silent, fresh }) {
@@ -148,11 +121,12 @@ function bounds(areas) {
 }
 
 async function start() {
+  ({ feature, json, style, world } = await import(box.dataset.ground));
   const maplibre = await import(box.dataset.library);
   maplibre.setWorkerUrl(box.dataset.worker);
   // The node's own map may be broken while the node is well: then the world's is shown.
   const own = box.dataset.tiles ? await ownMap(maplibre).catch(() => null) : null;
-  const [base, first] = await Promise.all([world(), cells()]);
+  const [base, first] = await Promise.all([world(box.dataset.basemap), cells()]);
   let now = first;
   let chosen = new URLSearchParams(location.search).get("cell");
 

@@ -4,7 +4,7 @@ const box = document.getElementById("pin");
 const [latitude, longitude] = ["lat", "lon"].map((id) => document.getElementById(id));
 const here = document.getElementById("pin-here");
 const alarm = document.getElementById("instruct-alert");
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+let json, style, world;
 
 const chosen = () => {
   const [lat, lon] = [latitude, longitude].map((field) => field.value.trim() === "" ? NaN : Number(field.value));
@@ -17,34 +17,14 @@ function set([lon, lat]) {
   latitude.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-// Rings of differences in thousandths of a degree, as dashboard/basemap.mjs packs them.
-function unpacked(line) {
-  const points = [];
-  for (let at = 0, x = 0, y = 0; at < line.length; at += 2) {
-    x += line[at];
-    y += line[at + 1];
-    points.push([x / 1000, y / 1000]);
-  }
-  return points;
-}
-
-async function json(path) {
-  const response = await fetch(path);
-  if (!response.ok) throw new Error(response.statusText);
-  return response.json();
-}
-
-const source = (type, coordinates) =>
-  ({ type: "geojson", data: { type: "Feature", properties: {}, geometry: { type, coordinates } } });
-
 async function look() {
-  const [{ land, borders }, cells] = await Promise.all([json(box.dataset.basemap), json(box.dataset.cells)]);
+  const [{ land, borders }, cells] = await Promise.all([world(box.dataset.basemap), json(box.dataset.cells)]);
   const line = { "line-color": style("--border"), "line-width": 1 };
   return {
     version: 8,
     sources: {
-      land: { ...source("MultiPolygon", land.map((polygon) => polygon.map(unpacked))), attribution: "Natural Earth" },
-      borders: source("MultiLineString", borders.map(unpacked)),
+      land: { type: "geojson", data: land, attribution: "Natural Earth" },
+      borders: { type: "geojson", data: borders },
       cells: { type: "geojson", data: cells },
     },
     layers: [
@@ -58,6 +38,7 @@ async function look() {
 }
 
 async function start() {
+  ({ json, style, world } = await import(box.dataset.ground));
   const maplibre = await import(box.dataset.library);
   maplibre.setWorkerUrl(box.dataset.worker);
   const drawn = await look();

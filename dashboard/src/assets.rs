@@ -68,6 +68,8 @@ pub static KEY_SCRIPT: Asset = Asset::own("key", "js", JAVASCRIPT, include_str!(
 pub static KEY_PAGE: Asset = Asset::own("key-page", "js", JAVASCRIPT, include_str!("../assets/key-page.js"));
 /// Forms whose instruction that key signs.
 pub static INSTRUCT: Asset = Asset::own("instruct", "js", JAVASCRIPT, include_str!("../assets/instruct.js"));
+/// What both maps stand on.
+pub static GROUND: Asset = Asset::own("ground", "js", JAVASCRIPT, include_str!("../assets/ground.js"));
 /// A map on which a place is chosen.
 pub static PIN: Asset = Asset::own("pin", "js", JAVASCRIPT, include_str!("../assets/pin.js"));
 /// Verifies documents.
@@ -104,7 +106,7 @@ pub const LICENCES_PATH: &str = "/assets/licences";
 
 const NO_LICENCES: &str = "This build was made without Node: its pages use no library of others.\n";
 
-static ALL: [&Asset; 23] = [
+static ALL: [&Asset; 24] = [
     &STYLE,
     &SCRIPT,
     &CHARTS_SCRIPT,
@@ -124,6 +126,7 @@ static ALL: [&Asset; 23] = [
     &KEY_SCRIPT,
     &KEY_PAGE,
     &INSTRUCT,
+    &GROUND,
     &PIN,
     &VERIFY,
     &RECOMPUTE,

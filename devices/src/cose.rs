@@ -214,6 +214,23 @@ pub(crate) fn seal(
     Ok(writer.position())
 }
 
+/// Writes what [`seal`] asks a key to sign into `out` and returns its length; what it seals meanwhile is thrown away.
+pub(crate) fn message_of(
+    out: &mut [u8],
+    seal: impl FnOnce(&mut dyn FnMut(&[u8]) -> [u8; SIGNATURE_BYTES]) -> Result<usize, SealError>,
+) -> Result<usize, SealError> {
+    let (mut length, mut fits) = (0, true);
+    seal(&mut |message| {
+        length = message.len();
+        match out.get_mut(..length) {
+            Some(place) => place.copy_from_slice(message),
+            None => fits = false,
+        }
+        [0; SIGNATURE_BYTES]
+    })?;
+    if fits { Ok(length) } else { Err(EncodeError::OutOfSpace.into()) }
+}
+
 /// The protected header, as far as it varies.
 pub(crate) struct Header {
     pub(crate) content_type: ContentType,

@@ -4,7 +4,7 @@
 //! `[challenge, origin]`, so that an answer that one site got out of somebody opens no other. The header carries the key:
 //! an account is its key's thumbprint, so nobody has to know the account beforehand.
 
-use crate::cbor::{DecodeError, EncodeError, Reader, Writer};
+use crate::cbor::{DecodeError, Reader, Writer};
 use crate::cose::{self, ContentType, Header, SealError, Sign1};
 use crate::identity::{PublicKey, SigningKey};
 use crate::limits::{
@@ -54,17 +54,8 @@ impl<'a> SignInAnswer<'a> {
     /// # Errors
     /// As [`SignInAnswer::sign`].
     pub fn message(&self, key: &PublicKey, network: &str, out: &mut [u8]) -> Result<usize, SealError> {
-        let (mut length, mut unsigned) = (0, [0; SIGN_IN_BYTES_MAX]);
-        let mut fits = true;
-        self.seal(key, network, &mut unsigned, |message| {
-            length = message.len();
-            match out.get_mut(..length) {
-                Some(place) => place.copy_from_slice(message),
-                None => fits = false,
-            }
-            [0; SIGNATURE_BYTES]
-        })?;
-        if fits { Ok(length) } else { Err(EncodeError::OutOfSpace.into()) }
+        let mut unsigned = [0; SIGN_IN_BYTES_MAX];
+        cose::message_of(out, |sign| self.seal(key, network, &mut unsigned, sign))
     }
 
     /// Joins it with the signature that was made elsewhere over [`SignInAnswer::message`].

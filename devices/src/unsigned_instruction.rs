@@ -1,6 +1,6 @@
 //! An account's instruction before it is signed, for a key that this code does not reach: in a browser, on a token.
 
-use crate::cbor::{EncodeError, Reader};
+use crate::cbor::Reader;
 use crate::cose::{self, ContentType, Header, SealError};
 use crate::identity::PublicKey;
 use crate::limits::{INSTRUCTION_BYTES_MAX, INSTRUCTION_SIG_STRUCTURE_BYTES_MAX, SIGNATURE_BYTES};
@@ -39,17 +39,8 @@ impl UnsignedInstruction<'_> {
     /// # Errors
     /// When the network id is none, the payload not one item, or something too long.
     pub fn message(&self, network: &str, out: &mut [u8]) -> Result<usize, SealError> {
-        let (mut length, mut fits) = (0, true);
         let mut unsigned = [0; INSTRUCTION_BYTES_MAX];
-        self.seal(network, &mut unsigned, |message| {
-            length = message.len();
-            match out.get_mut(..length) {
-                Some(place) => place.copy_from_slice(message),
-                None => fits = false,
-            }
-            [0; SIGNATURE_BYTES]
-        })?;
-        if fits { Ok(length) } else { Err(EncodeError::OutOfSpace.into()) }
+        cose::message_of(out, |sign| self.seal(network, &mut unsigned, sign))
     }
 
     /// Joins it with the signature that was made elsewhere over [`UnsignedInstruction::message`] and writes the COSE_Sign1

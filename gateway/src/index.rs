@@ -12,6 +12,7 @@ mod feed;
 mod queries;
 mod records;
 mod runs;
+mod shelf;
 
 use std::collections::HashMap;
 use std::fs::{self, TryLockError};

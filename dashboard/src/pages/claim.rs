@@ -26,6 +26,7 @@ struct PinLibrary {
     script: &'static str,
     worker: &'static str,
     basemap: &'static str,
+    ground: &'static str,
 }
 
 /// The page.
@@ -90,6 +91,7 @@ impl ClaimPage {
             script: assets::MAPLIBRE.path()?,
             worker: assets::MAPLIBRE_WORKER.path()?,
             basemap: assets::BASEMAP.path()?,
+            ground: assets::GROUND.path()?,
         })
     }
 

@@ -17,6 +17,7 @@ struct MapLibrary {
     script: &'static str,
     worker: &'static str,
     basemap: &'static str,
+    ground: &'static str,
     tiles: &'static str,
     own: &'static str,
 }
@@ -70,6 +71,7 @@ impl MapPage {
             script: assets::MAPLIBRE.path()?,
             worker: assets::MAPLIBRE_WORKER.path()?,
             basemap: assets::BASEMAP.path()?,
+            ground: assets::GROUND.path()?,
             tiles: assets::PMTILES.path()?,
             own: assets::MAP_SCRIPT.path()?,
         })

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use super::records::u64_at;
+use super::shelf::Shelf;
 use crate::figures::{Day, summed};
 use crate::limits;
 
@@ -20,10 +21,8 @@ pub type Row<const KEY: usize> = ([u8; KEY], Day);
 
 /// Sums by keys of `KEY` bytes and by day, for one writer and many readers.
 pub struct Days<const KEY: usize> {
-    /// Run, first key and first day: the rows from there on, sorted.
-    chunks: sled::Tree,
-    /// Run: what it holds. A run exists once it stands here.
-    catalogue: sled::Tree,
+    /// Chunks of rows, by their first key and day.
+    shelf: Shelf,
     inner: RwLock<Inner<KEY>>,
 }
 
@@ -61,10 +60,10 @@ impl Run {
         bytes
     }
 
-    fn decode(key: &[u8], bytes: &[u8]) -> Option<Run> {
+    fn decode(number: u64, bytes: &[u8]) -> Option<Run> {
         let day = |at: usize| bytes.get(at..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk));
         Some(Run {
-            number: u64_at(key, 0)?,
+            number,
             rows: u64_at(bytes, 0)?,
             height: u64_at(bytes, 8)?,
             first_day: day(16)?,
@@ -89,23 +88,10 @@ impl<const KEY: usize> Days<KEY> {
 
     /// Opens the sums of this name and takes away what a crash left half written.
     pub fn open(database: &sled::Db, name: &str) -> sled::Result<Days<KEY>> {
-        let chunks = database.open_tree(format!("{name}: chunks"))?;
-        let catalogue = database.open_tree(format!("{name}: runs"))?;
-        let mut inner = Inner::default();
-        for item in &catalogue {
-            let (key, value) = item?;
-            inner.runs.extend(Run::decode(&key, &value));
-        }
-        inner.height = inner.runs.last().map(|run| run.height);
-        let days = Days { chunks, catalogue, inner: RwLock::default() };
-        let mut next = 0;
-        for run in &inner.runs {
-            days.remove_chunks(next..run.number)?;
-            next = run.number + 1;
-        }
-        days.remove_chunks(next..u64::MAX)?;
-        *days.inner.write().unwrap_or_else(PoisonError::into_inner) = inner;
-        Ok(days)
+        let (shelf, runs) = Shelf::open(database, name)?;
+        let runs: Vec<Run> = runs.iter().filter_map(|(number, about)| Run::decode(*number, about)).collect();
+        let height = runs.last().map(|run| run.height);
+        Ok(Days { shelf, inner: RwLock::new(Inner { runs, fresh: Vec::new(), height }) })
     }
 
     /// Adds a block's rows, in any order; those of a block that is here already are left out.
@@ -142,21 +128,18 @@ impl<const KEY: usize> Days<KEY> {
         };
         for run in &absorbed {
             let mut of_run = Vec::with_capacity(usize::try_from(run.rows).unwrap_or_default());
-            for chunk in self.chunks.scan_prefix(run.number.to_be_bytes()).values() {
+            for chunk in self.shelf.all(run.number) {
                 of_run.extend(decode::<KEY>(&chunk?));
             }
             rows = merged(of_run, rows);
         }
         for chunk in rows.chunks(limits::INDEX_CHUNK_DAYS) {
             let Some((key, day)) = chunk.first() else { continue };
-            self.chunks.insert(chunk_key(number, key, day.day), encode(chunk))?;
+            self.shelf.put(number, &place_of(key, day.day), encode(chunk))?;
         }
         let (first_day, last_day) = span(&rows);
         let run = Run { number, rows: rows.len() as u64, height, first_day, last_day };
-        let mut batch = sled::Batch::default();
-        absorbed.iter().for_each(|run| batch.remove(&run.number.to_be_bytes()));
-        batch.insert(&number.to_be_bytes(), &run.encode());
-        self.catalogue.apply_batch(batch)?;
+        self.shelf.replace(absorbed.iter().map(|run| run.number), number, &run.encode())?;
         {
             // Whoever still reads the absorbed runs is waited for here; whoever comes later reads the new one.
             let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
@@ -165,7 +148,7 @@ impl<const KEY: usize> Days<KEY> {
             inner.runs.push(run);
             inner.fresh = Vec::new();
         }
-        absorbed.iter().try_for_each(|run| self.remove_chunks(run.number..run.number + 1))
+        absorbed.iter().try_for_each(|run| self.shelf.remove(run.number..run.number + 1))
     }
 
     /// A key's days within a range, ascending; only those with something.
@@ -173,33 +156,13 @@ impl<const KEY: usize> Days<KEY> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<Day> = rows_of(&inner.fresh, key, days).collect();
         for run in inner.runs.iter().filter(|run| run.meets(days)) {
-            for chunk in self.chunks_of(run, key, days)? {
+            for chunk in
+                self.shelf.between(run.number, &place_of(key, days.start), &place_of(key, days.end))?
+            {
                 found.extend(days_in(&chunk?, key, days));
             }
         }
         Ok(summed(found))
-    }
-
-    /// The chunks of a run in which the days of a key may stand, in order.
-    fn chunks_of(
-        &self,
-        run: &Run,
-        key: &[u8; KEY],
-        days: &Range<u32>,
-    ) -> sled::Result<impl Iterator<Item = sled::Result<sled::IVec>> + use<KEY>> {
-        let from = chunk_key(run.number, key, days.start);
-        // The one that begins before may reach into what is looked for.
-        let before =
-            self.chunks.range(chunk_key(run.number, &[0; KEY], 0)..=from.clone()).next_back().transpose()?;
-        let from = before.map_or(sled::IVec::from(from), |(key, _)| key);
-        Ok(self.chunks.range(from..sled::IVec::from(chunk_key(run.number, key, days.end))).values())
-    }
-
-    fn remove_chunks(&self, runs: Range<u64>) -> sled::Result<()> {
-        for key in self.chunks.range(runs.start.to_be_bytes()..runs.end.to_be_bytes()).keys() {
-            self.chunks.remove(key?)?;
-        }
-        Ok(())
     }
 }
 
@@ -276,8 +239,9 @@ fn rows_of<'r, const KEY: usize>(
     rows.get(at(days.start)..at(days.end)).unwrap_or_default().iter().map(|(_, day)| *day)
 }
 
-fn chunk_key<const KEY: usize>(run: u64, key: &[u8; KEY], day: u32) -> Vec<u8> {
-    [&run.to_be_bytes()[..], key, &day.to_be_bytes()].concat()
+/// Where a row stands in its run.
+fn place_of<const KEY: usize>(key: &[u8; KEY], day: u32) -> Vec<u8> {
+    [&key[..], &day.to_be_bytes()].concat()
 }
 
 fn encode<const KEY: usize>(rows: &[Row<KEY>]) -> Vec<u8> {

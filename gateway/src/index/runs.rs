@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use super::records::u64_at;
+use super::shelf::Shelf;
 use crate::limits;
 
 /// A key and one of its numbers.
@@ -18,10 +19,8 @@ const PAIR_BYTES: usize = 16;
 
 /// A multimap of keys to numbers, for one writer and many readers.
 pub struct Runs {
-    /// Run, first key and first number: the pairs from there on, sorted.
-    chunks: sled::Tree,
-    /// Run: what it holds. A run exists once it stands here.
-    catalogue: sled::Tree,
+    /// Chunks of pairs, by their first key and number.
+    shelf: Shelf,
     inner: RwLock<Inner>,
 }
 
@@ -53,9 +52,9 @@ impl Run {
         bytes
     }
 
-    fn decode(key: &[u8], bytes: &[u8]) -> Option<Run> {
+    fn decode(number: u64, bytes: &[u8]) -> Option<Run> {
         Some(Run {
-            number: u64_at(key, 0)?,
+            number,
             pairs: u64_at(bytes, 0)?,
             height: u64_at(bytes, 8)?,
             least: u64_at(bytes, 16)?,
@@ -71,23 +70,10 @@ impl Run {
 impl Runs {
     /// Opens the runs of this name and takes away what a crash left half written.
     pub fn open(database: &sled::Db, name: &str) -> sled::Result<Runs> {
-        let chunks = database.open_tree(format!("{name}: chunks"))?;
-        let catalogue = database.open_tree(format!("{name}: runs"))?;
-        let mut inner = Inner::default();
-        for item in &catalogue {
-            let (key, value) = item?;
-            inner.runs.extend(Run::decode(&key, &value));
-        }
-        inner.height = inner.runs.last().map(|run| run.height);
-        let runs = Runs { chunks, catalogue, inner: RwLock::default() };
-        let mut next = 0;
-        for run in &inner.runs {
-            runs.remove_chunks(next..run.number)?;
-            next = run.number + 1;
-        }
-        runs.remove_chunks(next..u64::MAX)?;
-        *runs.inner.write().unwrap_or_else(PoisonError::into_inner) = inner;
-        Ok(runs)
+        let (shelf, runs) = Shelf::open(database, name)?;
+        let runs: Vec<Run> = runs.iter().filter_map(|(number, about)| Run::decode(*number, about)).collect();
+        let height = runs.last().map(|run| run.height);
+        Ok(Runs { shelf, inner: RwLock::new(Inner { runs, fresh: Vec::new(), height }) })
     }
 
     /// Adds a block's pairs; those of a block that is here already are left out.
@@ -120,22 +106,19 @@ impl Runs {
             (inner.fresh.clone(), inner.runs[kept..].to_vec(), height, number)
         };
         for run in &absorbed {
-            for chunk in self.chunks.scan_prefix(run.number.to_be_bytes()).values() {
+            for chunk in self.shelf.all(run.number) {
                 pairs.extend(decode(&chunk?));
             }
         }
         pairs.sort_unstable();
         for chunk in pairs.chunks(limits::INDEX_CHUNK_PAIRS) {
             let Some((key, value)) = chunk.first() else { continue };
-            self.chunks.insert(chunk_key(number, key, *value), encode(chunk))?;
+            self.shelf.put(number, &place(key, *value), encode(chunk))?;
         }
         let values = || pairs.iter().map(|(_, value)| *value);
         let (least, greatest) = (values().min().unwrap_or_default(), values().max().unwrap_or_default());
         let run = Run { number, pairs: pairs.len() as u64, height, least, greatest };
-        let mut batch = sled::Batch::default();
-        absorbed.iter().for_each(|run| batch.remove(&run.number.to_be_bytes()));
-        batch.insert(&number.to_be_bytes(), &run.encode());
-        self.catalogue.apply_batch(batch)?;
+        self.shelf.replace(absorbed.iter().map(|run| run.number), number, &run.encode())?;
         {
             // Whoever still reads the absorbed runs is waited for here; whoever comes later reads the new one.
             let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +127,7 @@ impl Runs {
             inner.runs.push(run);
             inner.fresh = Vec::new();
         }
-        absorbed.iter().try_for_each(|run| self.remove_chunks(run.number..run.number + 1))
+        absorbed.iter().try_for_each(|run| self.shelf.remove(run.number..run.number + 1))
     }
 
     /// The first `most` numbers of a key within a range, ascending.
@@ -202,18 +185,7 @@ impl Runs {
         key: &[u8; 8],
         numbers: &Range<u64>,
     ) -> sled::Result<impl DoubleEndedIterator<Item = sled::Result<sled::IVec>> + use<>> {
-        let from = chunk_key(run.number, key, numbers.start);
-        // The one that begins before may reach into what is looked for.
-        let before = self.chunks.range(chunk_key(run.number, &[0; 8], 0)..=from).next_back().transpose()?;
-        let from = before.map_or(sled::IVec::from(&from), |(key, _)| key);
-        Ok(self.chunks.range(from..sled::IVec::from(&chunk_key(run.number, key, numbers.end))).values())
-    }
-
-    fn remove_chunks(&self, runs: Range<u64>) -> sled::Result<()> {
-        for key in self.chunks.range(runs.start.to_be_bytes()..runs.end.to_be_bytes()).keys() {
-            self.chunks.remove(key?)?;
-        }
-        Ok(())
+        self.shelf.between(run.number, &place(key, numbers.start), &place(key, numbers.end))
     }
 }
 
@@ -224,11 +196,11 @@ impl Inner {
     }
 }
 
-fn chunk_key(run: u64, key: &[u8; 8], number: u64) -> [u8; 24] {
-    let mut bytes = [0; 24];
-    bytes[..8].copy_from_slice(&run.to_be_bytes());
-    bytes[8..16].copy_from_slice(key);
-    bytes[16..].copy_from_slice(&number.to_be_bytes());
+/// Where a pair stands in its run.
+fn place(key: &[u8; 8], number: u64) -> [u8; PAIR_BYTES] {
+    let mut bytes = [0; PAIR_BYTES];
+    bytes[..8].copy_from_slice(key);
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
     bytes
 }
 
@@ -249,10 +221,7 @@ fn decode(bytes: &[u8]) -> impl Iterator<Item = Pair> {
 /// The numbers of a key in a sorted chunk.
 fn numbers_in(bytes: &[u8], key: &[u8; 8], numbers: &Range<u64>) -> Vec<u64> {
     let (pairs, _) = bytes.as_chunks::<PAIR_BYTES>();
-    let at = |number: u64| {
-        let wanted = chunk_key(0, key, number);
-        pairs.partition_point(|pair| pair[..] < wanted[8..])
-    };
+    let at = |number: u64| pairs.partition_point(|pair| *pair < place(key, number));
     let found = pairs.get(at(numbers.start)..at(numbers.end)).unwrap_or_default();
     found.iter().filter_map(|pair| u64_at(pair, 8)).collect()
 }
@@ -331,10 +300,10 @@ mod tests {
         let runs = Runs::open(&database, "test").unwrap();
         runs.add(4, pairs(0..50));
         runs.write().unwrap();
-        runs.chunks.insert(chunk_key(77, &[0; 8], 0), encode(&pairs(0..9))).unwrap();
+        runs.shelf.put(77, &place(&[0; 8], 0), encode(&pairs(0..9))).unwrap();
         drop(runs);
         let runs = Runs::open(&database, "test").unwrap();
-        assert_eq!(runs.chunks.len(), 1, "what no catalogue names is taken away");
+        assert_eq!(runs.shelf.all(77).count(), 0, "what no catalogue names is taken away");
         runs.add(4, pairs(0..50));
         runs.add(5, pairs(50..60));
         runs.add(5, pairs(50..60));

@@ -142,10 +142,10 @@ fn what_a_crash_left_half_written_is_taken_away_and_counted_by_nobody() {
     let days = Days::<8>::open(&database, "test").unwrap();
     days.add(4, vec![row(1, 7, 10)]);
     days.write().unwrap();
-    days.chunks.insert(chunk_key(77, &key(1), 7), encode(&[row(1, 7, 99)])).unwrap();
+    days.shelf.put(77, &place_of(&key(1), 7), encode(&[row(1, 7, 99)])).unwrap();
     drop(days);
     let days = Days::<8>::open(&database, "test").unwrap();
-    assert_eq!(days.chunks.len(), 1);
+    assert_eq!(days.shelf.all(77).count(), 0);
     days.add(4, vec![row(1, 7, 10)]);
     assert_eq!(found(&days, 1, &(0..u32::MAX)), [(7, 10)]);
     days.add(5, vec![row(1, 7, 5)]);

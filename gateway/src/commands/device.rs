@@ -1,5 +1,6 @@
 //! `lamppost device`: enrols and shows devices, moves them between owners and keys, and explains what they earned.
 
+mod claim_link;
 mod listing;
 mod ownership;
 mod registration;

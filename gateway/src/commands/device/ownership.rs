@@ -1,5 +1,6 @@
 //! `lamppost device claim`, `prove`, `transfer`, `accept`, `rotate` and `revoke`: whose a device is, and by which key.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -8,9 +9,10 @@ use ledger::account::AccountId;
 use ledger::instruction::Instruction;
 use serde_json::json;
 
+use super::claim_link::ClaimLink;
 use super::registration::Place;
 use crate::client::Client;
-use crate::commands::{NODE, output, read_file, send};
+use crate::commands::{NODE, output, read_file, send, write_file};
 use crate::keys;
 use crate::limits::NAMED_FILE_BYTES_MAX;
 
@@ -104,7 +106,7 @@ impl Claim {
 /// The proof goes to whoever claims the device, or gives it a new key.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  lamppost device prove --account lamp1… --identity identity.bin\n  lamppost device prove --account lamp1… --replaces be5de2f4bcdc383a --device-key new.pem"
+    after_help = "Example:\n  lamppost device prove --account lamp1… --identity identity.bin\n  lamppost device prove --account lamp1… --identity identity.bin --node https://city.example --qr claim.svg\n  lamppost device prove --account lamp1… --replaces be5de2f4bcdc383a --device-key new.pem"
 )]
 pub struct Prove {
     /// The account that claims the device, or that signs for its new key
@@ -118,6 +120,12 @@ pub struct Prove {
     /// The network that the proof is for; the identity page's own, else devnet, when absent
     #[arg(long, value_name = "ID")]
     network: Option<String>,
+    /// The node whose page the claim link leads to; it is not asked
+    #[arg(long, value_name = "URL", env = "LAMPPOST_NODE", default_value = NODE)]
+    node: String,
+    /// Writes the claim link as a QR code, to be printed and stuck to the device
+    #[arg(long, value_name = "SVG", conflicts_with = "replaces")]
+    qr: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -155,6 +163,10 @@ impl Prove {
         };
         let proof = hex::encode(possession.sign(&key, &network)?);
         let code = self.replaces.is_none().then(|| format!("{}.{proof}", key.kid()));
+        let link = code.as_ref().map(|code| ClaimLink::new(&self.node, code)).transpose()?;
+        if let (Some(link), Some(file)) = (&link, &self.qr) {
+            write_file(file, link.svg().as_bytes(), 0o644)?;
+        }
         if self.json {
             return output::json(&json!({
                 "kid": key.kid().to_string(),
@@ -164,12 +176,15 @@ impl Prove {
                 "network": network,
                 "proof": proof,
                 "claim_code": code,
+                "claim_link": link.as_ref().map(ClaimLink::as_str),
             }));
         }
-        if let Some(code) = code {
-            eprintln!(
-                "To claim the device in a browser, paste this code into the page /claim of the node:\n{code}"
-            );
+        if let (Some(code), Some(link)) = (code, link) {
+            if std::io::stderr().is_terminal() {
+                eprint!("{}", link.drawn());
+            }
+            eprintln!("To claim the device in a browser, open\n{}", link.as_str());
+            eprintln!("or paste this code into the page /claim of the node:\n{code}");
         }
         output::line(proof)
     }

@@ -11,9 +11,17 @@
   const field = (name) => form.elements.namedItem(name)?.value.trim() ?? "";
   const link = (path, name) => element("a", { class: "id", href: path }, name);
 
-  // A claim code may come with the page's address, where no server sees it.
+  // A claim code may come with the page's address, where no server sees it; also when the page is open already, and the
+  // next device's link changes nothing but that.
   const code = form.elements.namedItem("code");
-  if (code && location.hash.length > 1) code.value = decodeURIComponent(location.hash.slice(1));
+  const brought = () => {
+    const [, found] = /^#([0-9a-f]{16}\.[0-9a-f]+)$/.exec(location.hash) ?? [];
+    if (!code || !found) return;
+    code.value = found;
+    confirmation.hidden = true;
+  };
+  brought();
+  addEventListener("hashchange", brought);
 
   const kid = form.dataset.kid;
   const asked = {
@@ -56,6 +64,7 @@
       return;
     }
     ready = await asked();
+    await keys.check(ready.instruction);
     said.replaceChildren(...ready.words);
     part("confirm-account").textContent = key.account;
     part("confirm-done").replaceChildren();

@@ -105,6 +105,14 @@
     }
   }
 
+  // Whether the ledger's code makes an instruction of this: what it would refuse is said before anything is signed.
+  async function check(instruction) {
+    const key = await needed();
+    await ask({
+      ask: "instruction", counter: "1", carries_key: true, instruction, public_key: key.publicKey, network,
+    });
+  }
+
   // Signs an instruction, sends it, and waits until it is durable.
   async function submit(instruction) {
     const key = await needed();
@@ -113,5 +121,5 @@
     return fetchJson("/api/v1/transactions", cose(envelope));
   }
 
-  window.lamppostKey = Object.freeze({ cannot, load, save, remove, made, imported, signIn, submit });
+  window.lamppostKey = Object.freeze({ cannot, load, save, remove, made, imported, signIn, check, submit });
 })();

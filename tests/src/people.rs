@@ -38,6 +38,11 @@ impl Person {
         Person { account: account(&["key", "show", "--json"], &key), key, _directory: None }
     }
 
+    /// Where the key lies.
+    pub fn key_file(&self) -> &Path {
+        &self.key
+    }
+
     /// Runs `lamppost …` against the node with this one's key.
     pub fn does(&self, node: &Node, arguments: &[&str]) -> Ended {
         let mut command = program::lamppost(arguments);

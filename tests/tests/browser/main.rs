@@ -1,6 +1,8 @@
 //! The pages in Chromium, as a person uses them. Pictures of what was seen lie in `target/screenshots/`.
 
 mod enhanced;
+mod hands;
+mod owner;
 mod pages;
 mod session;
 mod sign_in;

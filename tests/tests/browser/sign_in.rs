@@ -10,23 +10,20 @@ use e2e::wait;
 use serde_json::Value;
 use thirtyfour::prelude::*;
 
+use crate::hands::site;
 use crate::session::{Browser, Reader};
 
 const WITHOUT_JAVASCRIPT: Reader = Reader { without_javascript: true, dark: false, phone: false };
 
 /// The link that the first run of `up` prints for its operator.
-fn first_link(node: &Node) -> String {
+pub fn first_link(node: &Node) -> String {
     let said = node.stderr();
     let link = said.split_whitespace().find(|word| word.contains("/sign-in?link="));
     link.unwrap_or_else(|| panic!("no link in\n{said}")).to_owned()
 }
 
-/// `http://localhost:PORT`, which passkeys can be bound to.
-fn by_name(node: &Node) -> String {
-    node.http.replace("127.0.0.1", "localhost")
-}
-
-fn login(person: &Person, node: &Node) -> Value {
+/// What `lamppost login` prints.
+pub fn login(person: &Person, node: &Node) -> Value {
     let printed = person.does(node, &["login", "--json"]).success();
     serde_json::from_str(&printed).expect("--json prints JSON")
 }
@@ -47,7 +44,7 @@ async fn the_first_run_lets_the_operator_in_and_a_restart_keeps_them() -> WebDri
     drop(node);
     let node = Up::new().data(&data).http(&address).start();
     assert!(!node.stderr().contains("/sign-in?link="), "only the first run prints a link");
-    browser.go_to(&format!("{}/sessions", by_name(&node))).await?;
+    browser.go_to(&format!("{}/sessions", site(&node))).await?;
     browser.header_says("Operator").await?;
     assert!(browser.text("#sessions-title + table").await?.contains("by the link of the first run"));
     browser.picture("sessions-without-javascript").await?;
@@ -66,9 +63,9 @@ async fn login_signs_an_owner_in_from_start_to_finish_without_javascript() -> We
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stderr.contains(&owner.account), "it says whom it signs in: {}", ended.stderr);
     let link = ended.stdout.trim();
-    assert!(link.starts_with(&by_name(&node)) && !link.contains(char::is_whitespace), "{link}");
+    assert!(link.starts_with(&site(&node)) && !link.contains(char::is_whitespace), "{link}");
     let browser = Browser::open(WITHOUT_JAVASCRIPT).await?;
-    browser.go_to(&format!("{}/sign-in", by_name(&node))).await?;
+    browser.go_to(&format!("{}/sign-in", site(&node))).await?;
     assert!(browser.text("main").await?.contains("lamppost login"));
     assert!(browser.text("main").await?.contains("Passkeys need JavaScript"));
     browser.picture("sign-in-without-javascript").await?;
@@ -81,7 +78,7 @@ async fn login_signs_an_owner_in_from_start_to_finish_without_javascript() -> We
     assert!(again.text("[role=alert]").await?.contains("used already"));
 
     // On a machine that reaches no node, by a command with the challenge in it.
-    again.go_to(&format!("{}/sign-in/command", by_name(&node))).await?;
+    again.go_to(&format!("{}/sign-in/command", site(&node))).await?;
     again.picture("sign-in-command").await?;
     let shown = again.text("main code").await?;
     let words = shown.split_whitespace().skip(1).filter(|word| !["--key", "owner.pem"].contains(word));
@@ -90,11 +87,11 @@ async fn login_signs_an_owner_in_from_start_to_finish_without_javascript() -> We
     again.driver.find(By::Css("textarea")).await?.send_keys(answered.trim()).await?;
     again.press("main form button").await?;
     again.header_says("Owner lamp1").await?;
-    again.go_to(&format!("{}/sessions", by_name(&node))).await?;
+    again.go_to(&format!("{}/sessions", site(&node))).await?;
     assert_eq!(again.driver.find_all(By::Css("#sessions-title ~ table tbody tr")).await?.len(), 2);
     again.press("form[action='/sessions/revoke-all'] button").await?;
     again.header_says("Sign in").await?;
-    browser.go_to(&format!("{}/", by_name(&node))).await?;
+    browser.go_to(&format!("{}/", site(&node))).await?;
     browser.header_says("Sign in").await?;
     Ok(())
 }
@@ -105,7 +102,7 @@ async fn a_passkey_signs_in_again_and_a_removed_one_does_not() -> WebDriverResul
     let data = directory.path().join("data");
     let mut node = Up::new().data(&data).start();
     let operator = Person::of(&node, "operator");
-    let site = by_name(&node);
+    let site = site(&node);
     let browser = Browser::open(Reader::default()).await?;
     browser.has_a_fingerprint_reader();
     browser.go_to(login(&operator, &node)["url"].as_str().expect("a link")).await?;

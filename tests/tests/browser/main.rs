@@ -4,5 +4,6 @@ mod enhanced;
 mod hands;
 mod owner;
 mod pages;
+mod receipts;
 mod session;
 mod sign_in;

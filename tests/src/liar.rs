@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 
 /// A forwarder of GET requests that answers with one word replaced by another on one path.
@@ -21,10 +22,12 @@ impl Liar {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let http = format!("http://{}", listener.local_addr().expect("it has an address"));
         let (node, path) = (node.to_owned(), path.to_owned());
+        let lie = Arc::new(lie);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // One request a connection, and one after the other: an audit asks so.
-                drop(answer(stream, &node, &path, &lie));
+                // One request a connection, and each on its own: a browser asks for much at once, and hears events for ever.
+                let (node, path, lie) = (node.clone(), path.clone(), Arc::clone(&lie));
+                thread::spawn(move || drop(answer(stream, &node, &path, &*lie)));
             }
         });
         Liar { http }
@@ -49,11 +52,13 @@ fn answer(
     let answered = agent.get(format!("{node}{asked}")).call();
     let mut answered = answered.map_err(std::io::Error::other)?;
     let status = answered.status();
+    let kind = answered.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or("application/octet-stream").to_owned();
     let mut body = answered.body_mut().read_to_vec().map_err(std::io::Error::other)?;
     if asked.starts_with(path) {
         body = lie(String::from_utf8_lossy(&body).into_owned()).into_bytes();
     }
-    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes())?;
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n")?;
+    write!(stream, "content-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
     stream.write_all(&body)
 }

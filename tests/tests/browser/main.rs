@@ -7,3 +7,4 @@ mod pages;
 mod receipts;
 mod session;
 mod sign_in;
+mod why;

@@ -50,8 +50,8 @@ impl CellFigures {
         CellFigures { cell, devices: [0; 4], earned_microtokens: 0, estimate_microtokens: 0 }
     }
 
-    fn count(&mut self, now: u64, preview: &Preview, kid: DeviceId, device: &Device) {
-        self.devices[DeviceStatus::of(device, now).index()] += 1;
+    fn count(&mut self, heard_since: u64, preview: &Preview, kid: DeviceId, device: &Device) {
+        self.devices[DeviceStatus::of(device, heard_since).index()] += 1;
         self.earned_microtokens = self.earned_microtokens.saturating_add(device.earned_microtokens);
         self.estimate_microtokens = self.estimate_microtokens.saturating_add(preview.paid_microtokens(kid));
     }
@@ -69,19 +69,20 @@ impl CellFigures {
     }
 }
 
-/// The tariff's cells, or larger ones where there would be more than `most`.
-pub fn all(look: &Look<'_>, now: u64, most: usize) -> Cells {
+/// The tariff's cells, or larger ones where there would be more than `most`. Devices that were not heard since then are
+/// silent.
+pub fn all(look: &Look<'_>, heard_since: u64, most: usize) -> Cells {
     let (state, preview) = (&look.state, &look.preview);
     let tariff_resolution = state.tariff().cell_resolution;
     let mut cells: HashMap<Cell, CellFigures> = HashMap::new();
     let mut unplaced = [0; 4];
     for (kid, device) in state.devices() {
         match device.cell {
-            None => unplaced[DeviceStatus::of(device, now).index()] += 1,
+            None => unplaced[DeviceStatus::of(device, heard_since).index()] += 1,
             Some(cell) => {
                 let cell = cell.parent(tariff_resolution);
                 let figures = cells.entry(cell).or_insert_with(|| CellFigures::empty(cell));
-                figures.count(now, preview, kid, device);
+                figures.count(heard_since, preview, kid, device);
             }
         }
     }
@@ -106,7 +107,7 @@ fn coarser(cells: &HashMap<Cell, CellFigures>, resolution: u8) -> HashMap<Cell, 
 }
 
 /// One cell of any size no finer than the tariff's, with its first `most` devices; `None` where it holds none.
-pub fn one(look: &Look<'_>, now: u64, asked: Cell, most: usize) -> Option<Chosen> {
+pub fn one(look: &Look<'_>, heard_since: u64, asked: Cell, most: usize) -> Option<Chosen> {
     let (state, preview) = (&look.state, &look.preview);
     // A finer cell than the tariff's would say where in it a device stands.
     if asked.resolution() > state.tariff().cell_resolution {
@@ -115,7 +116,7 @@ pub fn one(look: &Look<'_>, now: u64, asked: Cell, most: usize) -> Option<Chosen
     let mut chosen = Chosen { figures: CellFigures::empty(asked), kids: Vec::new() };
     let is_in = |device: &Device| device.cell.is_some_and(|cell| cell.parent(asked.resolution()) == asked);
     for (kid, device) in state.devices().filter(|(_, device)| is_in(device)) {
-        chosen.figures.count(now, preview, kid, device);
+        chosen.figures.count(heard_since, preview, kid, device);
         if chosen.kids.len() < most {
             chosen.kids.push(kid);
         }

@@ -88,6 +88,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         replayed,
         snapshot_interval,
         disk_reserve_bytes,
+        silent_after_seconds,
     } = opened;
     let (intake, intake_end) = mpsc::channel(limits::INTAKE_MAX);
     let (outbound, outbound_end) = outbox();
@@ -109,6 +110,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         index,
         rows,
         leaves,
+        silent_after_seconds,
         state,
         checkpoint,
         durable,

@@ -168,8 +168,10 @@ pub const PREVIEW_WAIT_MAX: Duration = Duration::from_millis(5);
 /// page, but rests as a reckoning does.
 pub const DEVICE_COUNT_MAX: Duration = Duration::from_millis(1);
 
-/// Seconds without an accepted reading after which a device counts as silent.
+/// Seconds without an accepted reading after which a device counts as silent, where the operator says nothing else.
 pub const SILENT_AFTER_SECONDS: u64 = 300;
+/// The longest that the operator may say: what was measured earlier is not accepted any more.
+pub const SILENT_AFTER_SECONDS_MAX: u64 = 30 * 86_400;
 
 /// Refused envelopes of a device, those that came a second time not counted, below which nobody is alarmed.
 pub const REFUSED_ALERT_ENVELOPES_MIN: u64 = 10;

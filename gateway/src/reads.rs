@@ -10,7 +10,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::index::IndexError;
-use crate::limits::SILENT_AFTER_SECONDS;
 use crate::running::Look;
 use crate::shared::{Durable, Shared};
 
@@ -29,14 +28,12 @@ pub enum DeviceStatus {
 }
 
 impl DeviceStatus {
-    /// How a device does at a moment.
-    pub fn of(device: &Device, now_unix_milliseconds: u64) -> DeviceStatus {
+    /// How a device does, where those are silent that were not heard since then: [`Shared::heard_since`].
+    pub fn of(device: &Device, heard_since_unix_milliseconds: u64) -> DeviceStatus {
         match device.last_accepted_unix_milliseconds {
             _ if device.is_retired() => DeviceStatus::Revoked,
             None => DeviceStatus::New,
-            Some(last) if now_unix_milliseconds.saturating_sub(last) > SILENT_AFTER_SECONDS * 1_000 => {
-                DeviceStatus::Silent
-            }
+            Some(last) if last < heard_since_unix_milliseconds => DeviceStatus::Silent,
             Some(_) => DeviceStatus::Online,
         }
     }
@@ -196,7 +193,7 @@ pub fn device_figures(
     Some(DeviceFigures {
         kid,
         cell: device.cell.map(|cell| cell.parent(look.state.tariff().cell_resolution)),
-        status: DeviceStatus::of(device, now_unix_milliseconds),
+        status: DeviceStatus::of(device, shared.heard_since(now_unix_milliseconds)),
         refused: shared.refused_of(kid),
         estimate_microtokens: look.preview.paid_microtokens(kid),
         device: device.clone(),

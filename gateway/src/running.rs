@@ -139,7 +139,7 @@ impl Running {
     }
 
     /// Devices by `DeviceStatus::index`. Every page says them, so that a count that took long is followed by a rest.
-    fn by_status(&self, state: &State, now_unix_milliseconds: u64, clock: impl Fn() -> Instant) -> [u64; 4] {
+    fn by_status(&self, state: &State, heard_since: u64, clock: impl Fn() -> Instant) -> [u64; 4] {
         let (all, began) = (state.device_count(), clock());
         let counted = *self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(counted) = counted.filter(|counted| counted.answers(all, began)) {
@@ -147,7 +147,7 @@ impl Running {
         }
         let mut by_status = [0; 4];
         for (_, device) in state.devices() {
-            by_status[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
+            by_status[DeviceStatus::of(device, heard_since).index()] += 1;
         }
         let ended = clock();
         let counted = Counted { all, ended, took: ended.duration_since(began), by_status };
@@ -174,7 +174,7 @@ impl Shared {
 
     /// The devices of a state that is looked at, by `DeviceStatus::index`.
     pub fn devices_by_status(&self, state: &State, now_unix_milliseconds: u64) -> [u64; 4] {
-        self.running.by_status(state, now_unix_milliseconds, clock::monotonic)
+        self.running.by_status(state, self.heard_since(now_unix_milliseconds), clock::monotonic)
     }
 
     /// The state as it is now, for work that takes long: blocks go on meanwhile, and it stays as it is.

@@ -140,6 +140,8 @@ pub struct Shared {
     pub refusals: Refusals,
     /// What happened lately.
     pub pulse: Pulse,
+    /// Seconds without an accepted reading after which a device counts as silent.
+    pub silent_after_seconds: u64,
     state: RwLock<State>,
     checkpoint: RwLock<Arc<str>>,
     durable: RwLock<Durable>,
@@ -165,6 +167,8 @@ pub struct Parts {
     pub rows: Rows,
     /// The state's leaves at the last epoch's end.
     pub leaves: Leaves,
+    /// Seconds without an accepted reading after which a device counts as silent.
+    pub silent_after_seconds: u64,
     /// The state after the last durable block.
     pub state: State,
     /// The signed checkpoint of that block.
@@ -201,6 +205,7 @@ impl Shared {
             leaves: parts.leaves,
             refusals: Refusals::default(),
             pulse: Pulse::default(),
+            silent_after_seconds: parts.silent_after_seconds,
             state: RwLock::new(parts.state),
             checkpoint: RwLock::new(parts.checkpoint.into()),
             durable: RwLock::new(parts.durable),
@@ -210,6 +215,11 @@ impl Shared {
             events: Arc::new(events),
             intake: parts.intake,
         }
+    }
+
+    /// Devices of which nothing was accepted since then are silent at `now`; both Unix milliseconds.
+    pub fn heard_since(&self, now_unix_milliseconds: u64) -> u64 {
+        now_unix_milliseconds.saturating_sub(self.silent_after_seconds.saturating_mul(1_000))
     }
 
     /// The ledger's state after the last durable block. Hold it shortly: blocks wait.

@@ -7,7 +7,7 @@ use ledger::state::State;
 use crate::alerts::{self, Alert, Kind};
 use crate::clock;
 use crate::figures::{self, Day};
-use crate::limits::{INDEX_QUEUE_ENTRIES_MAX, PAYOUT_DAYS, SILENT_AFTER_SECONDS};
+use crate::limits::{INDEX_QUEUE_ENTRIES_MAX, PAYOUT_DAYS};
 use crate::pulse::Recent;
 use crate::reads::DeviceStatus;
 use crate::room::Space;
@@ -85,8 +85,9 @@ pub struct Standing {
 /// When the index cannot be read.
 pub fn of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Result<Standing, ReadError> {
     let mut devices = [0; 4];
+    let heard_since = shared.heard_since(now_unix_milliseconds);
     for (_, device) in state.devices() {
-        devices[DeviceStatus::of(device, now_unix_milliseconds).index()] += 1;
+        devices[DeviceStatus::of(device, heard_since).index()] += 1;
     }
     let telemetry = &shared.telemetry;
     let recent = shared.pulse.recent(clock::monotonic(), &telemetry.counts());
@@ -129,7 +130,7 @@ impl Standing {
         alerts::Figures {
             devices: devices.iter().sum::<u64>().saturating_sub(revoked),
             silent,
-            silent_after_seconds: SILENT_AFTER_SECONDS,
+            silent_after_seconds: shared.silent_after_seconds,
             accepted_lately: recent.counts.accepted_envelopes,
             refused_lately: recent.counts.refused_total(),
             refused_mostly: mostly.map_or("", Refusal::as_str),

@@ -134,6 +134,8 @@ pub struct Opened {
     pub snapshot_interval: snapshot::Interval,
     /// Bytes that stay free on the disk: a node that would take of them accepts nothing.
     pub disk_reserve_bytes: u64,
+    /// Seconds without an accepted reading after which a device counts as silent.
+    pub silent_after_seconds: u64,
 }
 
 /// Opens a data directory, making a new network when it is empty.
@@ -196,6 +198,7 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
         replayed,
         snapshot_interval: snapshot::Interval::default(),
         disk_reserve_bytes: limits::DISK_RESERVE_BYTES,
+        silent_after_seconds: limits::SILENT_AFTER_SECONDS,
     })
 }
 

@@ -65,7 +65,8 @@ impl Window {
     /// The network's figures from the same look, so that they fit the rest of the page.
     fn network_of(&self, look: &Look<'_>, now: u64) -> Network {
         let figures = reads::figures_of(&self.shared, look, now);
-        shapes::network(&self.shared.genesis, &self.addresses, &figures, look.state.pool(), now)
+        let silent_after = self.shared.silent_after_seconds;
+        shapes::network(&self.shared.genesis, &self.addresses, &figures, look.state.pool(), now, silent_after)
     }
 
     /// Network, device and its running epoch at one moment; `None` when there is no such device.
@@ -249,14 +250,15 @@ impl View for Window {
 
     fn map(&self, cells_max: usize, asked: Option<&str>, devices_max: usize) -> Result<Map, ViewError> {
         let now = clock::now_unix_milliseconds();
+        let heard_since = self.shared.heard_since(now);
         let (network, all, chosen, devices) = {
             let look = self.shared.look_at_length();
             let asked = asked.and_then(|cell| cell.parse().ok());
-            let chosen = asked.and_then(|cell| cells::one(&look, now, cell, devices_max));
+            let chosen = asked.and_then(|cell| cells::one(&look, heard_since, cell, devices_max));
             let of = |kid: &DeviceId| reads::device_figures(&self.shared, &look, now, *kid);
             let kids = chosen.iter().flat_map(|chosen| &chosen.kids);
             let devices: Vec<DeviceFigures> = kids.filter_map(of).collect();
-            (self.network_of(&look, now), cells::all(&look, now, cells_max), chosen, devices)
+            (self.network_of(&look, now), cells::all(&look, heard_since, cells_max), chosen, devices)
         };
         let devices =
             devices.iter().map(|figures| self.device_row(figures, false)).collect::<Result<_, _>>()?;

@@ -61,6 +61,10 @@ pub struct Arguments {
     /// Bytes that stay free on the disk; with less, the node accepts nothing until there is room again
     #[arg(long, value_name = "BYTES", default_value_t = limits::DISK_RESERVE_BYTES, env = "LAMPPOST_DISK_RESERVE")]
     disk_reserve: u64,
+    /// Seconds after which a device of which nothing is accepted counts as silent, and needs somebody to look at it
+    #[arg(long, value_name = "SECONDS", default_value_t = limits::SILENT_AFTER_SECONDS,
+        value_parser = clap::value_parser!(u64).range(1..=limits::SILENT_AFTER_SECONDS_MAX), env = "LAMPPOST_SILENT_AFTER")]
+    silent_after: u64,
     /// How log lines are written to stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Human, env = "LAMPPOST_LOG_FORMAT")]
     log: LogFormat,
@@ -95,6 +99,7 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
         .await
         .context("the start broke off")??;
     opened.disk_reserve_bytes = arguments.disk_reserve;
+    opened.silent_after_seconds = arguments.silent_after;
     let telemetry = Arc::new(Telemetry::new());
     let city = city::City::open(&opened, arguments.devices)?;
     let genesis_hash = opened.genesis.hash();

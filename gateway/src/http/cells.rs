@@ -124,7 +124,8 @@ pub async fn cells(State(door): State<Door>) -> Result<Response, Problem> {
     let cells = door
         .query(move |shared| {
             let look = shared.look_at_length();
-            Ok(cells::all(&look, clock::now_unix_milliseconds(), MAP_CELLS_MAX))
+            let heard_since = shared.heard_since(clock::now_unix_milliseconds());
+            Ok(cells::all(&look, heard_since, MAP_CELLS_MAX))
         })
         .await?;
     let collection = CellCollection {

@@ -6,11 +6,12 @@ use dashboard::view::{
     Validators, ViewError, Viewer,
 };
 use devices::DeviceId;
+use ledger::registry::Device;
 use ledger::state::State;
 
 use super::{Window, audit, failed};
 use crate::clock;
-use crate::limits::{DRY_RUN_PAGE_EPOCHS_MAX, REFUSED_SAMPLES_PER_REASON_MAX, SILENT_AFTER_SECONDS};
+use crate::limits::{DRY_RUN_PAGE_EPOCHS_MAX, REFUSED_SAMPLES_PER_REASON_MAX};
 use crate::pulse;
 use crate::reads::{self, DeviceFigures, DeviceStatus};
 use crate::refusals::Sample;
@@ -64,7 +65,7 @@ impl OperatorView for Window {
         }
         let now = clock::now_unix_milliseconds();
         let look = self.shared.look_at_length();
-        let mut silent = silent(&look.state, now);
+        let mut silent = silent(&look.state, self.shared.heard_since(now));
         // Those that fell silent last come first: they are the news.
         silent.sort_unstable_by(|one, other| other.cmp(one));
         let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -73,7 +74,11 @@ impl OperatorView for Window {
             shown.filter_map(|(_, kid)| reads::device_figures(&self.shared, &look, now, *kid)).collect();
         let network = self.network_of(&look, now);
         let rows = figures.iter().map(|figures| self.device_row(figures, false));
-        Ok(Some(Fleet { network, bands: bands(&silent, now), silent: rows.collect::<Result<_, _>>()? }))
+        Ok(Some(Fleet {
+            network,
+            bands: bands(&silent, now, self.shared.silent_after_seconds),
+            silent: rows.collect::<Result<_, _>>()?,
+        }))
     }
 
     fn tariff_desk(
@@ -177,15 +182,17 @@ fn sample(sample: &Sample) -> RefusedSample {
 }
 
 /// When each silent device was last heard, and which it is.
-fn silent(state: &State, now: u64) -> Vec<(u64, DeviceId)> {
-    let silent = state.devices().filter(|(_, device)| DeviceStatus::of(device, now) == DeviceStatus::Silent);
+fn silent(state: &State, heard_since: u64) -> Vec<(u64, DeviceId)> {
+    let is_silent = |device: &Device| DeviceStatus::of(device, heard_since) == DeviceStatus::Silent;
+    let silent = state.devices().filter(|(_, device)| is_silent(device));
     silent.filter_map(|(kid, device)| Some((device.last_accepted_unix_milliseconds?, kid))).collect()
 }
 
 /// How many are silent for how long, the shortest silence first.
-fn bands(silent: &[(u64, DeviceId)], now: u64) -> Vec<SilenceBand> {
-    let begins = [SILENT_AFTER_SECONDS].into_iter().chain(BANDS);
-    let ends = BANDS.into_iter().map(Some).chain([None]);
+fn bands(silent: &[(u64, DeviceId)], now: u64, silent_after_seconds: u64) -> Vec<SilenceBand> {
+    let later = || BANDS.into_iter().filter(|begin| *begin > silent_after_seconds);
+    let begins = [silent_after_seconds].into_iter().chain(later());
+    let ends = later().map(Some).chain([None]);
     let band = |(from_seconds, to_seconds): (u64, Option<u64>)| {
         let is_within = |last: u64| {
             let seconds = now.saturating_sub(last) / 1_000;
@@ -238,9 +245,12 @@ mod tests {
         let now = 1_800_000_000_000;
         let since = |seconds: u64| (now - seconds * 1_000, DeviceId([1; 8]));
         let all = [301, 3_599, 3_600, 86_399, 86_400, 7 * 86_400, 9_000_000].map(since);
-        let bands = bands(&all, now);
+        let bands = bands(&all, now, 300);
         assert_eq!(bands.iter().map(|band| band.devices).collect::<Vec<_>>(), [2, 1, 1, 1, 2]);
         assert_eq!(bands.iter().map(|band| band.devices).sum::<u64>(), all.len() as u64);
         assert_eq!(bands.last().and_then(|band| band.to_seconds), None);
+        // Where the operator waits for longer, the bands begin there.
+        let late = super::bands(&all, now, 86_400);
+        assert_eq!(late.iter().map(|band| band.devices).collect::<Vec<_>>(), [1, 2]);
     }
 }

@@ -37,9 +37,10 @@ impl Own {
             alerts_total: 0,
             offers: Vec::new(),
         };
+        let heard_since = shared.heard_since(now);
         for kid in look.state.devices_of(account) {
             let Some(device) = look.state.device(kid) else { continue };
-            let status = DeviceStatus::of(device, now);
+            let status = DeviceStatus::of(device, heard_since);
             own.counts[status.index()] += 1;
             for kind in attention(status, device.accepted_envelopes, &shared.refused_of(kid)) {
                 own.alerts_total += 1;

@@ -12,7 +12,6 @@ use ledger::registry::Position;
 use super::{Addresses, instructions};
 use crate::cells::CellFigures;
 use crate::http::{blocks, entry};
-use crate::limits::SILENT_AFTER_SECONDS;
 use crate::reads::{AccountRole, DeviceFigures, DeviceStatus, Figures};
 use crate::shared::{Shared, StoredEntry};
 
@@ -23,6 +22,7 @@ pub fn network(
     figures: &Figures,
     pool: AccountId,
     now: u64,
+    silent_after_seconds: u64,
 ) -> view::Network {
     view::Network {
         name: genesis.network.clone(),
@@ -38,7 +38,7 @@ pub fn network(
         epoch: figures.epoch,
         epoch_seconds: genesis.epoch_seconds,
         epoch_ends_milliseconds: figures.epoch_ends_unix_milliseconds,
-        silent_after_seconds: SILENT_AFTER_SECONDS,
+        silent_after_seconds,
         accepted: view::Count { envelopes: figures.accepted_envelopes, records: figures.accepted_records },
         refused: view::Refused(figures.refused),
         pool_microtokens: figures.pool_microtokens,

@@ -2,6 +2,7 @@
 
 mod enhanced;
 mod hands;
+mod operator;
 mod owner;
 mod pages;
 mod receipts;

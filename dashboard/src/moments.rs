@@ -1,6 +1,7 @@
 //! Times and ages in words, reckoned in integers from Unix milliseconds.
 
 use crate::marks::Integer;
+use crate::numbers;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -117,7 +118,7 @@ pub fn duration(seconds: impl Integer) -> String {
         0..MINUTE => format!("{seconds} s"),
         MINUTE..HOUR => format!("{} min", seconds / MINUTE),
         HOUR..172_800 => format!("{} h", seconds / HOUR),
-        _ => format!("{} days", seconds / DAY),
+        _ => format!("{} days", numbers::grouped(seconds / DAY)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pages in Chromium, as a person uses them. Pictures of what was seen lie in `target/screenshots/`.
 
+mod auditor;
 mod enhanced;
 mod hands;
 mod operator;

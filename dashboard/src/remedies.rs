@@ -1,6 +1,6 @@
 //! What is wrong with a device in words, and what its owner can do about it.
 
-use crate::view::{Network, OwnAlert, OwnAlertKind, REFUSAL_REASONS};
+use crate::view::{Device, DeviceStatus, Network, OwnAlert, OwnAlertKind, REFUSAL_REASONS};
 use crate::{numbers, reasons};
 
 /// What an owner does where much is refused, in the order of [`REFUSAL_REASONS`].
@@ -28,6 +28,17 @@ pub fn what(alert: &OwnAlert, network: &Network) -> String {
     }
 }
 
+/// What to do about a device of which nothing is heard; "" where it is heard, or its page says more elsewhere.
+pub fn of_silence(device: &Device) -> &'static str {
+    match device.status {
+        DeviceStatus::Silent => remedy(&OwnAlertKind::Silent),
+        DeviceStatus::Revoked if device.replaced_by.is_none() => {
+            "Its service does not begin again: switch it off, and have another device enrolled in its place."
+        }
+        _ => "",
+    }
+}
+
 /// What to do.
 pub fn remedy(kind: &OwnAlertKind) -> &'static str {
     match kind {
@@ -44,7 +55,17 @@ pub fn remedy(kind: &OwnAlertKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::Device;
+
+    #[test]
+    fn only_a_device_that_somebody_should_look_at_is_said_to_need_it() {
+        let of = |status| of_silence(&Device { status, ..Device::default() });
+        assert!(of(DeviceStatus::Silent).contains("power"));
+        assert!(of(DeviceStatus::Revoked).contains("switch it off"));
+        assert_eq!((of(DeviceStatus::Online), of(DeviceStatus::New)), ("", ""));
+        let replaced_by = Some("be5de2f4bcdc383a".to_owned());
+        let replaced = Device { status: DeviceStatus::Revoked, replaced_by, ..Device::default() };
+        assert_eq!(of_silence(&replaced), "", "it goes on under its new key");
+    }
 
     #[test]
     fn every_reason_has_a_meaning_and_a_remedy() {

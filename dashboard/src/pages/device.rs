@@ -11,7 +11,7 @@ use crate::limits::{API_READINGS_MAX, READINGS_MAX};
 use crate::marks::{Age, Integer, Link, Until};
 use crate::readings::Table;
 use crate::view::{Device, DevicePage as Answer, Position};
-use crate::{moments, names, numbers, reasons};
+use crate::{moments, names, numbers, reasons, remedies};
 
 /// The page of one device.
 #[derive(Debug, Template)]

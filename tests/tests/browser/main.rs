@@ -2,6 +2,7 @@
 
 mod auditor;
 mod enhanced;
+mod guarded;
 mod hands;
 mod operator;
 mod owner;
@@ -9,4 +10,5 @@ mod pages;
 mod receipts;
 mod session;
 mod sign_in;
+mod steady;
 mod why;

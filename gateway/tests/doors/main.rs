@@ -5,6 +5,7 @@ mod audit;
 mod events;
 mod files;
 mod instructions;
+mod many;
 mod maps;
 mod node;
 mod operator;

@@ -165,7 +165,7 @@ async fn a_session_is_out_of_scripts_reach_and_a_stolen_one_ends_with_it() -> We
     browser.see_by_name(&node, "/mine").await?;
     assert_eq!(browser.asked("return document.cookie").await?, json!(""), "no script reads the session");
     let cookie = browser.driver.get_named_cookie("lamppost_session").await?;
-    assert_eq!((cookie.http_only, cookie.same_site.clone()), (Some(true), Some(SameSite::Lax)));
+    assert_eq!((cookie.http_only, cookie.same_site), (Some(true), Some(SameSite::Lax)));
 
     // Somebody has it all the same: it looks, until its owner ends it.
     let thief = Browser::open(Reader::default()).await?;

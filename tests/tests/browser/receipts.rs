@@ -234,7 +234,7 @@ async fn a_receipt_dropped_on_the_page_is_verified_with_the_network_off() -> Web
     browser.says("#verify-ready", "needs no network").await?;
     browser.has_line(Line::Cut).await?;
     assert_eq!(scene.node.terminate().code(), Some(0), "nobody is there to be asked");
-    browser.drop_on("#drop", &[whole.clone()]).await?;
+    browser.drop_on("#drop", std::slice::from_ref(&whole)).await?;
     browser.says("#verified", "It holds").await?;
     let verdicts = browser.asked(VERDICTS).await?;
     for step in ["form", "checkpoint", "signature", "quorum", "inclusion"] {
@@ -248,7 +248,7 @@ async fn a_receipt_dropped_on_the_page_is_verified_with_the_network_off() -> Web
     let fails: Vec<&Value> = found.iter().map(|report| &report["fails"]).collect();
     assert_eq!(fails, [&json!(["inclusion"]), &json!(["form"]), &json!(["form"])], "{found:?}");
     assert!(found[2]["name"].as_str().is_some_and(|name| name.contains("<b>")), "a name is text: {found:?}");
-    browser.drop_on("#drop", &[whole.clone()]).await?;
+    browser.drop_on("#drop", std::slice::from_ref(&whole)).await?;
     assert_eq!(reports(&browser, 1).await?[0]["name"], name(&whole));
     browser.close().await
 }

@@ -1,6 +1,7 @@
 //! What an owner sees of their own through the doors, and a statement's bytes that anybody may reckon again.
 
 use axum::http::StatusCode;
+use gateway::index::{BlockEntry, BlockPlace};
 use ledger::recompute::recompute;
 use ledger::statement::Statement;
 use ledger::tariff::Tariff;
@@ -76,4 +77,32 @@ async fn a_statements_bytes_reckoned_again_come_to_what_was_paid() {
     let page = node.get(&format!("/devices/{}/statements/{epoch}", node.kid())).await;
     let posted = page.text().split("What was posted</h2>").nth(1).unwrap();
     assert!(posted.contains(&format!("value=\"{}\"", statement.paid_microtokens)), "{posted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_shown_between_its_blocks_write_and_the_word_that_it_is_durable() {
+    let node = paid().await;
+    let epoch = node.settled().await[0]["epoch"].as_u64().unwrap();
+    let index = &node.shared().index;
+    let like = index.statements_of_device(node.device.kid(), epoch..epoch + 1, 1).unwrap().remove(0);
+    // A block that the index has and the node has not told of yet: further on than anything it has.
+    let ahead = 1_000_000;
+    let place = index.block(like.height).unwrap().unwrap();
+    let place = BlockPlace { height: ahead, first_index: ahead, ..place };
+    let seal_index = ahead + u64::from(place.entries) - 1;
+    let statement = Statement { epoch: ahead, height: ahead, seal_index, ..like };
+    let (ids, readings, transfers) = (Vec::new(), Vec::new(), Vec::new());
+    let statements = vec![statement];
+    index.put(&BlockEntry { place, ids, readings, statements, transfers, settlement: None }).unwrap();
+    let (kid, owner) = (node.kid(), node.owner_account());
+    for path in [
+        format!("/api/v1/accounts/{owner}/statements"),
+        format!("/api/v1/devices/{kid}/statements"),
+        format!("/devices/{kid}"),
+        format!("/devices/{kid}/statements/{ahead}"),
+    ] {
+        let answer = node.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+        assert!(answer.text().contains(&ahead.to_string()), "{path}: {}", answer.text());
+    }
 }

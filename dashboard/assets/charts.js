@@ -87,7 +87,8 @@
     return {
       width: picture.clientWidth,
       height: 160,
-      padding: [10, 8, 0, 0],
+      // Half a label stands beside the last grid line.
+      padding: [10, 28, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false } },

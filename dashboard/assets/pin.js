@@ -17,6 +17,17 @@ function set([lon, lat]) {
   latitude.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// Where the network's devices stand, because a new one mostly stands among them; some continent where there is none.
+function around({ features }) {
+  const corners = features.flatMap(({ geometry }) => geometry.coordinates[0]);
+  if (!corners.length) return { center: [10, 50], zoom: 3 };
+  const ends = (axis, end) => corners.map((corner) => corner[axis]).reduce((one, other) => Math[end](one, other));
+  return {
+    bounds: [[ends(0, "min"), ends(1, "min")], [ends(0, "max"), ends(1, "max")]],
+    fitBoundsOptions: { padding: 20, maxZoom: 13 },
+  };
+}
+
 async function look() {
   const [{ land, borders }, cells] = await Promise.all([world(box.dataset.basemap), json(box.dataset.cells)]);
   const line = { "line-color": style("--border"), "line-width": 1 };
@@ -46,8 +57,7 @@ async function start() {
   const map = new maplibre.Map({
     container: box,
     style: drawn,
-    center: chosen() ?? [10, 50],
-    zoom: chosen() ? 13 : 3,
+    ...(chosen() ? { center: chosen(), zoom: 13 } : around(drawn.sources.cells.data)),
     cooperativeGestures: true,
     dragRotate: false,
     attributionControl: { compact: false },

@@ -38,7 +38,8 @@
     }
   }
 
-  const fact = (name, ...children) => element("div", {}, element("dt", {}, name), element("dd", {}, ...children));
+  const fact = (name, ...children) => element("div", { class: children[0].textContent?.length > 40 ? "whole" : "" },
+    element("dt", {}, name), element("dd", {}, ...children));
 
   function facts(proven) {
     const said = Object.entries(proven).filter(([, value]) => value !== null && typeof value !== "object");

@@ -71,13 +71,11 @@ impl Bars {
             }
         });
         let labelled = (0..days.len()).rev().step_by(LABEL_DAYS).zip(days.iter().rev().step_by(LABEL_DAYS));
-        let day_ticks = labelled.map(|(place, day)| {
-            let is_last = place + 1 == days.len();
-            TimeTick {
-                x: percent(if is_last { WIDTH } else { left_of(place) + slot / 2 }),
-                anchor: if is_last { "end" } else { "middle" },
-                label: day_name(day.day),
-            }
+        // Under the middle of its bar, also the last one: there is room beside the picture, and none between two labels.
+        let day_ticks = labelled.map(|(place, day)| TimeTick {
+            x: percent(left_of(place) + slot / 2),
+            anchor: "middle",
+            label: day_name(day.day),
         });
         Some(Self {
             description: format!(

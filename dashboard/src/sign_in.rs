@@ -126,11 +126,36 @@ pub struct SessionRow {
 impl SessionRow {
     fn browser(&self) -> String {
         if self.user_agent.is_empty() {
-            "did not say".to_owned()
-        } else {
-            names::shown(&self.user_agent, 120)
+            return "did not say".to_owned();
         }
+        short_name(&self.user_agent).unwrap_or_else(|| names::shown(&self.user_agent, 120))
     }
+}
+
+/// Browsers by the word of theirs that no other one says, those first that say others' words too.
+const BROWSERS: [(&str, &str); 5] = [
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Version/", "Safari"),
+];
+/// Systems, likewise.
+const SYSTEMS: [(&str, &str); 6] = [
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+];
+
+/// `Firefox 129 on Linux`; none of what is nobody's usual name.
+fn short_name(user_agent: &str) -> Option<String> {
+    let (word, browser) = BROWSERS.iter().find(|(word, _)| user_agent.contains(word))?;
+    let (_, system) = SYSTEMS.iter().find(|(word, _)| user_agent.contains(word))?;
+    let version = user_agent.split_once(word)?.1.split(|letter: char| !letter.is_ascii_digit()).next()?;
+    (1..=4).contains(&version.len()).then(|| format!("{browser} {version} on {system}"))
 }
 
 /// One passkey.
@@ -203,4 +228,21 @@ fn respond(status: StatusCode, viewer: Viewer, mut page: impl Page) -> Response 
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     guarded(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_named_as_people_know_it_and_a_stranger_as_it_names_itself() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36";
+        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1";
+        assert_eq!(short_name(chrome).as_deref(), Some("Chrome 137 on Linux"));
+        assert_eq!(short_name(safari).as_deref(), Some("Safari 17 on iPhone"));
+        assert_eq!(short_name("curl/8.5.0"), None);
+        assert_eq!(short_name("Firefox/<script> Linux"), None);
+        let row = SessionRow { user_agent: "curl/8.5.0".to_owned(), ..SessionRow::default() };
+        assert_eq!(row.browser(), "curl/8.5.0");
+    }
 }

@@ -5,6 +5,7 @@
 //! instructions, tile paths). Only processes that were started here are ended, by their handle.
 
 pub mod broker;
+pub mod browser;
 pub mod chance;
 pub mod crash;
 pub mod golang;

@@ -9,10 +9,10 @@ use thirtyfour::prelude::*;
 use crate::session::{Browser, Reader};
 
 /// Names what sticks out to the right, where that makes the page scroll sideways.
-const WIDER_THAN_THE_SCREEN: &str = "
+pub const WIDER_THAN_THE_SCREEN: &str = "
     const room = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= room) return [];
-    const wide = [...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right > room);
+    const wide = [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > room);
     return ['the page', ...wide.map((one) => one.outerHTML.slice(0, 120))];";
 
 /// A node whose devices have earned, and one of the devices.

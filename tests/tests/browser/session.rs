@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::broker::free_address;
-use e2e::node::Node;
-use e2e::wait;
+use crate::broker::free_address;
+use crate::node::Node;
+use crate::wait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::prelude::*;
@@ -31,13 +31,17 @@ const FLAGS: [&str; 11] = [
 /// How a reader looks at the pages.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reader {
+    /// No script runs.
     pub without_javascript: bool,
+    /// The colours for the night.
     pub dark: bool,
+    /// A phone's screen: 390 pixels wide, of two dots each.
     pub phone: bool,
 }
 
 /// chromedriver and a browser session with a profile of its own.
 pub struct Browser {
+    /// What steers it.
     pub driver: WebDriver,
     chromedriver: Chromedriver,
     _profile: TempDir,
@@ -65,6 +69,13 @@ impl Drop for Browser {
 }
 
 impl Browser {
+    /// Opens one for this reader.
+    ///
+    /// # Errors
+    /// Where there is no Chromium.
+    ///
+    /// # Panics
+    /// Where there is no chromedriver.
     pub async fn open(reader: Reader) -> WebDriverResult<Browser> {
         let profile = tempfile::tempdir().expect("a temporary directory can be made");
         let address = free_address();
@@ -84,44 +95,96 @@ impl Browser {
         Ok(Browser { driver, chromedriver, _profile: profile })
     }
 
+    /// Goes to this page of the node.
+    ///
+    /// # Errors
+    /// Where the browser is gone.
     pub async fn see(&self, node: &Node, path: &str) -> WebDriverResult<()> {
         self.driver.goto(format!("{}{path}", node.http)).await
     }
 
     /// As [`Browser::see`], by a whole address.
+    ///
+    /// # Errors
+    /// Where the browser is gone.
     pub async fn go_to(&self, url: &str) -> WebDriverResult<()> {
         self.driver.goto(url).await
     }
 
+    /// Clicks on the first such element.
+    ///
+    /// # Errors
+    /// Where there is none.
     pub async fn press(&self, css: &str) -> WebDriverResult<()> {
         self.driver.find(By::Css(css)).await?.click().await
     }
 
     /// Waits until the page's header says so: a page that is being left may still answer, or not be there.
+    ///
+    /// # Errors
+    /// Where the browser is gone.
     pub async fn header_says(&self, words: &str) -> WebDriverResult<()> {
         let script = "return document.querySelector('.viewer')?.innerText.replace(/\\s+/g, ' ').includes(";
         self.becomes_true(&format!("{script}{})", json!(words))).await
     }
 
     /// Gives the browser a fingerprint reader that always says yes (WebAuthn Level 3 §11).
+    ///
+    /// # Panics
+    /// Where chromedriver does not.
     pub fn has_a_fingerprint_reader(&self) {
-        let session = self.driver.session_id().clone();
-        let chromedriver = &self.chromedriver.address;
-        let url = format!("http://{chromedriver}/session/{session}/webauthn/authenticator");
         let reader = json!({
             "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
             "hasUserVerification": true, "isUserVerified": true, "isUserConsenting": true,
         });
-        let answer = ureq::post(&url).content_type("application/json").send(reader.to_string());
-        let answer = answer.expect("chromedriver plugs it in").body_mut().read_to_string();
+        self.tell("webauthn/authenticator", &reader);
+    }
+
+    /// Makes the window this wide and high, in CSS pixels of so many dots, and light or dark from now on.
+    ///
+    /// # Panics
+    /// Where chromedriver does not.
+    pub fn looks(&self, width: u32, height: u32, dots: f64, dark: bool) {
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": dots, "mobile": false});
+        self.develop("Emulation.setDeviceMetricsOverride", &screen);
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.develop("Emulation.setEmulatedMedia", &features);
+    }
+
+    /// A command of Chromium's developer tools.
+    ///
+    /// # Panics
+    /// Where there is none such.
+    pub fn develop(&self, command: &str, parameters: &Value) {
+        self.tell("goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
+    }
+
+    /// What WebDriver's own client does not offer.
+    fn tell(&self, path: &str, what: &Value) {
+        let session = self.driver.session_id().clone();
+        let url = format!("http://{}/session/{session}/{path}", self.chromedriver.address);
+        let answer = ureq::post(&url).content_type("application/json").send(what.to_string());
+        let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}: {what}"));
+        let answer = answer.into_body().read_to_string();
         assert!(answer.expect("it answers").contains("value"));
     }
 
+    /// The text of the first such element.
+    ///
+    /// # Errors
+    /// Where there is none.
     pub async fn text(&self, css: &str) -> WebDriverResult<String> {
         self.driver.find(By::Css(css)).await?.text().await
     }
 
     /// Waits until the element's text is as wanted.
+    ///
+    /// # Errors
+    /// Where there is no such element.
+    ///
+    /// # Panics
+    /// Where it never is.
     pub async fn text_becomes(&self, css: &str, wanted: impl Fn(&str) -> bool) -> WebDriverResult<String> {
         let deadline = Instant::now() + wait::SHORT;
         let mut looks = tokio::time::interval(Duration::from_millis(50));
@@ -135,6 +198,13 @@ impl Browser {
         }
     }
 
+    /// Keeps a picture of what is shown in `target/screenshots/`.
+    ///
+    /// # Errors
+    /// Where the browser is gone.
+    ///
+    /// # Panics
+    /// Where the directory cannot be made.
     pub async fn picture(&self, name: &str) -> WebDriverResult<()> {
         let directory = screenshots();
         std::fs::create_dir_all(&directory).expect("target/screenshots can be made");
@@ -142,6 +212,12 @@ impl Browser {
     }
 
     /// Waits until a script that returns a truth says yes.
+    ///
+    /// # Errors
+    /// Where the script fails.
+    ///
+    /// # Panics
+    /// Where it never says yes.
     pub async fn becomes_true(&self, script: &str) -> WebDriverResult<()> {
         let deadline = Instant::now() + wait::SHORT;
         let mut looks = tokio::time::interval(Duration::from_millis(50));
@@ -159,16 +235,26 @@ impl Browser {
     }
 
     /// What a script returns.
+    ///
+    /// # Errors
+    /// Where it fails.
     pub async fn asked(&self, script: &str) -> WebDriverResult<Value> {
         Ok(self.driver.execute(script, Vec::new()).await?.json().clone())
     }
 
     /// What the page complained about: a script's error, a resource that the policy refused.
+    ///
+    /// # Errors
+    /// Where the browser is gone.
     pub async fn complaints(&self) -> WebDriverResult<Vec<String>> {
         let log = self.driver.browser_log().await?;
         Ok(log.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message).collect())
     }
 
+    /// Ends the browser.
+    ///
+    /// # Errors
+    /// Where it had ended before.
     pub async fn close(self) -> WebDriverResult<()> {
         self.driver.clone().quit().await
     }

@@ -76,9 +76,9 @@ impl DeskPage {
         microseconds.map_or_else(|| "not known".to_owned(), quantities::delay)
     }
 
-    fn delay_note(&self, share: &str) -> String {
+    fn delay_note(&self) -> String {
         match self.desk.recent.delay_half_microseconds {
-            Some(_) => format!("{share} were on the disk within this time of leaving the intake queue"),
+            Some(_) => "from the intake queue on".to_owned(),
             None => format!("no envelope came to the disk in {}", self.lately()),
         }
     }

@@ -70,7 +70,7 @@ impl TariffPage {
         let size = numbers::tokens(was_microtokens.abs_diff(*would_be_microtokens));
         match was_microtokens.cmp(would_be_microtokens) {
             std::cmp::Ordering::Less => format!("+{size}"),
-            std::cmp::Ordering::Equal => size,
+            std::cmp::Ordering::Equal => "the same".to_owned(),
             std::cmp::Ordering::Greater => format!("\u{2212}{size}"),
         }
     }

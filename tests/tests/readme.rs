@@ -159,8 +159,11 @@ fn every_command_of_the_contract_is_there_and_shows_an_example() {
 fn every_file_that_a_page_shows_or_links_is_there() {
     for (file, page) in pages() {
         let directory = file.parent().expect("a file lies in a directory");
-        let targets = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+        let linked = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        // Pictures that are another by night.
+        let shown = ["src=\"", "srcset=\""].into_iter().flat_map(|name| page.split(name).skip(1));
+        let shown = shown.filter_map(|rest| rest.split('"').next());
+        for target in linked.chain(shown).filter(|target| !target.is_empty() && !target.contains("://")) {
             assert!(directory.join(target).exists(), "{} links {target}, which is not there", file.display());
         }
     }

@@ -14,6 +14,7 @@ pub mod flash;
 pub mod fuzz;
 pub mod mutants;
 pub mod options;
+pub mod pictures;
 pub mod process;
 pub mod qemu;
 pub mod setup;

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 use xtask::process::Failure;
-use xtask::{assets, bench, container, crash, firmware, flash, fuzz, mutants, qemu, simulate, test, up};
+use xtask::{
+    assets, bench, container, crash, firmware, flash, fuzz, mutants, pictures, qemu, simulate, test, up,
+};
 
 const HELP: &str = "\
 Set-up and tasks of Lamppost. Each says what it does and installs what is missing.
@@ -12,6 +14,7 @@ Usage: cargo xtask COMMAND
   up         builds and starts a node with its dashboard and virtual devices
   test       runs every test, or the suites named
   assets     fetches the libraries that charts, map and live pages use
+  pictures   takes the pictures that the README shows
   bench      measures this machine and writes the tables and plots of the documents
   crash      kills a node (kill -9) a thousand times and counts what was lost
   simulate   runs seeded cities with faults of every kind
@@ -52,6 +55,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "up" => up::HELP,
         "test" => test::HELP,
         "assets" => assets::HELP,
+        "pictures" => pictures::HELP,
         "simulate" => simulate::HELP,
         "mutants" => mutants::HELP,
         "firmware" => firmware::HELP,
@@ -72,6 +76,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "up" => up::command(arguments).map(|()| true),
         "test" => test::command(arguments),
         "assets" => assets::command().map(|()| true),
+        "pictures" => pictures::command(arguments).map(|()| true),
         "simulate" => simulate::command(arguments).map(|()| true),
         "mutants" => mutants::command(arguments),
         "firmware" => firmware::command(arguments).map(|()| true),

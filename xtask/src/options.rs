@@ -48,6 +48,12 @@ impl Options {
         number.ok_or_else(|| Failure::new(format!("{name} takes a number, not `{value}`")))
     }
 
+    /// The word behind an option.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let at = self.values.iter().position(|(option, _)| option == name)?;
+        Some(self.values.remove(at).1)
+    }
+
     /// The words that are no options.
     pub fn names(&mut self) -> Vec<String> {
         std::mem::take(&mut self.names)
@@ -82,6 +88,10 @@ mod tests {
         assert_eq!(options.number("--seed", 1_u64)?, 31);
         assert_eq!(options.number("--jobs", 5_u64)?, 5);
         assert_eq!(options.names(), ["receipt"]);
+        options.nothing_else()?;
+        let mut options = parse(&["--seed", "elsewhere"])?;
+        assert_eq!(options.text("--seed").as_deref(), Some("elsewhere"));
+        assert_eq!(options.text("--seed"), None);
         options.nothing_else()
     }
 

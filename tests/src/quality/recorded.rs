@@ -23,17 +23,23 @@ pub const FIRST_DAY_UNIX_SECONDS: u64 = 1_556_668_800;
 #[must_use]
 pub fn sensors() -> Option<Vec<Sensor>> {
     let archive = xtask::process::root().join(ARCHIVE);
-    if !archive.is_file() {
-        return None;
-    }
+    archive.is_file().then(|| sensors_of(&archive))
+}
+
+/// The same of an archive that lies elsewhere.
+///
+/// # Panics
+/// When it cannot be unpacked or read.
+#[must_use]
+pub fn sensors_of(archive: &Path) -> Vec<Sensor> {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let unpacked = Command::new("tar").arg("-xJf").arg(&archive).arg("-C").arg(directory.path()).status();
+    let unpacked = Command::new("tar").arg("-xJf").arg(archive).arg("-C").arg(directory.path()).status();
     assert!(unpacked.is_ok_and(|status| status.success()), "tar unpacks {}", archive.display());
     let mut sensors = BTreeMap::new();
     for path in files(directory.path()) {
         read(&fs::read_to_string(&path).expect("a file of the archive is text"), &mut sensors);
     }
-    Some(sensors.into_values().collect())
+    sensors.into_values().collect()
 }
 
 /// Every CSV file under `directory`, in the order of their paths.

@@ -43,7 +43,7 @@ impl Container {
 
     fn logs(&self) -> String {
         let ended = Ended::of(&mut podman(&["logs", &self.id]));
-        ended.stdout + &ended.stderr
+        ended.stdout + ended.stderr.as_str()
     }
 }
 

@@ -39,7 +39,7 @@ enum Eyes {
 /// A window: width, height, and dots to a pixel.
 type Window = (u32, u32, f64);
 
-const DESK: Window = (1200, 720, 1.0);
+const DESK: Window = (1200, 690, 1.0);
 /// For a page whose second part matters as well.
 const HIGH_DESK: Window = (1200, 860, 1.0);
 const TELEPHONE: Window = (390, 660, 1.25);

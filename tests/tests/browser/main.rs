@@ -4,14 +4,15 @@ mod accessible;
 mod auditor;
 mod enhanced;
 mod guarded;
-mod hands;
 mod operator;
 mod owner;
 mod pages;
 mod places;
 mod receipts;
-mod session;
 mod sign_in;
 mod steady;
 mod weight;
 mod why;
+
+use e2e::browser as session;
+use e2e::browser::hands;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use e2e::node::Node;
-use e2e::wait;
+use crate::node::Node;
+use crate::wait;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
-use crate::session::Browser;
+use super::Browser;
 
 /// How the network does.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,12 @@ pub enum Line {
     /// As fast as the machine.
     Whole,
     /// A far cell of a mobile network.
-    Slow { bytes_per_second: u32, latency_milliseconds: u32 },
+    Slow {
+        /// Both ways alike.
+        bytes_per_second: u32,
+        /// Added to each answer.
+        latency_milliseconds: u32,
+    },
     /// No network at all.
     Cut,
 }

@@ -1,5 +1,7 @@
 //! A browser of its own for every test: Chromium, driven as its readers use it.
 
+pub mod hands;
+
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

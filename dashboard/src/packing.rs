@@ -7,11 +7,10 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use flate2::Compression;
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
 
-use crate::limits::{PACKED_BYTES_MIN, PAGE_BYTES_MAX};
+use crate::limits::{PACKED_BYTES_MIN, PACKED_NOISE_BYTES_MAX, PAGE_BYTES_MAX};
 
 /// Which content codings a reader takes (RFC 9110 §12.5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,7 +42,11 @@ impl Accepted {
 
 /// `content` packed with gzip.
 pub fn gzip(content: &[u8], level: Compression) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 4), level);
+    packed(GzBuilder::new(), content, level)
+}
+
+fn packed(header: GzBuilder, content: &[u8], level: Compression) -> Vec<u8> {
+    let mut encoder = header.write(Vec::with_capacity(content.len() / 4), level);
     // Memory takes every byte; were it not to, an empty answer would say so at once.
     let packed = encoder.write_all(content).and_then(|()| encoder.finish());
     packed.unwrap_or_default()
@@ -58,10 +61,12 @@ pub fn unpacked(packed: &[u8]) -> Vec<u8> {
 
 /// Packs pages for those who take gzip.
 ///
-/// Not for those who sent a cookie: their page may hold a secret beside what they asked for, and from the length of
-/// the two packed together the secret can be guessed, byte by byte.
+/// From the length of a page in which a secret and what somebody asked for are packed together, the secret can be guessed,
+/// byte by byte. So a form's token is never written twice alike ([`FormToken`](crate::view::FormToken)), and the length of
+/// a page for those who sent a cookie says nothing exact: up to [`PACKED_NOISE_BYTES_MAX`] random bytes go with it.
 pub async fn pages(request: Request, next: Next) -> Response {
-    let packs = Accepted::of(request.headers()).gzip && !request.headers().contains_key(header::COOKIE);
+    let packs = Accepted::of(request.headers()).gzip;
+    let is_somebodys = request.headers().contains_key(header::COOKIE);
     let mut response = next.run(request).await;
     let is_page = response
         .headers()
@@ -82,7 +87,18 @@ pub async fn pages(request: Request, next: Next) -> Response {
     }
     parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(Bytes::from(gzip(&content, Compression::fast()))))
+    let noise = if is_somebodys { noise() } else { Vec::new() };
+    let encoder = GzBuilder::new().extra(noise);
+    Response::from_parts(parts, Body::from(Bytes::from(packed(encoder, &content, Compression::fast()))))
+}
+
+/// Random bytes of a random number; most of them where the system has no randomness, which says as little.
+fn noise() -> Vec<u8> {
+    let mut noise = vec![0; PACKED_NOISE_BYTES_MAX];
+    let _none_is_noise_too = getrandom::fill(&mut noise);
+    let length = noise.first().map_or(0, |first| usize::from(*first) % PACKED_NOISE_BYTES_MAX);
+    noise.truncate(length);
+    noise
 }
 
 #[cfg(test)]
@@ -101,6 +117,15 @@ mod tests {
         assert_eq!(accepted("gzip;q=0, br;q=0.000"), Accepted::default());
         assert_eq!(accepted("identity"), Accepted::default());
         assert_eq!(accepted("gzip; q=1.0"), Accepted { brotli: false, gzip: true });
+    }
+
+    #[test]
+    fn noise_changes_the_length_and_nothing_else() {
+        let content = "every amount has its reason ".repeat(200);
+        let noisy = || packed(GzBuilder::new().extra(noise()), content.as_bytes(), Compression::fast());
+        let lengths: std::collections::BTreeSet<usize> = (0..40).map(|_| noisy().len()).collect();
+        assert!(lengths.len() > 10, "{lengths:?}");
+        assert_eq!(unpacked(&noisy()), content.as_bytes());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::marks::{Age, Link, Name, Until};
 use crate::names;
 use crate::pages::{Page, Shell};
 use crate::routes::guarded;
-use crate::view::{Network, Viewer};
+use crate::view::{FormToken, Network, Viewer};
 
 /// What surrounds a page.
 #[derive(Debug, Clone)]
@@ -185,7 +185,7 @@ impl PasskeyRow {
 struct Sessions {
     shell: Shell,
     alert: Option<String>,
-    token: String,
+    token: FormToken,
     sessions: Vec<SessionRow>,
     passkeys: Vec<PasskeyRow>,
     here: Passkeys,

@@ -10,6 +10,7 @@
 mod account;
 mod audit;
 mod device;
+mod form_token;
 mod log;
 mod map;
 mod operator;
@@ -22,6 +23,7 @@ pub use audit::{Audit, EpochEnd, Growth, Proof, Supply};
 pub use device::{
     Device, DevicePage, DeviceStatus, Exact, FormerOwner, Measurement, Position, Reading, Sequence,
 };
+pub use form_token::FormToken;
 pub use log::{BlockEntry, BlockPage, SealBody, Settlement, TransactionBody, TransactionPage};
 pub use map::{ChosenCell, Map, MapCell, OwnMap};
 pub use operator::{

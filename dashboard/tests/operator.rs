@@ -18,7 +18,16 @@ const PATHS: [&str; 5] =
 const PAGE_BYTES_MAX: usize = 60_000;
 
 fn operator() -> Viewer {
-    Viewer::Operator(SignedIn { account: city::account(3), form_token: "token-of-this-session".to_owned() })
+    Viewer::Operator(SignedIn {
+        account: city::account(3),
+        form_token: FormToken::new("token-of-this-session".to_owned()),
+    })
+}
+
+/// A form of this viewer's own page.
+fn form(viewer: &Viewer, fields: &str) -> String {
+    let who = viewer.signed_in().expect("somebody is signed in");
+    format!("token={}&{fields}", who.form_token)
 }
 
 /// Sends the tariff's form as somebody.
@@ -35,7 +44,8 @@ async fn propose(view: City, viewer: &Viewer, form: &str) -> (StatusCode, String
 #[tokio::test]
 async fn nobody_but_the_operator_sees_how_the_node_does() {
     let router = pages_of(City::at(NOON));
-    let owner = Viewer::Owner(SignedIn { account: city::account(0), form_token: "t".to_owned() });
+    let owner =
+        Viewer::Owner(SignedIn { account: city::account(0), form_token: FormToken::new("t".to_owned()) });
     for path in PATHS {
         let response = get(&router, path).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
@@ -133,11 +143,14 @@ async fn refused_envelopes_stand_with_their_reason_whose_they_are_and_when() {
 async fn a_tariff_is_tried_without_a_script_and_set_by_a_command() {
     let shown = page_for(&pages_of(City::at(NOON)), &operator(), "/operator/tariff").await;
     assert!(shown.contains("In force: version 1") && shown.contains("pending"), "{shown}");
-    assert!(shown.contains("name=\"token\" value=\"token-of-this-session\""));
+    let sent = attributes(&shown, "value")
+        .into_iter()
+        .find(|value| operator().signed_in().is_some_and(|who| who.form_token.is_sent_as(value)));
+    assert!(sent.is_some(), "the form carries the session's token: {shown}");
     assert!(shown.contains("&#34;version&#34;: 3"), "the form begins with the next version");
     assert!(shown.contains("accepted and not paid"));
-    let form = "token=token-of-this-session&epochs=4&tariff=%7B%22version%22%3A+2%7D";
-    let (status, shown) = propose(City::at(NOON), &operator(), form).await;
+    let form = form(&operator(), "epochs=4&tariff=%7B%22version%22%3A+2%7D");
+    let (status, shown) = propose(City::at(NOON), &operator(), &form).await;
     assert_eq!(status, StatusCode::OK);
     for said in [
         "Epochs 116 to 119 paid",
@@ -154,8 +167,8 @@ async fn a_tariff_is_tried_without_a_script_and_set_by_a_command() {
 
 #[tokio::test]
 async fn a_tariff_that_does_not_hold_is_said_harmlessly_and_stays_in_the_form() {
-    let form = "token=token-of-this-session&epochs=1&tariff=%7B%3Cscript%3E%7D";
-    let (status, shown) = propose(City::at(NOON), &operator(), form).await;
+    let form = form(&operator(), "epochs=1&tariff=%7B%3Cscript%3E%7D");
+    let (status, shown) = propose(City::at(NOON), &operator(), &form).await;
     assert_eq!(status, StatusCode::OK);
     assert!(shown.contains("This does not hold: unknown field &#60;script&#62;"), "{shown}");
     assert!(!shown.contains("<script>") && shown.contains("⟨202E⟩"));
@@ -164,11 +177,12 @@ async fn a_tariff_that_does_not_hold_is_said_harmlessly_and_stays_in_the_form() 
 
 #[tokio::test]
 async fn no_other_sites_form_takes_the_nodes_time() {
-    let owner = Viewer::Owner(SignedIn { account: city::account(0), form_token: "t".to_owned() });
+    let owner =
+        Viewer::Owner(SignedIn { account: city::account(0), form_token: FormToken::new("t".to_owned()) });
     let tokenless = Viewer::Operator(SignedIn { account: city::account(3), ..SignedIn::default() });
     for (viewer, form) in [
         (&Viewer::Public, "token=&epochs=1&tariff=%7B%7D"),
-        (&owner, "token=t&epochs=1&tariff=%7B%7D"),
+        (&owner, &form(&owner, "epochs=1&tariff=%7B%7D")),
         (&operator(), "epochs=1&tariff=%7B%7D"),
         (&operator(), "token=another&epochs=1&tariff=%7B%7D"),
         (&tokenless, "token=&epochs=1&tariff=%7B%7D"),

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dashboard::view::{SignedIn, Viewer};
+use dashboard::view::{FormToken, SignedIn, Viewer};
 use devices::{Refusal, VerifiedSignIn};
 use ledger::account::AccountId;
 
@@ -320,7 +320,10 @@ impl SignIn {
             if visitor.session.is_some_and(|other| other.token != hash) {
                 return Visitor::default();
             }
-            let who = SignedIn { account: found.account.to_string(), form_token: token.form_token() };
+            let who = SignedIn {
+                account: found.account.to_string(),
+                form_token: FormToken::new(token.form_token()),
+            };
             visitor = Visitor {
                 viewer: match found.account == self.operator {
                     true => Viewer::Operator(who),

@@ -98,7 +98,7 @@ async fn rehearse(State(view): Shared, viewer: Viewer, sent: Sent) -> Response {
         let field = |name: &str| {
             fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default()
         };
-        if who.form_token.is_empty() || field("token") != who.form_token {
+        if !who.form_token.is_sent_as(field("token")) {
             let sentence =
                 "The form was not sent by a page of this session. Open the page again and repeat it.";
             return Err(Undrawn::Refused(sentence.to_owned()));

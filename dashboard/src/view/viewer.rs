@@ -1,5 +1,7 @@
 //! Who looks: what is shown beyond the public pages depends on this alone.
 
+use super::FormToken;
+
 /// Who looks at a page. Whoever mounts the router says so, as an extension of the request; without one it is the public.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Viewer {
@@ -17,8 +19,8 @@ pub enum Viewer {
 pub struct SignedIn {
     /// The account, bech32m text.
     pub account: String,
-    /// What every form on the page carries in its field `token`, so that no other site can send one.
-    pub form_token: String,
+    /// What every form on the page carries in its field `token`.
+    pub form_token: FormToken,
 }
 
 impl Viewer {

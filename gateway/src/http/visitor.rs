@@ -13,7 +13,7 @@ use super::door::Door;
 use crate::clock;
 use crate::limits::SESSION_MILLISECONDS;
 use crate::sign_in::origin::{Origin, Origins};
-use crate::sign_in::secret::{Secret, are_equal};
+use crate::sign_in::secret::Secret;
 use crate::sign_in::{OpenSession, SignInError, Visitor};
 
 /// The cookie that holds a session's token.
@@ -168,9 +168,9 @@ impl Sender {
     pub fn session(&self, origins: &Origins, field: Option<&str>) -> Result<OpenSession, SignInError> {
         self.is_of_our_page(origins)?;
         let session = self.visitor.session.ok_or(SignInError::SignedOut)?;
-        let own = self.visitor.viewer.signed_in().map(|who| who.form_token.as_str()).unwrap_or_default();
-        match field.or(self.form_token.as_deref()) {
-            Some(token) if !own.is_empty() && are_equal(token, own) => Ok(session),
+        let own = self.visitor.viewer.signed_in().map(|who| &who.form_token);
+        match (own, field.or(self.form_token.as_deref())) {
+            (Some(own), Some(sent)) if own.is_sent_as(sent) => Ok(session),
             _ => Err(SignInError::Foreign),
         }
     }

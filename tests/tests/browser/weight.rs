@@ -8,9 +8,6 @@ use crate::places::Town;
 
 /// What a page may weigh, compressed.
 const PAGE_BYTES_MAX: u64 = 60_000;
-/// What it may weigh for somebody who is signed in: its HTML is sent as it is then, because the length of a packed page
-/// tells of the secrets in it.
-const UNPACKED_PAGE_BYTES_MAX: u64 = 110_000;
 
 /// The page and every file of it with the bytes that were sent. What an open page asks to stay current comes later.
 const FETCHED: &str = "
@@ -40,26 +37,20 @@ async fn weights(town: &Town, browser: &Browser) -> WebDriverResult<Vec<(String,
     Ok(weights)
 }
 
+fn are_light(weights: &[(String, u64, u64)]) {
+    let heavy: Vec<_> = weights.iter().filter(|(_, page, _)| *page > PAGE_BYTES_MAX).collect();
+    assert!(heavy.is_empty(), "heavier than {PAGE_BYTES_MAX} bytes: {heavy:?}");
+    assert!(weights.iter().all(|(_, page, _)| *page > 5_000), "style and scripts count: {weights:?}");
+}
+
 #[tokio::test]
 async fn no_page_weighs_more_than_sixty_kilobytes_before_the_map() -> WebDriverResult<()> {
     let town = Town::new();
     let browser = Browser::open(Reader::default()).await?;
-    let weights = weights(&town, &browser).await?;
-    let heavy: Vec<_> = weights.iter().filter(|(_, page, _)| *page > PAGE_BYTES_MAX).collect();
-    assert!(heavy.is_empty(), "heavier than {PAGE_BYTES_MAX} bytes: {heavy:?}");
-    assert!(weights.iter().all(|(_, page, _)| *page > 5_000), "style and scripts count: {weights:?}");
-    browser.close().await
-}
-
-#[tokio::test]
-async fn who_is_signed_in_is_sent_pages_that_are_not_packed_and_little_more() -> WebDriverResult<()> {
-    let town = Town::new();
-    let browser = Browser::open(Reader::default()).await?;
+    are_light(&weights(&town, &browser).await?);
     for (person, role) in [(&town.owner, "Owner"), (&town.operator, "Operator")] {
         town.lets_in(&browser, person, role).await?;
-        let weights = weights(&town, &browser).await?;
-        let heavy: Vec<_> = weights.iter().filter(|(_, page, _)| *page > UNPACKED_PAGE_BYTES_MAX).collect();
-        assert!(heavy.is_empty(), "heavier than {UNPACKED_PAGE_BYTES_MAX} bytes: {heavy:?}");
+        are_light(&weights(&town, &browser).await?);
     }
     browser.close().await
 }

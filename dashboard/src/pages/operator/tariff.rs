@@ -6,7 +6,7 @@ use askama::Template;
 use super::Rooms;
 use crate::marks::{Link, Until};
 use crate::pages::Shell;
-use crate::view::{Proposal, Rehearsal, RehearsedPay, Tariff, TariffDesk, TariffVersion};
+use crate::view::{FormToken, Proposal, Rehearsal, RehearsedPay, Tariff, TariffDesk, TariffVersion};
 use crate::{moments, names, numbers};
 
 /// The page of the tariff.
@@ -15,7 +15,7 @@ use crate::{moments, names, numbers};
 pub struct TariffPage {
     shell: Shell,
     rooms: Rooms,
-    token: String,
+    token: FormToken,
     in_force: Tariff,
     history: Vec<TariffVersion>,
     /// What stands in the form.
@@ -29,7 +29,7 @@ crate::pages::is_a_page!(TariffPage);
 
 impl TariffPage {
     /// The page of what the view answered to a proposal, or to none; `token` is the viewer's own, for the form.
-    pub fn new(answer: TariffDesk, proposal: Option<Proposal>, token: String) -> Self {
+    pub fn new(answer: TariffDesk, proposal: Option<Proposal>, token: FormToken) -> Self {
         let (json, epochs) = match proposal {
             Some(proposal) => (proposal.json, proposal.epochs.clamp(1, answer.epochs_max.max(1))),
             None => (answer.next_json, 1),

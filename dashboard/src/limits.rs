@@ -40,6 +40,8 @@ pub const COAST_POINTS_MAX: usize = 1_500;
 pub const MAP_ROWS_MAX: usize = 20;
 /// Devices of a cell that are listed.
 pub const CELL_DEVICES_MAX: usize = 40;
+/// Versions of firmware that are listed, the most common first.
+pub const FIRMWARE_VERSIONS_MAX: usize = 20;
 /// Silent devices on one page of the fleet.
 pub const FLEET_DEVICES_MAX: usize = 40;
 /// Accounts whose pay a rehearsed tariff changes most, that are listed.

@@ -92,10 +92,10 @@ pub async fn pages(request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(Bytes::from(packed(encoder, &content, Compression::fast()))))
 }
 
-/// Random bytes of a random number; most of them where the system has no randomness, which says as little.
+/// Random bytes of a random number; none where the system has no randomness.
 fn noise() -> Vec<u8> {
     let mut noise = vec![0; PACKED_NOISE_BYTES_MAX];
-    let _none_is_noise_too = getrandom::fill(&mut noise);
+    let _zeros_then = getrandom::fill(&mut noise);
     let length = noise.first().map_or(0, |first| usize::from(*first) % PACKED_NOISE_BYTES_MAX);
     noise.truncate(length);
     noise

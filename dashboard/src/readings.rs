@@ -6,6 +6,9 @@ use crate::limits::{READING_ROWS_MAX, SERIES_MAX};
 use crate::view::{Measurement, Reading, Sequence};
 use crate::{names, numbers};
 
+/// How the name of a record begins that says a version and measures nothing.
+const FIRMWARE: &str = "firmware:";
+
 /// One quantity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -112,6 +115,7 @@ impl Table {
     pub fn charts(&self, now_milliseconds: u64) -> Vec<Chart> {
         let drawn = self.columns.iter().zip(&self.points);
         drawn
+            .filter(|(column, _)| !column.name.starts_with(FIRMWARE))
             .filter_map(|(column, points)| {
                 // By what it shows, so that it stays itself when quantities come in another order.
                 let id = format!(

@@ -113,10 +113,23 @@ async fn a_node_without_devices_says_why_everything_is_nothing() {
         ("/operator/refused", "Nothing was refused since the node started, for any reason."),
         ("/operator/fleet", "No device is enrolled"),
         ("/operator/fleet", "none is enrolled yet"),
+        ("/operator/fleet", "No device has named its version yet."),
         ("/audit", "No epoch with statements has closed yet."),
     ] {
         let shown = page_for(&router, &operator(), path).await;
         assert!(shown.contains(said), "{path}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_fleet_is_counted_by_what_it_says_of_its_firmware() {
+    let shown = page_for(&pages_of(City::at(NOON)), &operator(), "/operator/fleet").await;
+    for said in [
+        "<bdi>1.4.2</bdi></th><td class=\"n\">3</td>",
+        "<bdi>1.4.1-&#60;b&#62;</bdi>",
+        "named none",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown}");
     }
 }
 

@@ -13,6 +13,7 @@ mod queries;
 mod records;
 mod runs;
 mod shelf;
+mod versions;
 
 use std::collections::HashMap;
 use std::fs::{self, TryLockError};
@@ -33,9 +34,10 @@ use days::{Days, Row};
 use feed::Feed;
 pub use records::BlockPlace;
 use runs::{Pair, Runs};
+use versions::Versions;
 
 /// Version of the layout; another one is rebuilt.
-const LAYOUT: &[u8] = b"lamppost index 5";
+const LAYOUT: &[u8] = b"lamppost index 6";
 
 /// The index could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,8 @@ pub struct BlockEntry {
     pub ids: Vec<(TransactionId, u64)>,
     /// The readings: device and log index, in order.
     pub readings: Vec<(DeviceId, u64)>,
+    /// What devices said of their firmware, in order.
+    pub firmware: Vec<(DeviceId, String)>,
     /// Statements it wrote.
     pub statements: Vec<Statement>,
     /// Transfers it posted.
@@ -113,6 +117,8 @@ pub struct Index {
     days_of_payees: Days<32>,
     /// The same of all together.
     days_of_all: Days<0>,
+    /// What devices say of their firmware.
+    firmware: Versions,
     feed: Feed,
     /// Held by whoever writes.
     writing: Mutex<()>,
@@ -185,6 +191,7 @@ impl Index {
             days_of_devices: Days::open(&database, "days of devices").map_err(store)?,
             days_of_payees: Days::open(&database, "days of payees").map_err(store)?,
             days_of_all: Days::open(&database, "days of all").map_err(store)?,
+            firmware: Versions::open(tree("firmware")?).map_err(store)?,
             feed: Feed::default(),
             writing: Mutex::default(),
             database,
@@ -235,6 +242,9 @@ impl Index {
         if let Some(settlement) = &entry.settlement {
             let value = records::encode_settlement(place.height, settlement);
             self.insert(&self.settlements, &settlement.last_epoch.to_be_bytes(), &value)?;
+        }
+        for (kid, version) in &entry.firmware {
+            self.firmware.put(*kid, version).map_err(|error| self.failed(error))?;
         }
         // Only now, because whoever finds a pair reads what it leads to.
         self.ids.add(place.height, id_pairs(entry));

@@ -24,6 +24,7 @@ pub mod dry_run;
 pub mod effects;
 pub mod events;
 pub mod figures;
+pub mod firmware;
 pub mod host;
 pub mod http;
 pub mod index;

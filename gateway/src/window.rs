@@ -89,7 +89,8 @@ impl Window {
         } else {
             1
         };
-        Ok(shapes::device(&self.shared.genesis.network, figures, statements))
+        let firmware = self.shared.index.firmware_of(figures.kid).map_err(failed)?;
+        Ok(shapes::device(&self.shared.genesis.network, figures, statements, firmware))
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Device {
     pub cell: Option<String>,
     /// How it does.
     pub status: DeviceStatus,
+    /// The version of its firmware that it named last.
+    pub firmware: Option<String>,
     /// Height of the block that enrolled it.
     pub enrolled_height: u64,
     /// Block time of its last accepted reading.

@@ -154,7 +154,7 @@ pub struct RefusedSample {
     pub size_bytes: u64,
 }
 
-/// The devices by silence.
+/// The devices by silence and by firmware.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fleet {
     /// Figures of the network.
@@ -163,6 +163,8 @@ pub struct Fleet {
     pub bands: Vec<SilenceBand>,
     /// Some of the silent ones.
     pub silent: Vec<Device>,
+    /// How many devices named each version of their firmware last, the most common first.
+    pub firmware: Vec<(String, u64)>,
 }
 
 /// Devices that have been silent for about as long.

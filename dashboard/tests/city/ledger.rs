@@ -97,6 +97,7 @@ impl City {
             refused.0[2] = 360;
         }
         Device {
+            firmware: None,
             kid: resident.kid.clone(),
             owner: resident.owner.clone(),
             escrow: resident.owner.is_none().then(|| account(500 + resident.number)),

@@ -153,7 +153,9 @@ impl OperatorView for City {
         let bands = vec![band(180, Some(3_600), silent.len() as u64), band(3_600, None, 0)];
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let silent = silent.into_iter().skip(offset).take(limit).collect();
-        Ok(Some(Fleet { network: self.figures(), bands, silent }))
+        let named = vec![("1.4.2".to_owned(), 3), ("1.4.1-<b>".to_owned(), 1)];
+        let firmware = if self.residents.is_empty() { Vec::new() } else { named };
+        Ok(Some(Fleet { network: self.figures(), bands, silent, firmware }))
     }
 
     fn tariff_desk(

@@ -329,6 +329,19 @@ impl Index {
         self.days_of_all.of(&[], &days).map_err(|error| self.failed(error))
     }
 
+    /// The version of its firmware that a device named last, as far as the index has come.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn firmware_of(&self, device: DeviceId) -> Result<Option<String>, IndexError> {
+        self.firmware.of(device).map_err(|error| self.failed(error))
+    }
+
+    /// How many devices named each version of their firmware last, the most common first, as far as the index has come.
+    pub fn firmware_counts(&self) -> Vec<(String, u64)> {
+        self.firmware.counts()
+    }
+
     /// How many transfers an account has.
     ///
     /// # Errors

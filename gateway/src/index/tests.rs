@@ -44,6 +44,7 @@ fn block(height: u64, entries: u32) -> BlockEntry {
         place,
         ids,
         readings: vec![(DEVICE, first_index)],
+        firmware: vec![(DEVICE, "1.4.2".to_owned())],
         statements: Vec::new(),
         transfers: vec![record],
         settlement: None,

@@ -77,6 +77,7 @@ impl OperatorView for Window {
         Ok(Some(Fleet {
             network,
             bands: bands(&silent, now, self.shared.silent_after_seconds),
+            firmware: self.shared.index.firmware_counts(),
             silent: rows.collect::<Result<_, _>>()?,
         }))
     }

@@ -84,7 +84,12 @@ pub fn placed_for(viewer: &view::Viewer, figures: &DeviceFigures, row: view::Dev
 }
 
 /// A device's row, as anybody may see it.
-pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> view::Device {
+pub fn device(
+    network: &str,
+    figures: &DeviceFigures,
+    statements_total: u64,
+    firmware: Option<String>,
+) -> view::Device {
     let device = &figures.device;
     let escrow = || AccountId::escrow(network, figures.kid).to_string();
     let tally = &device.tally;
@@ -105,6 +110,7 @@ pub fn device(network: &str, figures: &DeviceFigures, statements_total: u64) -> 
             DeviceStatus::Silent => view::DeviceStatus::Silent,
             DeviceStatus::Revoked => view::DeviceStatus::Revoked,
         },
+        firmware,
         enrolled_height: device.enrolled_height,
         last_reading_milliseconds: device.last_accepted_unix_milliseconds,
         last_sequence: device.window.highest().map(sequence),

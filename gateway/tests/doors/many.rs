@@ -42,6 +42,7 @@ fn put_statements(node: &Node, like: &Statement) {
         let entry = BlockEntry {
             place,
             ids: Vec::new(),
+            firmware: Vec::new(),
             readings: Vec::new(),
             statements: numbers.map(statement).collect(),
             transfers: Vec::new(),

@@ -159,13 +159,18 @@ impl Node {
 
     /// The next envelope of the device: one reading of a quantity.
     pub fn envelope(&mut self, quantity: &str, unit: &str, value: &str) -> Vec<u8> {
-        self.count += 1;
         let time = u32::try_from(clock::now_unix_milliseconds() / 1_000).unwrap();
         let base = Base { version: Some(26), name: None, time: Some(time), unit: None };
         let value = Value::Number(value.parse::<Decimal>().unwrap());
         let record = Record { name: Some(quantity), unit: Some(unit), value, time_offset_seconds: None };
+        self.signed(&base, &record)
+    }
+
+    /// The next envelope of this device, with this record.
+    pub fn signed(&mut self, base: &Base<'_>, record: &Record<'_>) -> Vec<u8> {
         let mut pack = [0; 512];
-        let length = encode_pack(&base, &[record], &mut pack).unwrap();
+        self.count += 1;
+        let length = encode_pack(base, &[*record], &mut pack).unwrap();
         let sequence = Sequence { boot: 1, count: self.count };
         let mut out = [0; 1024];
         let length = sign_reading(&self.device, "devnet", sequence, &pack[..length], &mut out).unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use devices::SignInAnswer;
 use devices::limits::SIGN_IN_BYTES_MAX;
+use devices::{Base, Record, SignInAnswer, Value};
 use gateway::figures;
 use ledger::account::AccountId;
 
@@ -141,6 +141,25 @@ async fn the_auditor_sees_that_every_token_is_somewhere_and_that_the_log_only_gr
     assert!(
         node.get("/audit?from=1&to=999999").await.text().contains("nobody has signed a checkpoint of 999999")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_counted_by_the_version_that_it_signed_last() {
+    let mut node = Node::start(60).await;
+    for version in ["firmware:1.4.1", "firmware:1.4.2"] {
+        let record = Record { name: Some(version), ..Record::of(Value::Boolean(true)) };
+        let envelope = node.signed(&Base::default(), &record);
+        assert_eq!(node.post("application/cose", envelope).await.status, StatusCode::ACCEPTED);
+    }
+    node.read("temp", "Cel", "21.5").await;
+    let (shared, kid) = (node.shared(), node.device.kid());
+    // It is told only when the index has come as far.
+    shared.index.flush(shared.durable().height, &[]).unwrap();
+    assert_eq!(shared.index.firmware_counts(), [("1.4.2".to_owned(), 1)]);
+    assert_eq!(shared.index.firmware_of(kid).unwrap().as_deref(), Some("1.4.2"));
+    let page = node.get(&format!("/devices/{kid}")).await;
+    assert!(page.text().contains("<bdi>1.4.2</bdi>"), "{}", page.text());
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,17 @@ async fn a_statement_is_shown_between_its_blocks_write_and_the_word_that_it_is_d
     let statement = Statement { epoch: ahead, height: ahead, seal_index, ..like };
     let (ids, readings, transfers) = (Vec::new(), Vec::new(), Vec::new());
     let statements = vec![statement];
-    index.put(&BlockEntry { place, ids, readings, statements, transfers, settlement: None }).unwrap();
+    index
+        .put(&BlockEntry {
+            place,
+            ids,
+            readings,
+            firmware: Vec::new(),
+            statements,
+            transfers,
+            settlement: None,
+        })
+        .unwrap();
     let (kid, owner) = (node.kid(), node.owner_account());
     for path in [
         format!("/api/v1/accounts/{owner}/statements"),

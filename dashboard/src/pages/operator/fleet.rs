@@ -1,9 +1,9 @@
-//! The devices by silence: how many, for how long, and which.
+//! The devices by silence, how many, for how long, and which; and by what they say of their firmware.
 
 use askama::Template;
 
 use super::Rooms;
-use crate::limits::FLEET_DEVICES_MAX;
+use crate::limits::{FIRMWARE_VERSIONS_MAX, FLEET_DEVICES_MAX};
 use crate::moments;
 use crate::pages::Shell;
 use crate::pages::parts::DeviceTable;
@@ -18,6 +18,11 @@ pub struct FleetPage {
     bands: Vec<SilenceBand>,
     silent: DeviceTable,
     page: u64,
+    versions: Vec<(String, u64)>,
+    /// Devices of versions that are not listed.
+    other_versions: u64,
+    /// Devices that have named none.
+    unversioned: u64,
 }
 
 crate::pages::is_a_page!(FleetPage);
@@ -28,7 +33,14 @@ impl FleetPage {
         let path =
             if page > 1 { format!("/operator/fleet?page={page}") } else { "/operator/fleet".to_owned() };
         let silent = DeviceTable { network: fleet.network.clone(), devices: fleet.silent, owners: true };
+        let named = |versions: &[(String, u64)]| versions.iter().map(|(_, devices)| devices).sum::<u64>();
+        let mut versions = fleet.firmware;
+        let unversioned = fleet.network.devices.total().saturating_sub(named(&versions));
+        let others = versions.split_off(versions.len().min(FIRMWARE_VERSIONS_MAX));
         Self {
+            versions,
+            other_versions: named(&others),
+            unversioned,
             shell: Shell::new("Fleet", path, fleet.network, true),
             rooms: Rooms::at("/operator/fleet"),
             bands: fleet.bands,

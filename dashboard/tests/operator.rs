@@ -124,11 +124,8 @@ async fn a_node_without_devices_says_why_everything_is_nothing() {
 #[tokio::test]
 async fn the_fleet_is_counted_by_what_it_says_of_its_firmware() {
     let shown = page_for(&pages_of(City::at(NOON)), &operator(), "/operator/fleet").await;
-    for said in [
-        "<bdi>1.4.2</bdi></th><td class=\"n\">3</td>",
-        "<bdi>1.4.1-&#60;b&#62;</bdi>",
-        "named none",
-    ] {
+    for said in ["<bdi>1.4.2</bdi></th><td class=\"n\">3</td>", "<bdi>1.4.1-&#60;b&#62;</bdi>", "named none"]
+    {
         assert!(shown.contains(said), "{said}: {shown}");
     }
 }

@@ -66,8 +66,6 @@ pub const PAYOUTS_MAX: usize = 40;
 pub const TYPED_CHARACTERS_MAX: usize = 200;
 /// No page is larger than this before it is packed.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Random bytes, fewer than this, that go with a packed page of somebody who is signed in.
-pub const PACKED_NOISE_BYTES_MAX: usize = 128;
 /// Packing less than this gains nothing.
 pub const PACKED_BYTES_MIN: usize = 1_024;
 

@@ -10,7 +10,8 @@ use axum::response::Response;
 use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
 
-use crate::limits::{PACKED_BYTES_MIN, PACKED_NOISE_BYTES_MAX, PAGE_BYTES_MAX};
+use crate::limits::{PACKED_BYTES_MIN, PAGE_BYTES_MAX};
+use crate::view::Viewer;
 
 /// Which content codings a reader takes (RFC 9110 §12.5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,10 +64,11 @@ pub fn unpacked(packed: &[u8]) -> Vec<u8> {
 ///
 /// From the length of a page in which a secret and what somebody asked for are packed together, the secret can be guessed,
 /// byte by byte. So a form's token is never written twice alike ([`FormToken`](crate::view::FormToken)), and the length of
-/// a page for those who sent a cookie says nothing exact: up to [`PACKED_NOISE_BYTES_MAX`] random bytes go with it.
+/// a page for somebody who is signed in says nothing exact: up to 127 random bytes go with it.
 pub async fn pages(request: Request, next: Next) -> Response {
     let packs = Accepted::of(request.headers()).gzip;
-    let is_somebodys = request.headers().contains_key(header::COOKIE);
+    let noise =
+        request.extensions().get::<Viewer>().and_then(Viewer::signed_in).map(|who| who.form_token.noise());
     let mut response = next.run(request).await;
     let is_page = response
         .headers()
@@ -87,23 +89,14 @@ pub async fn pages(request: Request, next: Next) -> Response {
     }
     parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     parts.headers.remove(header::CONTENT_LENGTH);
-    let noise = if is_somebodys { noise() } else { Vec::new() };
-    let encoder = GzBuilder::new().extra(noise);
+    let encoder = GzBuilder::new().extra(noise.unwrap_or_default());
     Response::from_parts(parts, Body::from(Bytes::from(packed(encoder, &content, Compression::fast()))))
-}
-
-/// Random bytes of a random number; none where the system has no randomness.
-fn noise() -> Vec<u8> {
-    let mut noise = vec![0; PACKED_NOISE_BYTES_MAX];
-    let _zeros_then = getrandom::fill(&mut noise);
-    let length = noise.first().map_or(0, |first| usize::from(*first) % PACKED_NOISE_BYTES_MAX);
-    noise.truncate(length);
-    noise
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::FormToken;
 
     fn accepted(value: &'static str) -> Accepted {
         let mut headers = HeaderMap::new();
@@ -122,10 +115,12 @@ mod tests {
     #[test]
     fn noise_changes_the_length_and_nothing_else() {
         let content = "every amount has its reason ".repeat(200);
-        let noisy = || packed(GzBuilder::new().extra(noise()), content.as_bytes(), Compression::fast());
-        let lengths: std::collections::BTreeSet<usize> = (0..40).map(|_| noisy().len()).collect();
-        assert!(lengths.len() > 10, "{lengths:?}");
-        assert_eq!(unpacked(&noisy()), content.as_bytes());
+        let noisy = |mask: u8| {
+            let noise = FormToken::new([7; 32]).under([mask; 32]).noise();
+            packed(GzBuilder::new().extra(noise), content.as_bytes(), Compression::fast())
+        };
+        assert_eq!(noisy(254).len(), noisy(0).len() + 127);
+        assert_eq!(unpacked(&noisy(99)), content.as_bytes());
     }
 
     #[test]

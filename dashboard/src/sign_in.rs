@@ -202,7 +202,7 @@ pub fn sessions(
     here: Passkeys,
 ) -> Response {
     let shell = Shell::new("Sessions and passkeys", "/sessions", frame.network, false);
-    let token = frame.viewer.signed_in().map(|who| who.form_token.clone()).unwrap_or_default();
+    let token = frame.viewer.signed_in().map(|who| who.form_token).unwrap_or_default();
     respond(status, frame.viewer, Sessions { shell, alert: frame.alert, token, sessions, passkeys, here })
 }
 

@@ -18,10 +18,7 @@ const PATHS: [&str; 5] =
 const PAGE_BYTES_MAX: usize = 60_000;
 
 fn operator() -> Viewer {
-    Viewer::Operator(SignedIn {
-        account: city::account(3),
-        form_token: FormToken::new("token-of-this-session".to_owned()),
-    })
+    Viewer::Operator(SignedIn { account: city::account(3), form_token: FormToken::new([7; 32]) })
 }
 
 /// A form of this viewer's own page.
@@ -44,8 +41,7 @@ async fn propose(view: City, viewer: &Viewer, form: &str) -> (StatusCode, String
 #[tokio::test]
 async fn nobody_but_the_operator_sees_how_the_node_does() {
     let router = pages_of(City::at(NOON));
-    let owner =
-        Viewer::Owner(SignedIn { account: city::account(0), form_token: FormToken::new("t".to_owned()) });
+    let owner = Viewer::Owner(SignedIn { account: city::account(0), form_token: FormToken::new([7; 32]) });
     for path in PATHS {
         let response = get(&router, path).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
@@ -187,8 +183,7 @@ async fn a_tariff_that_does_not_hold_is_said_harmlessly_and_stays_in_the_form() 
 
 #[tokio::test]
 async fn no_other_sites_form_takes_the_nodes_time() {
-    let owner =
-        Viewer::Owner(SignedIn { account: city::account(0), form_token: FormToken::new("t".to_owned()) });
+    let owner = Viewer::Owner(SignedIn { account: city::account(0), form_token: FormToken::new([7; 32]) });
     let tokenless = Viewer::Operator(SignedIn { account: city::account(3), ..SignedIn::default() });
     for (viewer, form) in [
         (&Viewer::Public, "token=&epochs=1&tariff=%7B%7D"),

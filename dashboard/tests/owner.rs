@@ -9,7 +9,7 @@ use city::{City, NOON};
 use dashboard::view::*;
 
 fn owner(number: u64) -> Viewer {
-    Viewer::Owner(SignedIn { account: city::account(number), form_token: FormToken::new("token".to_owned()) })
+    Viewer::Owner(SignedIn { account: city::account(number), form_token: FormToken::new([7; 32]) })
 }
 
 /// The micro-tokens of the first amount after `mark`.

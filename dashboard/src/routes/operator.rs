@@ -76,7 +76,7 @@ async fn tariff_page(State(view): Shared, viewer: Viewer) -> Response {
 
 fn draw_tariff(view: &dyn View, viewer: &Viewer, proposal: Option<Proposal>) -> Result<TariffPage, Undrawn> {
     let answer = view.tariff_desk(viewer, proposal.as_ref(), limits::REHEARSED_PAYEES_MAX)?;
-    let token = viewer.signed_in().map(|who| who.form_token.clone()).unwrap_or_default();
+    let token = viewer.signed_in().map(|who| who.form_token).unwrap_or_default();
     Ok(TariffPage::new(answer.ok_or(Undrawn::Locked)?, proposal, token))
 }
 

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use dashboard::view::Viewer;
 
 use super::door::Door;
 use crate::clock;
@@ -28,7 +29,7 @@ pub struct Peer(pub IpAddr);
 /// Looks once a request who sent it, and keeps what is theirs out of every cache.
 pub async fn identify(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let desk = door.desk().clone();
-    let visitor = desk.visitor(clock::now_unix_milliseconds(), tokens(request.headers()));
+    let visitor = masked(desk.visitor(clock::now_unix_milliseconds(), tokens(request.headers())));
     let (has_cookie, signed_in) = (tokens(request.headers()).next().is_some(), visitor.session.is_some());
     if visitor.seen_anew {
         tokio::task::spawn_blocking(move || {
@@ -54,6 +55,19 @@ pub async fn identify(State(door): State<Door>, mut request: Request, next: Next
         }
     }
     response
+}
+
+/// With a form token that no other page shows alike; nobody is signed in where the system has no randomness for it.
+fn masked(mut visitor: Visitor) -> Visitor {
+    let (Viewer::Owner(who) | Viewer::Operator(who)) = &mut visitor.viewer else { return visitor };
+    match clock::random_seed() {
+        Ok(mask) => who.form_token = who.form_token.under(mask),
+        Err(error) => {
+            tracing::error!(%error, "nobody is taken for signed in");
+            return Visitor::default();
+        }
+    }
+    visitor
 }
 
 fn is_about_signing_in(path: &str) -> bool {

@@ -34,15 +34,19 @@ pub fn packages() -> PathBuf {
 /// Where Node cannot be installed, or the registry cannot be reached.
 pub fn command() -> Result<(), Failure> {
     setup::ensure_tools(&[setup::NODE_JS, setup::NPM])?;
-    ensure()?;
+    ensure()
+}
+
+/// Makes sure that libraries and module are prepared; Node has to be there.
+///
+/// # Errors
+/// What npm, Node or the compiler said last.
+pub fn ensure() -> Result<(), Failure> {
+    ensure_libraries()?;
     browser_module::ensure()
 }
 
-/// Makes sure that the libraries are prepared; Node has to be there.
-///
-/// # Errors
-/// What npm or Node said last.
-pub fn ensure() -> Result<(), Failure> {
+fn ensure_libraries() -> Result<(), Failure> {
     let sources = sources()?;
     // Says of which sources they were made; beside the packages, so that it goes with them.
     let made_of = packages().with_file_name("made-of");
@@ -68,7 +72,7 @@ fn ensure_libraries_if_possible() {
     let missing = [setup::NODE_JS, setup::NPM].into_iter().find(|tool| process::find(tool.program).is_none());
     let failure = match missing {
         Some(tool) => format!("{} is not installed", tool.program),
-        None => match ensure() {
+        None => match ensure_libraries() {
             Ok(()) => return,
             Err(failure) => failure.to_string(),
         },

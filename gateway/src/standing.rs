@@ -84,11 +84,6 @@ pub struct Standing {
 /// # Errors
 /// When the index cannot be read.
 pub fn of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Result<Standing, ReadError> {
-    let mut devices = [0; 4];
-    let heard_since = shared.heard_since(now_unix_milliseconds);
-    for (_, device) in state.devices() {
-        devices[DeviceStatus::of(device, heard_since).index()] += 1;
-    }
     let telemetry = &shared.telemetry;
     let recent = shared.pulse.recent(clock::monotonic(), &telemetry.counts());
     let filled = |queue| {
@@ -98,7 +93,7 @@ pub fn of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Result<
     let payouts = payouts(shared, now_unix_milliseconds)?;
     let mut standing = Standing {
         durable: shared.durable(),
-        devices,
+        devices: shared.devices_by_status(state, now_unix_milliseconds),
         pool_microtokens: state.balance_microtokens(state.pool()),
         recent,
         queues: Queue::ALL.map(filled),

@@ -107,21 +107,29 @@ impl Sensor {
         let length =
             devices::cose::sig_structure(protected, NETWORK, payload, &mut message).expect("it fits");
         let signature = self.key.sign(&message[..length]);
-        let mut envelope = vec![0; payload.len() + BUFFER_BYTES];
-        let mut writer = Writer::new(&mut envelope);
-        // RFC 9052 §4.2: tag 18, then protected header, unprotected header, payload, signature.
-        let written = writer
-            .tag(18)
-            .and_then(|()| writer.array_header(4))
-            .and_then(|()| writer.bytes(protected))
-            .and_then(|()| writer.map_header(0))
-            .and_then(|()| writer.bytes(payload))
-            .and_then(|()| writer.bytes(&signature));
-        written.expect("it fits");
-        let length = writer.position();
-        envelope.truncate(length);
-        envelope
+        envelope_of(protected, payload, &signature)
     }
+}
+
+/// A COSE_Sign1 of these parts, whatever they are.
+///
+/// # Panics
+/// Never: there is room for what is handed in.
+pub fn envelope_of(protected: &[u8], payload: &[u8], signature: &[u8]) -> Vec<u8> {
+    let mut envelope = vec![0; protected.len() + payload.len() + signature.len() + BUFFER_BYTES];
+    let mut writer = Writer::new(&mut envelope);
+    // RFC 9052 §4.2: tag 18, then protected header, unprotected header, payload, signature.
+    let written = writer
+        .tag(18)
+        .and_then(|()| writer.array_header(4))
+        .and_then(|()| writer.bytes(protected))
+        .and_then(|()| writer.map_header(0))
+        .and_then(|()| writer.bytes(payload))
+        .and_then(|()| writer.bytes(signature));
+    written.expect("it fits");
+    let length = writer.position();
+    envelope.truncate(length);
+    envelope
 }
 
 /// The encoded protected header of an envelope.

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use super::records::u64_at;
-use super::shelf::Shelf;
+use super::shelf::{Held, Shelf};
 use crate::figures::{Day, summed};
 use crate::limits;
 
@@ -23,21 +23,8 @@ pub type Row<const KEY: usize> = ([u8; KEY], Day);
 pub struct Days<const KEY: usize> {
     /// Chunks of rows, by their first key and day.
     shelf: Shelf,
-    inner: RwLock<Inner<KEY>>,
-}
-
-struct Inner<const KEY: usize> {
-    runs: Vec<Run>,
-    /// What no run holds yet: sorted, each key's day once.
-    fresh: Vec<Row<KEY>>,
-    /// The last block whose statements are here.
-    height: Option<u64>,
-}
-
-impl<const KEY: usize> Default for Inner<KEY> {
-    fn default() -> Self {
-        Inner { runs: Vec::new(), fresh: Vec::new(), height: None }
-    }
+    /// `fresh` is sorted, and has each key's day once.
+    held: RwLock<Held<Run, Row<KEY>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,40 +78,40 @@ impl<const KEY: usize> Days<KEY> {
         let (shelf, runs) = Shelf::open(database, name)?;
         let runs: Vec<Run> = runs.iter().filter_map(|(number, about)| Run::decode(*number, about)).collect();
         let height = runs.last().map(|run| run.height);
-        Ok(Days { shelf, inner: RwLock::new(Inner { runs, fresh: Vec::new(), height }) })
+        Ok(Days { shelf, held: RwLock::new(Held { runs, fresh: Vec::new(), height }) })
     }
 
     /// Adds a block's rows, in any order; those of a block that is here already are left out.
     pub fn add(&self, height: u64, rows: Vec<Row<KEY>>) {
-        if self.inner.read().unwrap_or_else(PoisonError::into_inner).height.is_some_and(|last| last >= height)
+        if self.held.read().unwrap_or_else(PoisonError::into_inner).height.is_some_and(|last| last >= height)
         {
             return;
         }
         // Sorted before the lock is taken: a settlement may have a million.
         let rows = sum_rows(rows);
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if inner.height.is_none_or(|last| last < height) {
-            inner.height = Some(height);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.height.is_none_or(|last| last < height) {
+            held.height = Some(height);
             if !rows.is_empty() {
-                let fresh = std::mem::take(&mut inner.fresh);
-                inner.fresh = merged(fresh, rows);
+                let fresh = std::mem::take(&mut held.fresh);
+                held.fresh = merged(fresh, rows);
             }
         }
     }
 
     /// Whether there is a run's worth in memory.
     pub fn is_due(&self) -> bool {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).fresh.len() >= limits::INDEX_FRESH_DAYS
+        self.held.read().unwrap_or_else(PoisonError::into_inner).fresh.len() >= limits::INDEX_FRESH_DAYS
     }
 
     /// Writes what is in memory as a run, with the runs before it that are not much larger.
     pub fn write(&self) -> sled::Result<()> {
         let (mut rows, absorbed, height, number) = {
-            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            let Some(height) = inner.height.filter(|_| !inner.fresh.is_empty()) else { return Ok(()) };
-            let kept = inner.runs.len() - inner.absorbed();
-            let number = inner.runs.last().map_or(0, |run| run.number + 1);
-            (inner.fresh.clone(), inner.runs[kept..].to_vec(), height, number)
+            let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(height) = held.height.filter(|_| !held.fresh.is_empty()) else { return Ok(()) };
+            let kept = held.runs.len() - absorbed(&held);
+            let number = held.runs.last().map_or(0, |run| run.number + 1);
+            (held.fresh.clone(), held.runs[kept..].to_vec(), height, number)
         };
         for run in &absorbed {
             let mut of_run = Vec::with_capacity(usize::try_from(run.rows).unwrap_or_default());
@@ -140,22 +127,16 @@ impl<const KEY: usize> Days<KEY> {
         let (first_day, last_day) = span(&rows);
         let run = Run { number, rows: rows.len() as u64, height, first_day, last_day };
         self.shelf.replace(absorbed.iter().map(|run| run.number), number, &run.encode())?;
-        {
-            // Whoever still reads the absorbed runs is waited for here; whoever comes later reads the new one.
-            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-            let kept = inner.runs.len() - absorbed.len();
-            inner.runs.truncate(kept);
-            inner.runs.push(run);
-            inner.fresh = Vec::new();
-        }
+        // Whoever still reads the absorbed runs is waited for here; whoever comes then reads the new one.
+        self.held.write().unwrap_or_else(PoisonError::into_inner).replace(absorbed.len(), run);
         absorbed.iter().try_for_each(|run| self.shelf.remove(run.number..run.number + 1))
     }
 
     /// A key's days within a range, ascending; only those with something.
     pub fn of(&self, key: &[u8; KEY], days: &Range<u32>) -> sled::Result<Vec<Day>> {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<Day> = rows_of(&inner.fresh, key, days).collect();
-        for run in inner.runs.iter().filter(|run| run.meets(days)) {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<Day> = rows_of(&held.fresh, key, days).collect();
+        for run in held.runs.iter().filter(|run| run.meets(days)) {
             for chunk in
                 self.shelf.between(run.number, &place_of(key, days.start), &place_of(key, days.end))?
             {
@@ -166,22 +147,20 @@ impl<const KEY: usize> Days<KEY> {
     }
 }
 
-impl<const KEY: usize> Inner<KEY> {
-    /// How many of the last runs the next one takes in: those at most twice as large as what it has by then, so that
-    /// sizes at least halve from run to run and there are few. A run stays where both would come to more than
-    /// `INDEX_RUN_DAYS`, unless they are of the same day.
-    fn absorbed(&self) -> usize {
-        let mut total = self.fresh.len() as u64;
-        let (mut first, mut last) = span(&self.fresh);
-        let takes = |run: &&Run| {
-            let same_day = run.is_of_the_same_day(first, last);
-            let grown = if same_day { total.max(run.rows) } else { total + run.rows };
-            let takes = run.rows <= total.saturating_mul(2) && (same_day || grown <= limits::INDEX_RUN_DAYS);
-            (total, first, last) = (grown, first.min(run.first_day), last.max(run.last_day));
-            takes
-        };
-        self.runs.iter().rev().take_while(takes).count()
-    }
+/// How many of the last runs the next one takes in: those at most twice as large as what it has by then, so that sizes at
+/// least halve from run to run and there are few. A run stays where both would come to more than `INDEX_RUN_DAYS`, unless
+/// they are of the same day.
+fn absorbed<const KEY: usize>(held: &Held<Run, Row<KEY>>) -> usize {
+    let mut total = held.fresh.len() as u64;
+    let (mut first, mut last) = span(&held.fresh);
+    let takes = |run: &&Run| {
+        let same_day = run.is_of_the_same_day(first, last);
+        let grown = if same_day { total.max(run.rows) } else { total + run.rows };
+        let takes = run.rows <= total.saturating_mul(2) && (same_day || grown <= limits::INDEX_RUN_DAYS);
+        (total, first, last) = (grown, first.min(run.first_day), last.max(run.last_day));
+        takes
+    };
+    held.runs.iter().rev().take_while(takes).count()
 }
 
 /// The first and the last day of some rows; they are not empty.

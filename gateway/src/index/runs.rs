@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use super::records::u64_at;
-use super::shelf::Shelf;
+use super::shelf::{Held, Shelf};
 use crate::limits;
 
 /// A key and one of its numbers.
@@ -21,16 +21,7 @@ const PAIR_BYTES: usize = 16;
 pub struct Runs {
     /// Chunks of pairs, by their first key and number.
     shelf: Shelf,
-    inner: RwLock<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    runs: Vec<Run>,
-    /// What no run holds yet, in the order of heights.
-    fresh: Vec<Pair>,
-    /// The last block whose pairs are here.
-    height: Option<u64>,
+    held: RwLock<Held<Run, Pair>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,37 +64,37 @@ impl Runs {
         let (shelf, runs) = Shelf::open(database, name)?;
         let runs: Vec<Run> = runs.iter().filter_map(|(number, about)| Run::decode(*number, about)).collect();
         let height = runs.last().map(|run| run.height);
-        Ok(Runs { shelf, inner: RwLock::new(Inner { runs, fresh: Vec::new(), height }) })
+        Ok(Runs { shelf, held: RwLock::new(Held { runs, fresh: Vec::new(), height }) })
     }
 
     /// Adds a block's pairs; those of a block that is here already are left out.
     pub fn add(&self, height: u64, pairs: Vec<Pair>) {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        if inner.height.is_none_or(|last| last < height) {
-            inner.height = Some(height);
-            inner.fresh.extend(pairs);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.height.is_none_or(|last| last < height) {
+            held.height = Some(height);
+            held.fresh.extend(pairs);
         }
     }
 
     /// Whether there is a run's worth in memory.
     pub fn is_due(&self) -> bool {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).fresh.len() >= limits::INDEX_FRESH_PAIRS
+        self.held.read().unwrap_or_else(PoisonError::into_inner).fresh.len() >= limits::INDEX_FRESH_PAIRS
     }
 
     /// Writes what is in memory as a run, with the runs before it that are no larger.
     pub fn write(&self) -> sled::Result<()> {
         let (mut pairs, absorbed, height, number) = {
-            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            let Some(height) = inner.height.filter(|_| !inner.fresh.is_empty()) else { return Ok(()) };
-            let mut total = inner.fresh.len() as u64;
-            let smaller = inner.runs.iter().rev().take_while(|run| {
+            let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(height) = held.height.filter(|_| !held.fresh.is_empty()) else { return Ok(()) };
+            let mut total = held.fresh.len() as u64;
+            let smaller = held.runs.iter().rev().take_while(|run| {
                 let takes = run.pairs <= total && total + run.pairs <= limits::INDEX_RUN_PAIRS;
                 total += run.pairs;
                 takes
             });
-            let kept = inner.runs.len() - smaller.count();
-            let number = inner.runs.last().map_or(0, |run| run.number + 1);
-            (inner.fresh.clone(), inner.runs[kept..].to_vec(), height, number)
+            let kept = held.runs.len() - smaller.count();
+            let number = held.runs.last().map_or(0, |run| run.number + 1);
+            (held.fresh.clone(), held.runs[kept..].to_vec(), height, number)
         };
         for run in &absorbed {
             for chunk in self.shelf.all(run.number) {
@@ -119,22 +110,16 @@ impl Runs {
         let (least, greatest) = (values().min().unwrap_or_default(), values().max().unwrap_or_default());
         let run = Run { number, pairs: pairs.len() as u64, height, least, greatest };
         self.shelf.replace(absorbed.iter().map(|run| run.number), number, &run.encode())?;
-        {
-            // Whoever still reads the absorbed runs is waited for here; whoever comes later reads the new one.
-            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-            let kept = inner.runs.len() - absorbed.len();
-            inner.runs.truncate(kept);
-            inner.runs.push(run);
-            inner.fresh = Vec::new();
-        }
+        // Whoever still reads the absorbed runs is waited for here; whoever comes then reads the new one.
+        self.held.write().unwrap_or_else(PoisonError::into_inner).replace(absorbed.len(), run);
         absorbed.iter().try_for_each(|run| self.shelf.remove(run.number..run.number + 1))
     }
 
     /// The first `most` numbers of a key within a range, ascending.
     pub fn first(&self, key: &[u8; 8], numbers: Range<u64>, most: usize) -> sled::Result<Vec<u64>> {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
-        for run in inner.runs.iter().filter(|run| run.meets(&numbers)) {
+        for run in held.runs.iter().filter(|run| run.meets(&numbers)) {
             for chunk in self.chunks_of(run, key, &numbers)? {
                 if found.len() >= most {
                     break;
@@ -142,17 +127,17 @@ impl Runs {
                 found.extend(numbers_in(&chunk?, key, &numbers));
             }
         }
-        found.extend(inner.fresh_of(key, &numbers));
+        found.extend(fresh_of(&held.fresh, key, &numbers));
         found.truncate(most);
         Ok(found)
     }
 
     /// The last `most` numbers of a key within a range, ascending.
     pub fn last(&self, key: &[u8; 8], numbers: Range<u64>, most: usize) -> sled::Result<Vec<u64>> {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<u64> = inner.fresh_of(key, &numbers).collect();
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<u64> = fresh_of(&held.fresh, key, &numbers).collect();
         found.reverse();
-        for run in inner.runs.iter().rev().filter(|run| run.meets(&numbers)) {
+        for run in held.runs.iter().rev().filter(|run| run.meets(&numbers)) {
             for chunk in self.chunks_of(run, key, &numbers)?.rev() {
                 if found.len() >= most {
                     break;
@@ -168,9 +153,9 @@ impl Runs {
     /// How many numbers a key has.
     pub fn count(&self, key: &[u8; 8]) -> sled::Result<u64> {
         let all = 0..u64::MAX;
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let mut count = inner.fresh_of(key, &all).count();
-        for run in &inner.runs {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let mut count = fresh_of(&held.fresh, key, &all).count();
+        for run in &held.runs {
             for chunk in self.chunks_of(run, key, &all)? {
                 count += numbers_in(&chunk?, key, &all).len();
             }
@@ -189,11 +174,10 @@ impl Runs {
     }
 }
 
-impl Inner {
-    fn fresh_of(&self, key: &[u8; 8], numbers: &Range<u64>) -> impl Iterator<Item = u64> {
-        let of_key = self.fresh.iter().filter(move |(of, number)| of == key && numbers.contains(number));
-        of_key.map(|(_, number)| *number)
-    }
+/// The numbers of a key among pairs in the order of heights.
+fn fresh_of(fresh: &[Pair], key: &[u8; 8], numbers: &Range<u64>) -> impl Iterator<Item = u64> {
+    let of_key = fresh.iter().filter(move |(of, number)| of == key && numbers.contains(number));
+    of_key.map(|(_, number)| *number)
 }
 
 /// Where a pair stands in its run.
@@ -289,7 +273,7 @@ mod tests {
             runs.add(height, pairs(height * 10..height * 10 + 10));
             runs.write().unwrap();
         }
-        assert_eq!(runs.inner.read().unwrap().runs.len(), 1, "sixty-four equal ones come to one");
+        assert_eq!(runs.held.read().unwrap().runs.len(), 1, "sixty-four equal ones come to one");
         assert_eq!(runs.first(&key(2), 0..u64::MAX, usize::MAX).unwrap(), expected(2, 0..640));
     }
 

@@ -7,6 +7,30 @@ use std::ops::Range;
 
 use super::records::u64_at;
 
+/// What is known of a shelf without reading it: its runs, oldest first, and what no run holds yet.
+pub struct Held<Run, Row> {
+    pub runs: Vec<Run>,
+    /// In memory only.
+    pub fresh: Vec<Row>,
+    /// The last block whose rows are here.
+    pub height: Option<u64>,
+}
+
+impl<Run, Row> Default for Held<Run, Row> {
+    fn default() -> Self {
+        Held { runs: Vec::new(), fresh: Vec::new(), height: None }
+    }
+}
+
+impl<Run, Row> Held<Run, Row> {
+    /// A run holds now what was in memory and what the last `absorbed` runs held.
+    pub fn replace(&mut self, absorbed: usize, run: Run) {
+        self.runs.truncate(self.runs.len() - absorbed);
+        self.runs.push(run);
+        self.fresh = Vec::new();
+    }
+}
+
 /// The runs of one name. A place in a run is bytes that sort as what they stand for.
 pub struct Shelf {
     /// Run and first place: what stands from there on, sorted.

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use devices::cbor::{Reader as Cbor, Writer};
+use devices::cbor::Reader as Cbor;
 use e2e::node::{Node, Up};
-use e2e::sensor::Sensor;
+use e2e::sensor::{Sensor, envelope_of};
 use ledger::receipt::Receipt;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
@@ -83,22 +83,6 @@ fn parts(envelope: &[u8]) -> [Vec<u8>; 3] {
     read().expect("an envelope")
 }
 
-fn envelope([protected, payload, signature]: &[Vec<u8>; 3]) -> Vec<u8> {
-    let mut out = vec![0; 2048];
-    let mut writer = Writer::new(&mut out);
-    let written = writer
-        .tag(18)
-        .and_then(|()| writer.array_header(4))
-        .and_then(|()| writer.bytes(protected))
-        .and_then(|()| writer.map_header(0))
-        .and_then(|()| writer.bytes(payload))
-        .and_then(|()| writer.bytes(signature));
-    written.expect("it fits");
-    let length = writer.position();
-    out.truncate(length);
-    out
-}
-
 /// Another letter of base64 in place of the one there.
 fn other_letter(text: &str, place: usize) -> String {
     let other = if text.as_bytes()[place] == b'A' { "B" } else { "A" };
@@ -130,13 +114,13 @@ fn alterations(scene: &Scene) -> Vec<Alteration> {
         ("spelling", scene.receipt.replace("\nindex ", "\nindex 0"), &["form"], "spelled"),
         (
             "reading",
-            scene.with_entry(envelope(&[protected.clone(), dearer, signature])),
+            scene.with_entry(envelope_of(&protected, &dearer, &signature)),
             &["inclusion", "author"],
             "did not sign it",
         ),
         (
             "device-signature",
-            scene.with_entry(envelope(&[protected, payload, forged])),
+            scene.with_entry(envelope_of(&protected, &payload, &forged)),
             &["inclusion", "author"],
             "did not sign it",
         ),

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::child::Child;
+use super::measure::Usage;
 use super::{Figure, Scratch, Settings, say};
 
 /// What a node needs to come to rest.
-pub const SETTLING: Duration = Duration::from_secs(3);
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// Starts `lamppost up` as a user would, on free ports, waits for its ready line, and gives the pages' HOST:PORT from it.
 ///
@@ -26,6 +27,16 @@ pub fn up(scratch: &Scratch, devices: &str) -> anyhow::Result<(Child, String)> {
     }
 }
 
+/// What a node used before and after so many seconds, once it has come to rest. What a span of time costs is measured, so it
+/// is the clock that is waited for.
+pub fn watched(node: &Child, seconds: u32) -> [Usage; 2] {
+    std::thread::sleep(SETTLING);
+    say("watching it");
+    let before = node.usage();
+    std::thread::sleep(Duration::from_secs(seconds.into()));
+    [before, node.usage()]
+}
+
 /// Measures a node at rest.
 ///
 /// # Errors
@@ -34,11 +45,7 @@ pub fn measure(settings: &Settings) -> anyhow::Result<Figure> {
     let scratch = Scratch::new(settings)?;
     let devices = settings.devices.to_string();
     let (up, _) = up(&scratch, &devices)?;
-    std::thread::sleep(SETTLING);
-    say("watching it");
-    let before = up.usage();
-    std::thread::sleep(Duration::from_secs(settings.seconds.into()));
-    let after = up.usage();
+    let [before, after] = watched(&up, settings.seconds);
     up.terminate()?;
     let seconds = f64::from(settings.seconds);
     Ok(Figure {

@@ -1,15 +1,14 @@
 //! `lamppost bench open-pages`: what it costs a node that many people leave its pages open.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::child::Child;
 use super::measure::percentile;
 use super::{Figure, Scratch, Settings, idle, say};
 use crate::client::Client;
@@ -31,36 +30,39 @@ pub struct Arguments {
     pages: u32,
 }
 
-/// What the pages' readers saw.
-#[derive(Default)]
+/// What the pages' readers see, all together.
 struct Seen {
-    /// Whether it counts already.
-    counts: AtomicBool,
-    events: AtomicU64,
-    bytes: AtomicU64,
-    /// What went wrong first, if anything.
-    failure: Mutex<Option<String>>,
+    /// One for each page that was drawn anew or lost.
+    begun: Semaphore,
+    counted: Mutex<Counted>,
+}
+
+/// What was seen since somebody last took it.
+#[derive(Default)]
+struct Counted {
+    events: u64,
+    bytes: usize,
     /// Milliseconds of each refresh.
-    refreshes: Mutex<Vec<f64>>,
+    refreshes: Vec<f64>,
+    /// What went wrong last, if anything.
+    failure: Option<String>,
 }
 
 impl Seen {
-    fn bytes(&self, count: usize) {
-        if self.counts.load(Ordering::Relaxed) {
-            self.bytes.fetch_add(count as u64, Ordering::Relaxed);
-        }
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refreshed(&self, asked: Instant) {
-        if self.counts.load(Ordering::Relaxed) {
-            let milliseconds = asked.elapsed().as_secs_f64() * 1e3;
-            self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).push(milliseconds);
+    /// What was seen, from here on anew.
+    ///
+    /// # Errors
+    /// When a page was lost.
+    fn take(&self) -> anyhow::Result<Counted> {
+        let counted = std::mem::take(&mut *self.counted());
+        match counted.failure {
+            Some(failure) => bail!("a page was lost: {failure}"),
+            None => Ok(counted),
         }
-    }
-
-    fn failed(&self, error: &anyhow::Error) {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.get_or_insert_with(|| format!("{error:#}"));
     }
 }
 
@@ -74,21 +76,22 @@ pub fn measure(arguments: &Arguments) -> anyhow::Result<Figure> {
     let (up, address) = idle::up(&scratch, &settings.devices.to_string())?;
     let client = Client::new(&format!("http://{address}"))?;
     let paths = paths(&client)?;
-    std::thread::sleep(idle::SETTLING);
-    say("watching it without a page");
-    let without = cpu_seconds_of(&up, settings.seconds);
+    let [before, after] = idle::watched(&up, settings.seconds);
+    let without = after.cpu_seconds - before.cpu_seconds;
     say("opening the pages");
-    let seen = Arc::new(Seen::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let with = runtime.block_on(watched(arguments, &up, &address, &paths, &seen));
-    let usage = up.usage();
+    let seen = Arc::new(Seen { begun: Semaphore::new(0), counted: Mutex::default() });
+    let readers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let opened = open(&readers, arguments.pages, &address, &paths, &seen);
+    readers.block_on(seen.begun.acquire_many(arguments.pages))?.forget();
+    seen.take()?;
+    let began = clock::monotonic();
+    let [before, usage] = idle::watched(&up, settings.seconds);
+    let mut counted = seen.take()?;
+    let a_second = |count: f64| count / began.elapsed().as_secs_f64();
+    let with = usage.cpu_seconds - before.cpu_seconds;
+    drop(opened);
     up.terminate()?;
-    if let Some(failure) = seen.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        bail!("a page was lost: {failure}");
-    }
-    let mut refreshes = seen.refreshes.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
     let seconds = f64::from(settings.seconds);
-    let a_second = |count: u64| count as f64 / seconds;
     Ok(Figure {
         name: "open pages: CPU that they cost the node".to_owned(),
         unit: "% of a core",
@@ -97,11 +100,11 @@ pub fn measure(arguments: &Arguments) -> anyhow::Result<Figure> {
         details: vec![
             ("pages", f64::from(arguments.pages), ""),
             ("CPU without them", without / seconds * 100.0, "% of a core"),
-            ("events", a_second(seen.events.load(Ordering::Relaxed)), "/s"),
-            ("refreshes", a_second(refreshes.len() as u64), "/s"),
-            ("refresh p50", percentile(&mut refreshes, 500), "ms"),
-            ("refresh p99", percentile(&mut refreshes, 990), "ms"),
-            ("sent", a_second(seen.bytes.load(Ordering::Relaxed)) / 1e6, "MB/s"),
+            ("events", a_second(counted.events as f64), "/s"),
+            ("refreshes", a_second(counted.refreshes.len() as f64), "/s"),
+            ("refresh p50", percentile(&mut counted.refreshes, 500), "ms"),
+            ("refresh p99", percentile(&mut counted.refreshes, 990), "ms"),
+            ("sent", a_second(counted.bytes as f64) / 1e6, "MB/s"),
             ("RSS", usage.rss_bytes / 1e6, "MB"),
         ],
     })
@@ -115,42 +118,29 @@ fn paths(client: &Client) -> anyhow::Result<Vec<String>> {
     if paths.is_empty() { bail!("the node has no device whose page could be open") } else { Ok(paths) }
 }
 
-fn cpu_seconds_of(node: &Child, seconds: u32) -> f64 {
-    let before = node.usage();
-    std::thread::sleep(Duration::from_secs(seconds.into()));
-    node.usage().cpu_seconds - before.cpu_seconds
-}
-
-/// CPU seconds of the node while the pages are open.
-async fn watched(
-    arguments: &Arguments,
-    node: &Child,
+/// Opens the pages; they stay open as long as what is returned.
+fn open(
+    readers: &tokio::runtime::Runtime,
+    count: u32,
     address: &str,
     paths: &[String],
     seen: &Arc<Seen>,
-) -> f64 {
+) -> JoinSet<()> {
+    let _within = readers.enter();
     let mut pages = JoinSet::new();
-    for number in 0..arguments.pages as usize {
+    for number in 0..count as usize {
         let is_home = number.is_multiple_of(HOME_ONE_IN);
         let device = paths.get(number % paths.len()).map_or("/", String::as_str);
         let path = if is_home { "/".to_owned() } else { device.to_owned() };
         let (address, seen) = (address.to_owned(), Arc::clone(seen));
         pages.spawn(async move {
             if let Err(error) = page(&address, &path, &seen).await {
-                seen.failed(&error);
+                seen.counted().failure = Some(format!("{error:#}"));
+                seen.begun.add_permits(1);
             }
         });
     }
-    // All have been told news at least once by then.
-    tokio::time::sleep(2 * EVERY).await;
-    say("watching it with the pages");
-    let before = node.usage();
-    seen.counts.store(true, Ordering::Relaxed);
-    tokio::time::sleep(Duration::from_secs(arguments.settings.seconds.into())).await;
-    seen.counts.store(false, Ordering::Relaxed);
-    let cpu_seconds = node.usage().cpu_seconds - before.cpu_seconds;
-    pages.shutdown().await;
-    cpu_seconds
+    pages
 }
 
 /// One open page, as its script behaves: it listens, and on news it is fetched again, not more often than [`EVERY`], over
@@ -164,18 +154,20 @@ async fn page(address: &str, path: &str, seen: &Seen) -> anyhow::Result<()> {
     let mut refreshed: Option<Instant> = None;
     loop {
         let line = lines.next_line().await?.context("the node ended an event stream")?;
-        seen.bytes(line.len());
+        seen.counted().bytes += line.len();
         if !line.starts_with("event:") {
             continue;
         }
-        if seen.counts.load(Ordering::Relaxed) {
-            seen.events.fetch_add(1, Ordering::Relaxed);
-        }
+        seen.counted().events += 1;
         let asked = clock::monotonic();
         if refreshed.is_none_or(|last| asked.duration_since(last) >= EVERY) {
-            refreshed = Some(asked);
-            seen.bytes(refresh(&mut kept, address, path).await?);
-            seen.refreshed(asked);
+            let bytes = refresh(&mut kept, address, path).await?;
+            if refreshed.replace(asked).is_none() {
+                seen.begun.add_permits(1);
+            }
+            let mut counted = seen.counted();
+            counted.bytes += bytes;
+            counted.refreshes.push(asked.elapsed().as_secs_f64() * 1e3);
         }
     }
 }

@@ -87,7 +87,7 @@ fn a_day_of_many_settlements_holds_each_key_once() {
         days.add(height, (0..100).map(|number| row(number, 7, 1)).collect());
         days.write().unwrap();
     }
-    let runs = days.inner.read().unwrap().runs.clone();
+    let runs = days.held.read().unwrap().runs.clone();
     assert_eq!(runs.iter().map(|run| run.rows).collect::<Vec<_>>(), [100]);
     assert_eq!(found(&days, 42, &(0..u32::MAX)), [(7, 50)]);
     assert_eq!(days.of(&key(42), &(7..8)).unwrap()[0].statements, 50);
@@ -95,15 +95,15 @@ fn a_day_of_many_settlements_holds_each_key_once() {
 
 #[test]
 fn runs_of_a_day_are_joined_however_many_keys_there_are() {
-    let mut inner = Inner::<8>::default();
+    let mut held = Held::<Run, Row<8>>::default();
     let run = |number, rows, day| Run { number, rows, height: number, first_day: day, last_day: day };
-    inner.fresh = vec![row(1, 8, 1); 10];
-    inner.runs = vec![run(0, 20, 7), run(1, 15, 8)];
-    assert_eq!(inner.absorbed(), 2);
-    inner.runs = vec![run(0, limits::INDEX_RUN_DAYS, 7), run(1, 10, 8)];
-    assert_eq!(inner.absorbed(), 1, "another day's full run stays");
-    inner.runs = vec![run(0, 10, 8), run(1, 1_000, 8)];
-    assert_eq!(inner.absorbed(), 0, "a small run does not rewrite a large one");
+    held.fresh = vec![row(1, 8, 1); 10];
+    held.runs = vec![run(0, 20, 7), run(1, 15, 8)];
+    assert_eq!(absorbed(&held), 2);
+    held.runs = vec![run(0, limits::INDEX_RUN_DAYS, 7), run(1, 10, 8)];
+    assert_eq!(absorbed(&held), 1, "another day's full run stays");
+    held.runs = vec![run(0, 10, 8), run(1, 1_000, 8)];
+    assert_eq!(absorbed(&held), 0, "a small run does not rewrite a large one");
 }
 
 #[test]

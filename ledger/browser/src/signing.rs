@@ -14,8 +14,6 @@ use devices::{
 use ledger::account::AccountId;
 use ledger::instruction::Instruction;
 use ledger::registry::Position;
-use ledger::tariff::Tariff;
-use ledger::token::Tokens;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -74,9 +72,6 @@ enum Asked {
     Claim { code: String, latitude: String, longitude: String, device_key: Option<String> },
     TransferDevice { kid: String, to: Option<String> },
     AcceptDevice { kid: String },
-    RevokeDevice { kid: String, why: String },
-    Transfer { to: String, tokens: String, memo: Option<String> },
-    SetTariff { tariff: String },
 }
 
 impl InstructionRequest {
@@ -115,18 +110,6 @@ impl Asked {
                 Instruction::TransferDevice { kid: device(kid)?, to }
             }
             Asked::AcceptDevice { kid } => Instruction::AcceptDevice { kid: device(kid)? },
-            Asked::RevokeDevice { kid, why } => {
-                Instruction::RevokeDevice { kid: device(kid)?, why: why.clone() }
-            }
-            Asked::Transfer { to, tokens, memo } => {
-                let Tokens(amount_microtokens) = tokens.parse().map_err(|_| {
-                    "an amount is a number of tokens with at most six decimals, such as 12.5".to_string()
-                })?;
-                Instruction::Transfer { to: account(to)?, amount_microtokens, memo: memo.clone() }
-            }
-            Asked::SetTariff { tariff } => Instruction::SetTariff {
-                tariff: Tariff::from_json(tariff).map_err(|error| error.to_string())?,
-            },
         })
     }
 }
@@ -265,9 +248,6 @@ mod tests {
         assert_eq!(decoded(&instruction(withdrawal)), Instruction::TransferDevice { kid, to: None });
         let accepted = json!({"name": "accept_device", "kid": kid.to_string()});
         assert_eq!(decoded(&instruction(accepted)), Instruction::AcceptDevice { kid });
-        let paid = json!({"name": "transfer", "to": to.to_string(), "tokens": "12.5"});
-        let expected = Instruction::Transfer { to, amount_microtokens: 12_500_000, memo: None };
-        assert_eq!(decoded(&instruction(paid)), expected);
     }
 
     #[test]
@@ -279,7 +259,6 @@ mod tests {
                 "no mistyped letter",
             ),
             (json!({"name": "claim", "code": "be5d", "latitude": "1", "longitude": "1"}), "a kid, a point"),
-            (json!({"name": "transfer", "to": "lamp1x", "tokens": "1e9"}), "at most six decimals"),
             (json!({"name": "dance"}), "unknown variant"),
         ] {
             let answer = instruction(asked);

@@ -157,8 +157,12 @@ async fn a_device_is_counted_by_the_version_that_it_signed_last() {
     shared.index.flush(shared.durable().height, &[]).unwrap();
     assert_eq!(shared.index.firmware_counts(), [("1.4.2".to_owned(), 1)]);
     assert_eq!(shared.index.firmware_of(kid).unwrap().as_deref(), Some("1.4.2"));
-    let page = node.get(&format!("/devices/{kid}")).await;
-    assert!(page.text().contains("<bdi>1.4.2</bdi>"), "{}", page.text());
+    let shown = node.get(&format!("/devices/{kid}")).await;
+    assert!(shown.text().contains("<bdi>1.4.2</bdi>"), "{}", shown.text());
+    let cookie = signed_in(&node).await;
+    let fleet = page(&node, &cookie, "/operator/fleet").await;
+    assert!(fleet.text().contains("<bdi>1.4.2</bdi></th><td class=\"n\">1</td>"), "{}", fleet.text());
+    assert!(!fleet.text().contains("1.4.1"), "it says so no more");
     node.stop().await;
 }
 

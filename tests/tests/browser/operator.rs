@@ -93,7 +93,7 @@ async fn the_first_link_leads_to_a_desk_with_intake_queues_pool_and_what_was_ref
         browser.see_by_name(&node, path).await?;
         browser.says("main", words).await?;
     }
-    assert!(browser.text("main").await?.contains("signed"), "the one validator has signed");
+    assert_eq!(browser.texts("main td .pill").await?, ["signed"], "the one validator has");
     assert_eq!(browser.complaints().await?, Vec::<String>::new());
     browser.close().await
 }

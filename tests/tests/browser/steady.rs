@@ -172,9 +172,9 @@ async fn a_device_that_shows_nothing_says_why_and_what_to_do() -> WebDriverResul
         assert!(page.contains(remedy), "the page of the {status} device says what to do: {page}");
     }
     browser.see_by_name(&node, "/mine").await?;
-    let own = browser.text("main").await?;
-    for (_, status, ..) in words {
-        assert!(own.contains(&format!("1 {status}")) || own.contains(status), "{own}");
+    for (kid, status, ..) in words {
+        let own = browser.text(&format!("#d-{kid} [data-label=Status]")).await?;
+        assert_eq!(own.trim(), status, "{kid}");
     }
     let alerts: Value = browser.asked("return document.querySelectorAll('#alerts .alert').length").await?;
     assert_eq!(alerts, json!(1), "one that is new or out of service alarms nobody");

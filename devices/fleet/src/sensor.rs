@@ -1,8 +1,6 @@
 //! What a virtual device measures: the weather through a simulated thermometer, or a recording.
 use devices::Decimal;
-use embedded_hal::i2c::ErrorKind;
-use node::sampler::Tmp105Error;
-use node::{Records, Sensor, Tmp105};
+use node::{Fault, Records, Sensor, Tmp105};
 
 use crate::clock;
 use crate::replay::Recording;
@@ -28,9 +26,14 @@ impl VirtualSensor {
 }
 
 impl Sensor for VirtualSensor {
-    type Error = Tmp105Error<ErrorKind>;
+    fn name(&self) -> &'static str {
+        match self {
+            VirtualSensor::Weather(_) => "weather",
+            VirtualSensor::Recording(_) => "recording",
+        }
+    }
 
-    fn sample(&mut self, records: &mut Records) -> Result<(), Self::Error> {
+    fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
         match self {
             VirtualSensor::Weather(weather) => sample_weather(weather, clock::unix_seconds(), records),
             VirtualSensor::Recording(recording) => {
@@ -43,11 +46,7 @@ impl Sensor for VirtualSensor {
     }
 }
 
-fn sample_weather(
-    weather: &mut Weather,
-    unix_seconds: u32,
-    records: &mut Records,
-) -> Result<(), Tmp105Error<ErrorKind>> {
+fn sample_weather(weather: &mut Weather, unix_seconds: u32, records: &mut Records) -> Result<(), Fault> {
     let conditions = weather.conditions(unix_seconds);
     let mut bus = ThermometerBus::default();
     bus.set_millicelsius(conditions.temperature_millicelsius);

@@ -197,9 +197,10 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
         self.sample_at_milliseconds += (missed + 1).saturating_mul(interval);
         self.watch.sampled(now_milliseconds);
         let mut records = Records::default();
-        if let Err(fault) = self.sensor.sample(&mut records) {
+        records.take(&mut self.sensor);
+        for (sensor, fault) in records.faults() {
             self.counters.sensor_faults = self.counters.sensor_faults.saturating_add(1);
-            warn!("the sensor does not answer: {fault:?}");
+            warn!("{sensor} {fault}");
         }
         (!records.is_empty()).then(|| self.report(now_milliseconds, &records))
     }

@@ -14,12 +14,14 @@
 //!
 //! ```
 //! use devices::{Ack, Decimal, IdentityPage, Sequence};
-//! use node::{Device, Identity, Memory, Records, Report, Sensor, Settings, sequence};
+//! use node::{Device, Fault, Identity, Memory, Records, Report, Sensor, Settings, sequence};
 //!
 //! struct Model;
 //! impl Sensor for Model {
-//!     type Error = core::convert::Infallible;
-//!     fn sample(&mut self, records: &mut Records) -> Result<(), Self::Error> {
+//!     fn name(&self) -> &'static str {
+//!         "model"
+//!     }
+//!     fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
 //!         records.add("temp", "Cel", Decimal::from(21u32));
 //!         Ok(())
 //!     }
@@ -61,4 +63,4 @@ pub mod watch;
 pub use device::{Counters, Device, Outgoing, Report, SendError, Settings, StartError};
 pub use memory::Memory;
 pub use provision::Identity;
-pub use sampler::{Records, Sensor, Tmp105};
+pub use sampler::{Fault, Records, Sensor, Tmp105};

@@ -6,6 +6,8 @@ use devices::limits::{ENVELOPE_BYTES_MAX, TOPIC_BYTES_MAX, WINDOW};
 pub const SAMPLE_INTERVAL_MILLISECONDS: u64 = 5_000;
 /// Records that one sample of all sensors may make.
 pub const SAMPLE_RECORDS_MAX: usize = 8;
+/// Sensors of one board whose faults are told apart.
+pub const SENSORS_MAX: usize = 4;
 /// Bytes of the pack that one sample makes, at most.
 pub const SAMPLE_PACK_BYTES_MAX: usize = 256;
 

@@ -4,15 +4,77 @@
 use devices::{Decimal, Record, Value};
 use embedded_hal::i2c::I2c;
 
-use crate::limits::SAMPLE_RECORDS_MAX;
+use crate::limits::{SAMPLE_RECORDS_MAX, SENSORS_MAX};
 
 /// Something that measures. Boards have chips, virtual devices have models and recordings.
 pub trait Sensor {
-    /// Why nothing could be measured.
-    type Error: core::fmt::Debug;
+    /// What it is called where its faults are reported: `tmp105`. Of SenML's name characters, at most 12.
+    fn name(&self) -> &'static str;
 
     /// Measures now and adds a record for every quantity.
-    fn sample(&mut self, records: &mut Records) -> Result<(), Self::Error>;
+    ///
+    /// # Errors
+    /// Why nothing, or not everything, could be measured. What was added before stands.
+    fn sample(&mut self, records: &mut Records) -> Result<(), Fault>;
+}
+
+/// Several sensors of one board, each with faults of its own.
+macro_rules! sensors_together {
+    ($($sensor:ident $place:tt),+) => {
+        impl<$($sensor: Sensor),+> Sensor for ($($sensor,)+) {
+            fn name(&self) -> &'static str {
+                "sensors"
+            }
+
+            fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
+                $(records.take(&mut self.$place);)+
+                Ok(())
+            }
+        }
+    };
+}
+
+sensors_together!(A 0, B 1);
+sensors_together!(A 0, B 1, C 2);
+sensors_together!(A 0, B 1, C 2, D 3);
+
+/// Why a sensor gives no value, or none to rely on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Nobody answers on the bus, or the bus itself is stuck.
+    NoAnswer,
+    /// What came had a wrong checksum.
+    Checksum,
+    /// It shows the same value for longer than anything real does.
+    Stuck,
+    /// The sensor itself says that it is defective.
+    Defective,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Fault; 4] = [Fault::NoAnswer, Fault::Checksum, Fault::Stuck, Fault::Defective];
+
+    /// The word for it in health records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Fault::NoAnswer => "no_answer",
+            Fault::Checksum => "checksum",
+            Fault::Stuck => "stuck",
+            Fault::Defective => "defective",
+        }
+    }
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(match self {
+            Fault::NoAnswer => "does not answer",
+            Fault::Checksum => "answers with a wrong checksum",
+            Fault::Stuck => "shows the same value again and again",
+            Fault::Defective => "says that it is defective",
+        })
+    }
 }
 
 /// The records of one sample, bounded.
@@ -20,6 +82,7 @@ pub trait Sensor {
 pub struct Records {
     records: [Option<Record<'static>>; SAMPLE_RECORDS_MAX],
     length: usize,
+    faults: [Option<(&'static str, Fault)>; SENSORS_MAX],
 }
 
 impl Records {
@@ -44,17 +107,29 @@ impl Records {
         self.records.iter().flatten()
     }
 
+    /// Lets a sensor measure, and keeps what it says of itself where it cannot.
+    pub fn take(&mut self, sensor: &mut impl Sensor) {
+        if let Err(fault) = sensor.sample(self) {
+            self.add_fault(sensor.name(), fault);
+        }
+    }
+
+    /// Keeps a sensor's fault; where there is no room for it, those that came first stand for it.
+    pub fn add_fault(&mut self, sensor: &'static str, fault: Fault) {
+        if let Some(place) = self.faults.iter_mut().find(|place| place.is_none()) {
+            *place = Some((sensor, fault));
+        }
+    }
+
+    /// The sensors that gave nothing, or not everything, and why.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, Fault)> {
+        self.faults.iter().flatten().copied()
+    }
+
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
-}
-
-/// Why the tmp105 gives no temperature.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tmp105Error<E> {
-    /// The bus failed, or nobody answers at the address.
-    Bus(E),
 }
 
 const REGISTER_TEMPERATURE: u8 = 0;
@@ -76,18 +151,21 @@ impl<I: I2c> Tmp105<I> {
     }
 
     /// The temperature in sixteenths of a degree Celsius.
-    pub fn read_sixteenths(&mut self) -> Result<i16, Tmp105Error<I::Error>> {
+    ///
+    /// # Errors
+    /// What the bus says: it failed, or nobody answers at the address.
+    pub fn read_sixteenths(&mut self) -> Result<i16, I::Error> {
         if !self.is_configured {
             // Set once it answers, not at start: a sensor that is plugged in later works too.
             let configuration = [REGISTER_CONFIGURATION, CONFIGURATION_12_BITS];
-            self.bus.write(self.address, &configuration).map_err(Tmp105Error::Bus)?;
+            self.bus.write(self.address, &configuration)?;
             self.is_configured = true;
         }
         let mut register = [0; 2];
         if let Err(error) = self.bus.write_read(self.address, &[REGISTER_TEMPERATURE], &mut register) {
             // Whoever comes back has forgotten its configuration.
             self.is_configured = false;
-            return Err(Tmp105Error::Bus(error));
+            return Err(error);
         }
         // Twelve bits, left-aligned, two's complement.
         Ok(i16::from_be_bytes(register) >> 4)
@@ -95,11 +173,13 @@ impl<I: I2c> Tmp105<I> {
 }
 
 impl<I: I2c> Sensor for Tmp105<I> {
-    type Error = Tmp105Error<I::Error>;
+    fn name(&self) -> &'static str {
+        "tmp105"
+    }
 
-    fn sample(&mut self, records: &mut Records) -> Result<(), Self::Error> {
+    fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
         // A sixteenth is 625 ten-thousandths, exactly. The product has its place on the wire, whatever the sensor says.
-        let ten_thousandths = i128::from(self.read_sixteenths()?) * 625;
+        let ten_thousandths = i128::from(self.read_sixteenths().map_err(|_| Fault::NoAnswer)?) * 625;
         if let Ok(temperature) = Decimal::new(ten_thousandths, -4) {
             records.add("temp", "Cel", temperature);
         }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use devices::{Decimal, SignedReading};
 use embedded_hal::i2c::{ErrorKind, ErrorType, I2c, Operation};
 use node::limits::{ACK_GRACE_MILLISECONDS as GRACE, UPLINK_SILENCE_MILLISECONDS_MAX};
-use node::{Device, Identity, Records, Sensor, Settings, StartError, Tmp105};
+use node::{Device, Fault, Identity, Records, Sensor, Settings, StartError, Tmp105};
 use support::{Eeprom, INTERVAL, send_all, start};
 
 /// An I2C bus with one tmp105, which may be pulled.
@@ -114,8 +114,11 @@ fn a_device_whose_counter_cannot_be_read_does_not_start() {
 fn quantities_with_secondary_units_are_signed_with_their_base_version() {
     struct Dust;
     impl Sensor for Dust {
-        type Error = std::convert::Infallible;
-        fn sample(&mut self, records: &mut Records) -> Result<(), Self::Error> {
+        fn name(&self) -> &'static str {
+            "dust"
+        }
+
+        fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
             records.add("pm2.5", "ug/m3", Decimal::new(1253, -2).unwrap());
             Ok(())
         }

@@ -1,11 +1,10 @@
 //! A device of the city: the firmware's own core on a simulated EEPROM, with a clock that may be wrong or missing.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use devices::{Ack, Decimal, DeviceId, IdentityPage, PublicKey, RefusedNotice, Sequence, SigningKey};
-use node::{Device, Identity, Records, Report, Sensor, Settings};
+use node::{Device, Fault, Identity, Records, Report, Sensor, Settings};
 
 use crate::chance::Chance;
 use crate::eeprom::Eeprom;
@@ -53,9 +52,11 @@ struct Thermometer {
 }
 
 impl Sensor for Thermometer {
-    type Error = Infallible;
+    fn name(&self) -> &'static str {
+        "thermometer"
+    }
 
-    fn sample(&mut self, records: &mut Records) -> Result<(), Infallible> {
+    fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
         if self.stopped.get() {
             return Ok(());
         }

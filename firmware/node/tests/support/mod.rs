@@ -4,12 +4,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use devices::{Ack, Decimal, IdentityPage, Sequence, SignedReading};
 use embedded_storage::{ReadStorage, Storage};
-use node::{Device, Identity, Records, Sensor, Settings};
+use node::{Device, Fault, Identity, Records, Sensor, Settings};
 
 /// Bytes of the emulated board's EEPROM.
 pub const EEPROM_BYTES: usize = 8192;
@@ -118,9 +117,11 @@ impl Storage for Eeprom {
 pub struct Thermometer(pub u32);
 
 impl Sensor for Thermometer {
-    type Error = Infallible;
+    fn name(&self) -> &'static str {
+        "thermometer"
+    }
 
-    fn sample(&mut self, records: &mut Records) -> Result<(), Infallible> {
+    fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
         self.0 += 1;
         records.add("temp", "Cel", Decimal::new(i128::from(self.0), -2).unwrap());
         Ok(())

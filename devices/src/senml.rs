@@ -159,17 +159,27 @@ impl fmt::Display for ResolvedRecord<'_> {
 
 /// Writes the pack of `base` and `records` into `out` and returns its length; refuses what [`Pack::decode`] would.
 pub fn encode_pack(base: &Base<'_>, records: &[Record<'_>], out: &mut [u8]) -> Result<usize, PackError> {
-    if records.is_empty() || records.len() > RECORDS_MAX {
+    encode_pack_of(base, records.len(), records.iter().copied(), out)
+}
+
+/// The same for `count` records that come one after the other, so that nobody has to hold them all.
+pub fn encode_pack_of<'a>(
+    base: &Base<'_>,
+    count: usize,
+    records: impl Iterator<Item = Record<'a>>,
+    out: &mut [u8],
+) -> Result<usize, PackError> {
+    if count == 0 || count > RECORDS_MAX {
         return Err(PackError::RecordCount);
     }
     let mut writer = Writer::new(out);
-    writer.array_header(records.len())?;
-    for (place, record) in records.iter().enumerate() {
+    writer.array_header(count)?;
+    for (place, record) in records.enumerate() {
         let no_base = Base::default();
-        encode_record(&mut writer, if place == 0 { base } else { &no_base }, record)?;
+        encode_record(&mut writer, if place == 0 { base } else { &no_base }, &record)?;
     }
     let length = writer.position();
-    // The rules of a pack are written once, in its decoder.
+    // The rules of a pack are written once, in its decoder, which also counts the records.
     Pack::decode(writer.written())?;
     Ok(length)
 }

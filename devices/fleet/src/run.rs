@@ -200,7 +200,11 @@ fn make_device(
             eeprom
         }
     };
-    let settings = Settings { sample_interval_milliseconds: interval, outbox_slot_bytes: OUTBOX_SLOT_BYTES };
+    let settings = Settings {
+        sample_interval_milliseconds: interval,
+        outbox_slot_bytes: OUTBOX_SLOT_BYTES,
+        ..Settings::default()
+    };
     Device::start(Identity::new(page), eeprom, sensor, settings, first_sample)
         .map_err(|error| cannot_start(error.to_string()))
 }

@@ -39,6 +39,11 @@ impl Delivery {
         self.retry_at = None;
     }
 
+    /// Whether there is a session.
+    pub fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
     /// Whether anything may be sent now; `in_flight` says whether something is on its way already.
     pub fn may_send(&mut self, now: u64, in_flight: bool) -> bool {
         if self.hold_until.is_some_and(|until| now >= until) {

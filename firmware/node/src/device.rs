@@ -2,35 +2,50 @@
 //! but that of its storage and its sensor.
 
 use devices::cose::SealError;
-use devices::{Ack, Refusal, RefusedNotice, Sequence};
+use devices::limits::{BASE_TIME_MIN, PACK_BYTES_MAX};
+use devices::{Ack, Decimal, Record, Refusal, RefusedNotice, Sequence};
 use embedded_storage::Storage;
 use log::{error, info, warn};
 
+use crate::clock::{self, Clock, Verdict};
+use crate::condition::Condition;
 use crate::delivery::Delivery;
+use crate::health::{Birth, Vitals};
 use crate::limits::{
-    OUTBOX_SLOT_BYTES, OUTBOX_SLOT_BYTES_MAX, SAMPLE_INTERVAL_MILLISECONDS, SAMPLE_PACK_BYTES_MAX,
+    CLOCK_DRIFT_SECONDS_MAX, OUTBOX_SLOT_BYTES, OUTBOX_SLOT_BYTES_MAX, SAMPLE_INTERVAL_MILLISECONDS,
+    THRESHOLDS_MAX,
 };
 use crate::outbox::{Entry, Outbox, OutboxError};
+use crate::pack;
 use crate::provision::Identity;
 use crate::reporter::Reporter;
 use crate::sampler::{Records, Sensor};
 use crate::sequence::{self, SequenceError};
+use crate::slot::{Head, Stamp};
+use crate::threshold::{Crossings, Thresholds};
 use crate::watch::Watch;
 
-/// What a board or a fleet may choose.
+/// What a board, a fleet or a device's owner may choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Milliseconds between two samples.
     pub sample_interval_milliseconds: u64,
-    /// Bytes of an outbox slot; a pack may be 18 bytes shorter. A multiple of the EEPROM's page.
+    /// Milliseconds that samples are collected before they are signed and sent as one envelope; 0 makes each sample an
+    /// envelope of its own. While there is no connection they are collected until a slot is full.
+    pub batch_interval_milliseconds: u64,
+    /// Bytes of an outbox slot. A multiple of the EEPROM's page.
     pub outbox_slot_bytes: u32,
+    /// What is sent at once.
+    pub thresholds: Thresholds,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             sample_interval_milliseconds: SAMPLE_INTERVAL_MILLISECONDS,
+            batch_interval_milliseconds: 0,
             outbox_slot_bytes: OUTBOX_SLOT_BYTES,
+            thresholds: [None; THRESHOLDS_MAX],
         }
     }
 }
@@ -74,6 +89,8 @@ pub enum Report {
 /// What happened, in numbers since start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
+    /// Times a connection, a session or a look-up of the time failed.
+    pub link_errors: u32,
     /// Samples kept in the outbox.
     pub kept: u32,
     /// Samples that found no room or made no pack.
@@ -108,8 +125,12 @@ pub struct Device<S, P> {
     watch: Watch,
     settings: Settings,
     sample_at_milliseconds: u64,
-    /// Unix seconds at the start of the millisecond count, once known.
-    start_unix_seconds: Option<u32>,
+    /// When the samples that are being collected are to be sent.
+    close_at_milliseconds: Option<u64>,
+    crossings: Crossings,
+    clock: Clock,
+    condition: Condition,
+    vitals: Option<Vitals>,
     counters: Counters,
 }
 
@@ -140,9 +161,53 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
             watch: Watch::new(now_milliseconds, settings.sample_interval_milliseconds),
             settings,
             sample_at_milliseconds: now_milliseconds,
-            start_unix_seconds: None,
+            close_at_milliseconds: None,
+            crossings: Crossings::default(),
+            clock: Clock::new(),
+            condition: Condition::new(),
+            vitals: None,
             counters: Counters::default(),
         })
+    }
+
+    /// Tells what firmware runs and why it started: the first pack of this boot says it. From now on the device reports on
+    /// itself every hour ([`crate::condition`]).
+    pub fn introduce(&mut self, now_milliseconds: u64, birth: &Birth) {
+        info!("firmware {}, started by {}", birth.firmware, birth.reset);
+        if let Some(words) = birth.last_words {
+            warn!("it panicked before, at {words}");
+        }
+        self.condition.introduce(now_milliseconds, birth);
+    }
+
+    /// What the board has measured of itself; the next hourly report tells it.
+    pub fn set_vitals(&mut self, vitals: Vitals) {
+        self.vitals = Some(vitals);
+    }
+
+    /// A connection or a session has failed; the next hourly report counts it.
+    pub fn link_failed(&mut self) {
+        self.counters.link_errors = self.counters.link_errors.saturating_add(1);
+    }
+
+    /// Takes other settings, from the next sample on. Those of the outbox stay: its slots lie where they lie.
+    pub fn configure(&mut self, now_milliseconds: u64, settings: Settings) {
+        self.settings = Settings { outbox_slot_bytes: self.settings.outbox_slot_bytes, ..settings };
+        self.watch.expect(now_milliseconds, settings.sample_interval_milliseconds);
+        let soon = now_milliseconds.saturating_add(settings.sample_interval_milliseconds);
+        self.sample_at_milliseconds = self.sample_at_milliseconds.min(soon);
+        let soon = now_milliseconds.saturating_add(settings.batch_interval_milliseconds);
+        self.close_at_milliseconds = self.close_at_milliseconds.map(|at| at.min(soon));
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What else is to be told of the device in its next pack, as a yes or no.
+    pub fn say(&mut self, name: &dyn core::fmt::Display, value: bool) {
+        self.condition.say(name, value);
     }
 
     /// Who it is.
@@ -170,10 +235,55 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
         self.storage
     }
 
-    /// Tells the time of day; from now on packs carry a base time. Without it the time of arrival counts.
+    /// Tells the time of day, as a host or a clock chip knows it; from now on packs carry a base time. Without it the time
+    /// of arrival counts.
     pub fn set_clock(&mut self, now_milliseconds: u64, unix_seconds: u32) {
-        let since_start = u32::try_from(now_milliseconds / 1000).unwrap_or(u32::MAX);
-        self.start_unix_seconds = unix_seconds.checked_sub(since_start);
+        let before = self.clock.start_unix_seconds();
+        self.clock.set(now_milliseconds, unix_seconds);
+        self.remember_clock(before);
+    }
+
+    /// A time server has answered: within bounds it is believed ([`crate::clock`]).
+    pub fn time_answered(&mut self, now_milliseconds: u64, unix_seconds: u32) -> Verdict {
+        let before = self.clock.start_unix_seconds();
+        let verdict = self.clock.answered(now_milliseconds, unix_seconds);
+        match verdict {
+            Verdict::Set => info!("the time is {unix_seconds} seconds since 1970"),
+            Verdict::Kept => {}
+            Verdict::Doubted => {
+                warn!("the time server says {unix_seconds}, which is doubted until others do")
+            }
+            Verdict::Impossible => warn!("the time server says {unix_seconds}, which is long ago: ignored"),
+            Verdict::Stepped(by) => {
+                warn!("the clock was wrong by {by} seconds");
+                if let Ok(by) = Decimal::new(by.into(), 0) {
+                    self.condition.count("clock_step", "s", by);
+                }
+            }
+        }
+        self.remember_clock(before);
+        verdict
+    }
+
+    /// No time server answered.
+    pub fn time_unanswered(&mut self, now_milliseconds: u64) {
+        self.clock.unanswered(now_milliseconds);
+        self.link_failed();
+    }
+
+    /// When a time server is to be asked next.
+    pub fn ask_time_at_milliseconds(&self) -> u64 {
+        self.clock.ask_at_milliseconds()
+    }
+
+    fn remember_clock(&mut self, before: Option<u32>) {
+        let Some(start) = self.clock.start_unix_seconds() else { return };
+        if before.is_some_and(|before| before.abs_diff(start) <= CLOCK_DRIFT_SECONDS_MAX) {
+            return;
+        }
+        if let Err(failure) = clock::remember(&mut self.storage, self.reporter.next().boot, start) {
+            error!("when this boot began cannot be kept: {failure:?}");
+        }
     }
 
     /// When the next sample is due.
@@ -184,7 +294,8 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// When something is to be done at the latest, if no message comes before.
     pub fn wake_at_milliseconds(&self) -> u64 {
         let delivery = self.delivery.wake_at().unwrap_or(u64::MAX);
-        self.sample_at_milliseconds.min(delivery)
+        let close = self.close_at_milliseconds.filter(|_| self.delivery.is_connected()).unwrap_or(u64::MAX);
+        self.sample_at_milliseconds.min(delivery).min(close)
     }
 
     /// Takes the sample that is due, if one is. Missed ones are left out, not caught up with.
@@ -202,33 +313,101 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
             self.counters.sensor_faults = self.counters.sensor_faults.saturating_add(1);
             warn!("{sensor} {fault}");
         }
-        (!records.is_empty()).then(|| self.report(now_milliseconds, &records))
+        self.condition.sensors(records.faults());
+        self.report_hourly(now_milliseconds);
+        let report = (!records.is_empty()).then(|| self.report(now_milliseconds, &records));
+        self.tell_condition(now_milliseconds);
+        self.close_if_due(now_milliseconds);
+        report
     }
 
     /// Numbers the records and keeps them in the outbox. Also for records that come from elsewhere than the sensor.
     pub fn report(&mut self, now_milliseconds: u64, records: &Records) -> Report {
-        let since_start = u32::try_from(now_milliseconds / 1000).unwrap_or(u32::MAX);
-        let time = self.start_unix_seconds.and_then(|start| start.checked_add(since_start));
-        let mut pack = [0; SAMPLE_PACK_BYTES_MAX];
-        let length = match Reporter::pack(records, time, &mut pack) {
-            Ok(length) => length,
-            Err(refusal) => return self.lost(&refusal),
+        let mut is_urgent = false;
+        for record in records.iter() {
+            is_urgent |= self.crossings.crosses(&self.settings.thresholds, record);
+        }
+        let sequence = match self.keep(now_milliseconds, records.iter().copied()) {
+            Ok(sequence) => sequence,
+            Err(why) => return self.lost(&why),
         };
-        let sequence = self.reporter.next();
-        if let Err(refusal) = self.outbox.keep(&mut self.storage, sequence, &pack[..length]) {
-            return self.lost(&refusal);
-        }
-        if !self.reporter.used() {
-            // 2^32 readings in one boot; the next boot begins anew.
-            return self.lost(&"this boot has no number left");
-        }
         self.counters.kept = self.counters.kept.saturating_add(1);
         for record in records.iter() {
             if let (Some(name), Some(unit)) = (record.name, record.unit) {
                 info!("{sequence} {name} {} {unit}", record.value);
             }
         }
+        if is_urgent {
+            info!("{sequence} is urgent: a threshold is crossed");
+            self.close_at_milliseconds = Some(now_milliseconds);
+        }
+        if self.settings.batch_interval_milliseconds == 0 {
+            self.close();
+        }
         Report::Kept(sequence)
+    }
+
+    /// Appends records to the pack that is being collected, or to a new one with the next number.
+    fn keep<'a>(
+        &mut self,
+        now_milliseconds: u64,
+        records: impl Iterator<Item = Record<'a>> + Clone,
+    ) -> Result<Sequence, OutboxError<S::Error>> {
+        let next = self.reporter.next();
+        let sequence = self.outbox.append(&mut self.storage, next, seconds(now_milliseconds), records)?;
+        if sequence == next {
+            if !self.reporter.used() {
+                // 2^32 packs in one boot; the next boot begins anew.
+                return Err(OutboxError::Full);
+            }
+            let close = now_milliseconds.saturating_add(self.settings.batch_interval_milliseconds);
+            self.close_at_milliseconds = Some(close);
+        }
+        Ok(sequence)
+    }
+
+    /// Puts what is to be told of the device into packs, as far as there is room.
+    fn tell_condition(&mut self, now_milliseconds: u64) {
+        while let Some(health) = self.condition.first() {
+            match self.keep(now_milliseconds, core::iter::once(health.record())) {
+                Ok(sequence) => info!("{sequence} {} {}", health.name(), health.value()),
+                Err(OutboxError::Full | OutboxError::Storage(_)) => return,
+                // No slot of this size ever takes it.
+                Err(OutboxError::TooLong | OutboxError::NoRoom) => {}
+            }
+            self.condition.told();
+        }
+        if self.settings.batch_interval_milliseconds == 0 {
+            self.close();
+        }
+    }
+
+    fn report_hourly(&mut self, now_milliseconds: u64) {
+        if !self.condition.is_report_due(now_milliseconds) {
+            return;
+        }
+        let Counters { link_errors, sensor_faults, lost, .. } = self.counters;
+        self.condition.count("uptime", "s", Decimal::from(seconds(now_milliseconds)));
+        if let Some(vitals) = self.vitals {
+            self.condition.count("stack_free", "B", Decimal::from(vitals.stack_free_bytes));
+        }
+        self.condition.count("queue", "count", Decimal::from(self.outbox.waiting()));
+        self.condition.count("link_errors", "count", Decimal::from(link_errors));
+        self.condition.count("sensor_faults", "count", Decimal::from(sensor_faults));
+        self.condition.count("lost", "count", Decimal::from(lost));
+    }
+
+    fn close(&mut self) {
+        self.outbox.close();
+        self.close_at_milliseconds = None;
+    }
+
+    /// Without a connection a pack that is due goes on collecting: it takes less room than two.
+    fn close_if_due(&mut self, now_milliseconds: u64) {
+        if self.delivery.is_connected() && self.close_at_milliseconds.is_some_and(|at| now_milliseconds >= at)
+        {
+            self.close();
+        }
     }
 
     fn lost(&mut self, why: &dyn core::fmt::Display) -> Report {
@@ -261,12 +440,27 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
         if !self.delivery.may_send(now_milliseconds, self.outbox.in_flight()) {
             return Ok(None);
         }
-        let mut pack = [0; OUTBOX_SLOT_BYTES_MAX as usize];
-        let entry = self.outbox.next_to_send(&mut self.storage, &mut pack).map_err(SendError::Outbox)?;
-        let Some(entry) = entry else { return Ok(None) };
-        let envelope_bytes =
-            self.reporter.sign(entry.sequence, &pack[..entry.pack_bytes], out).map_err(SendError::Seal)?;
-        Ok(Some(Outgoing { sequence: entry.sequence, envelope_bytes, entry }))
+        self.close_if_due(now_milliseconds);
+        loop {
+            let mut slot = [0; OUTBOX_SLOT_BYTES_MAX as usize];
+            let (boot, start) = (self.reporter.next().boot, self.clock.start_unix_seconds());
+            let stamp = |storage: &mut S, head: &Head| stamp_of(storage, head, boot, start, now_milliseconds);
+            let entry = self.outbox.next_to_send(&mut self.storage, &mut slot, stamp);
+            let Some(entry) = entry.map_err(SendError::Outbox)? else { return Ok(None) };
+            let sequence = entry.head.sequence;
+            let mut pack = [0; PACK_BYTES_MAX];
+            match pack::write(&entry.head, entry.records(&slot), entry.seal.stamp, &mut pack) {
+                Ok(length) => {
+                    let envelope_bytes =
+                        self.reporter.sign(sequence, &pack[..length], out).map_err(SendError::Seal)?;
+                    return Ok(Some(Outgoing { sequence, envelope_bytes, entry }));
+                }
+                Err(failure) => {
+                    error!("{sequence} makes no pack, and is let go: {failure}");
+                    self.outbox.discard(&mut self.storage, entry).map_err(SendError::Outbox)?;
+                }
+            }
+        }
     }
 
     /// The envelope is on its way.
@@ -325,5 +519,32 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// Whether the watchdog may be fed: sampler and uplink both make progress.
     pub fn may_feed_watchdog(&self, now_milliseconds: u64) -> bool {
         self.watch.may_feed(now_milliseconds)
+    }
+}
+
+fn seconds(milliseconds: u64) -> u32 {
+    u32::try_from(milliseconds / 1000).unwrap_or(u32::MAX)
+}
+
+/// When a slot was opened, as far as is known when it is sealed.
+fn stamp_of<S: Storage>(
+    storage: &mut S,
+    head: &Head,
+    boot: u32,
+    start_unix_seconds: Option<u32>,
+    now_milliseconds: u64,
+) -> Stamp {
+    let is_of_this_boot = head.sequence.boot == boot;
+    let start = match start_unix_seconds {
+        Some(start) if is_of_this_boot => Some(start),
+        // A storage that fails here fails the caller at its next step; until then the time is merely unknown.
+        _ if !is_of_this_boot => clock::recall(storage, head.sequence.boot).ok().flatten(),
+        _ => None,
+    };
+    let opened = start.and_then(|start| start.checked_add(head.opened_seconds));
+    match opened.filter(|opened| *opened >= BASE_TIME_MIN) {
+        Some(opened) => Stamp::Unix(opened),
+        None if is_of_this_boot => Stamp::Age(seconds(now_milliseconds).saturating_sub(head.opened_seconds)),
+        None => Stamp::Unknown,
     }
 }

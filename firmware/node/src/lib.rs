@@ -48,19 +48,31 @@
 //! ```
 #![no_std]
 
+pub mod clock;
+pub mod compact;
+pub mod condition;
 pub mod delivery;
 pub mod device;
+pub mod health;
 pub mod limits;
 pub mod memory;
+pub mod name;
 pub mod outbox;
+pub mod pack;
 pub mod provision;
 pub mod reporter;
 pub mod sampler;
 pub mod sequence;
+pub mod slot;
+pub mod sntp;
+pub mod threshold;
 pub mod uplink;
 pub mod watch;
 
 pub use device::{Counters, Device, Outgoing, Report, SendError, Settings, StartError};
+pub use health::{Birth, LastWords, Reset, Vitals};
 pub use memory::Memory;
+pub use name::Name;
 pub use provision::Identity;
 pub use sampler::{Fault, Records, Sensor, Tmp105};
+pub use threshold::{Threshold, Thresholds};

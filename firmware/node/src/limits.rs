@@ -1,6 +1,6 @@
 //! Every bound of the firmware's core, in one place, with the assertions that relate them.
 
-use devices::limits::{ENVELOPE_BYTES_MAX, TOPIC_BYTES_MAX, WINDOW};
+use devices::limits::{ENVELOPE_BYTES_MAX, OFFSET_SECONDS_MAX, TOPIC_BYTES_MAX, WINDOW};
 
 /// Milliseconds between two samples where the board does not say otherwise.
 pub const SAMPLE_INTERVAL_MILLISECONDS: u64 = 5_000;
@@ -8,19 +8,31 @@ pub const SAMPLE_INTERVAL_MILLISECONDS: u64 = 5_000;
 pub const SAMPLE_RECORDS_MAX: usize = 8;
 /// Sensors of one board whose faults are told apart.
 pub const SENSORS_MAX: usize = 4;
-/// Bytes of the pack that one sample makes, at most.
-pub const SAMPLE_PACK_BYTES_MAX: usize = 256;
+/// Seconds that a slot's later records may lie after its first: they are kept in two bytes.
+pub const SLOT_SECONDS_MAX: u32 = 65_535;
 
 /// Where the boot counter's two slots lie in the EEPROM, each on a page of its own.
 pub const SEQUENCE_OFFSET: u32 = 0;
 /// Bytes from one slot of the boot counter to the other: a page of the smallest EEPROM in use.
 pub const SEQUENCE_SLOT_BYTES: u32 = 32;
-/// Where the outbox begins; what lies between is for what later needs a fixed place.
-pub const OUTBOX_OFFSET: u32 = 256;
-/// Bytes of an outbox slot where the board does not say otherwise: two pages, a pack of 46 bytes.
-pub const OUTBOX_SLOT_BYTES: u32 = 64;
-/// Bytes of the largest outbox slot.
+/// Where it is kept at what time the last boots began.
+pub const BOOT_TIMES_OFFSET: u32 = 64;
+/// Of how many boots that is kept.
+pub const BOOT_TIMES_MAX: u32 = 4;
+/// Bytes from one of them to the next.
+pub const BOOT_TIME_BYTES: u32 = 16;
+/// Where the outbox begins; what lies between is for what else needs a fixed place.
+pub const OUTBOX_OFFSET: u32 = 1024;
+/// Bytes of an outbox slot where the board does not say otherwise: one sample of three quantities.
+pub const OUTBOX_SLOT_BYTES: u32 = 128;
+/// Bytes of the largest outbox slot: some forty samples.
 pub const OUTBOX_SLOT_BYTES_MAX: u32 = 512;
+/// Names that are remembered in one slot, so that later records only refer to them.
+pub const SLOT_NAMES_MAX: usize = 12;
+/// Bytes of one record as it is stored.
+pub const STORED_RECORD_BYTES_MAX: usize = 64;
+/// Bytes of a base time and a base version in a pack, beside what is reckoned while records are collected.
+pub const STAMP_BYTES_MAX: usize = 8;
 /// Slots looked at above the oldest unsettled one: the contract allows no count in flight further up.
 pub const FLIGHT_SLOTS: u32 = WINDOW;
 
@@ -30,6 +42,35 @@ pub const ACK_GRACE_MILLISECONDS: u64 = 1_500;
 pub const RETRY_MILLISECONDS_MIN: u64 = 8_000;
 /// The same, at most: it doubles while nothing comes.
 pub const RETRY_MILLISECONDS_MAX: u64 = 300_000;
+
+/// The earliest time that a clock can show: 1 January 2025, before this firmware was made.
+pub const CLOCK_UNIX_SECONDS_MIN: u32 = 1_735_689_600;
+/// Seconds that a clock may be wrong by between two answers of a time server: a crystal's 200 millionths of an hour and
+/// the rounding to seconds.
+pub const CLOCK_DRIFT_SECONDS_MAX: u32 = 3;
+/// Answers that must agree before the clock is moved by more than that.
+pub const CLOCK_AGREEING_ANSWERS: u32 = 3;
+/// Milliseconds between two questions to a time server that answers.
+pub const TIME_ASK_MILLISECONDS: u64 = 3_600_000;
+/// Milliseconds until the next question after an answer that was not believed.
+pub const TIME_DOUBT_MILLISECONDS: u64 = 60_000;
+/// Milliseconds until the next question where no answer came, at first and at most: it doubles.
+pub const TIME_ASK_AGAIN_MILLISECONDS_MIN: u64 = 4_000;
+/// See [`TIME_ASK_AGAIN_MILLISECONDS_MIN`].
+pub const TIME_ASK_AGAIN_MILLISECONDS_MAX: u64 = 1_024_000;
+
+/// Milliseconds between two health reports.
+pub const HEALTH_INTERVAL_MILLISECONDS: u64 = 3_600_000;
+/// Health records that wait for their place in a pack.
+pub const HEALTH_RECORDS_MAX: usize = 12;
+/// Bytes of the text that a panic leaves for the next start.
+pub const LAST_WORDS_BYTES_MAX: usize = 24;
+/// Thresholds of one configuration.
+pub const THRESHOLDS_MAX: usize = 8;
+/// Milliseconds between two samples that a configuration may ask for, at least and at most.
+pub const CONFIGURED_INTERVAL_MILLISECONDS_MIN: u64 = 1_000;
+/// See [`CONFIGURED_INTERVAL_MILLISECONDS_MIN`].
+pub const CONFIGURED_INTERVAL_MILLISECONDS_MAX: u64 = 86_400_000;
 
 /// Seconds of silence after which MQTT asks whether the broker is there.
 pub const KEEPALIVE_SECONDS: u16 = 15;
@@ -51,7 +92,10 @@ pub const SAMPLER_SILENCE_MILLISECONDS_MAX: u64 = 10_000;
 /// Milliseconds without a turn of the uplink after which the watchdog is no longer fed.
 pub const UPLINK_SILENCE_MILLISECONDS_MAX: u64 = 60_000;
 
-const _: () = assert!(SEQUENCE_OFFSET + 2 * SEQUENCE_SLOT_BYTES <= OUTBOX_OFFSET);
+const _: () = assert!(SEQUENCE_OFFSET + 2 * SEQUENCE_SLOT_BYTES <= BOOT_TIMES_OFFSET);
+const _: () = assert!(BOOT_TIMES_OFFSET + BOOT_TIMES_MAX * BOOT_TIME_BYTES <= OUTBOX_OFFSET);
+const _: () = assert!(SLOT_SECONDS_MAX <= u16::MAX as u32 && SLOT_SECONDS_MAX < OFFSET_SECONDS_MAX as u32);
+const _: () = assert!(STORED_RECORD_BYTES_MAX <= u8::MAX as usize, "its length is one byte");
 const _: () = assert!(OUTBOX_SLOT_BYTES <= OUTBOX_SLOT_BYTES_MAX);
 const _: () = assert!(FLIGHT_SLOTS <= u64::BITS, "a bit of a u64 for every slot in flight");
 const _: () = assert!(TRANSMIT_BYTES > ENVELOPE_BYTES_MAX + TOPIC_BYTES_MAX + 128);

@@ -103,7 +103,7 @@ impl Records {
     }
 
     /// The records in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = &Record<'static>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Record<'static>> + Clone {
         self.records.iter().flatten()
     }
 
@@ -122,7 +122,7 @@ impl Records {
     }
 
     /// The sensors that gave nothing, or not everything, and why.
-    pub fn faults(&self) -> impl Iterator<Item = (&'static str, Fault)> {
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, Fault)> + Clone {
         self.faults.iter().flatten().copied()
     }
 

@@ -20,6 +20,14 @@ impl Watch {
         }
     }
 
+    /// From now on samples come at another interval.
+    pub fn expect(&mut self, now_milliseconds: u64, sample_interval_milliseconds: u64) {
+        *self = Self {
+            uplink_milliseconds: self.uplink_milliseconds,
+            ..Self::new(now_milliseconds, sample_interval_milliseconds)
+        };
+    }
+
     /// The sampler has taken its turn, whether the sensor answered or not: a missing sensor is no reason to reset.
     pub fn sampled(&mut self, now_milliseconds: u64) {
         self.sampled_milliseconds = now_milliseconds;

@@ -8,7 +8,7 @@ use devices::{Decimal, SignedReading};
 use embedded_hal::i2c::{ErrorKind, ErrorType, I2c, Operation};
 use node::limits::{ACK_GRACE_MILLISECONDS as GRACE, UPLINK_SILENCE_MILLISECONDS_MAX};
 use node::{Device, Fault, Identity, Records, Sensor, Settings, StartError, Tmp105};
-use support::{Eeprom, INTERVAL, send_all, start};
+use support::{Eeprom, INTERVAL, start};
 
 /// An I2C bus with one tmp105, which may be pulled.
 struct Bus {
@@ -63,21 +63,6 @@ fn a_sensor_that_does_not_answer_is_counted_and_asked_again() {
     assert_eq!(device.counters().sensor_faults, 1);
     assert!(device.sample_if_due(INTERVAL).is_some());
     assert_eq!(device.counters().kept, 1);
-}
-
-#[test]
-fn without_a_clock_packs_have_no_time_and_with_one_they_do() {
-    let eeprom = Eeprom::new();
-    let mut device = start(&eeprom);
-    device.sample_if_due(0);
-    device.set_clock(INTERVAL, 1_800_000_000);
-    device.sample_if_due(INTERVAL * 5);
-    device.session_opened(0);
-    let times: Vec<_> = send_all(&mut device, GRACE)
-        .iter()
-        .map(|(_, envelope)| SignedReading::decode(&envelope[..]).unwrap().pack().base().time)
-        .collect();
-    assert_eq!(times, [None, Some(1_800_000_004)]);
 }
 
 #[test]

@@ -4,7 +4,10 @@ mod support;
 
 use devices::{Ack, Refusal, RefusedNotice, Sequence};
 use node::Report;
-use node::limits::{ACK_GRACE_MILLISECONDS as GRACE, RETRY_MILLISECONDS_MAX, RETRY_MILLISECONDS_MIN};
+use node::limits::{
+    ACK_GRACE_MILLISECONDS as GRACE, OUTBOX_OFFSET, OUTBOX_SLOT_BYTES, RETRY_MILLISECONDS_MAX,
+    RETRY_MILLISECONDS_MIN,
+};
 use support::{Eeprom, Gateway, INTERVAL, send_all, start};
 
 /// Samples `count` times, from `from` milliseconds on; returns when the next is due.
@@ -91,7 +94,7 @@ fn the_retained_acknowledgement_settles_before_anything_is_sent_again() {
 
 #[test]
 fn a_full_outbox_keeps_the_old_and_refuses_the_new() {
-    let eeprom = Eeprom::of(256 + 4 * 64);
+    let eeprom = Eeprom::of(OUTBOX_OFFSET as usize + 4 * OUTBOX_SLOT_BYTES as usize);
     let mut device = start(&eeprom);
     sample(&mut device, 4);
     let due = device.sample_at_milliseconds();
@@ -214,7 +217,7 @@ fn power_lost_at_every_byte_written_loses_nothing_that_was_kept_and_pays_nothing
 
 #[test]
 fn the_ring_goes_round_many_times_and_wears_its_slots_alike() {
-    let eeprom = Eeprom::of(256 + 5 * 64);
+    let eeprom = Eeprom::of(OUTBOX_OFFSET as usize + 5 * OUTBOX_SLOT_BYTES as usize);
     let mut gateway = Gateway::default();
     let mut kept = Vec::new();
     for _ in 0..20 {

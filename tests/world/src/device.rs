@@ -138,6 +138,7 @@ impl CityDevice {
         let settings = Settings {
             sample_interval_milliseconds: self.interval_milliseconds,
             outbox_slot_bytes: OUTBOX_SLOT_BYTES,
+            ..Settings::default()
         };
         let started = Device::start(Identity::new(page), self.eeprom.clone(), sensor, settings, 0);
         let mut core = started.map_err(|error| error.to_string())?;

@@ -11,7 +11,7 @@ use embedded_storage::{ReadStorage, Storage};
 use node::{Device, Fault, Identity, Records, Sensor, Settings};
 
 /// Bytes of the emulated board's EEPROM.
-pub const EEPROM_BYTES: usize = 8192;
+pub const EEPROM_BYTES: usize = 65_536;
 
 /// The power went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,6 +145,31 @@ pub fn start(eeprom: &Eeprom) -> TestDevice {
     Device::start(identity(), eeprom.clone(), Thermometer(2_000), settings(), 0).unwrap()
 }
 
+/// A device on a street: a sample a minute, five minutes to an envelope, slots of 512 bytes.
+pub fn start_collecting(eeprom: &Eeprom, first_value: u32) -> TestDevice {
+    let settings = Settings {
+        sample_interval_milliseconds: MINUTE,
+        batch_interval_milliseconds: 5 * MINUTE,
+        outbox_slot_bytes: 512,
+        ..Settings::default()
+    };
+    Device::start(identity(), eeprom.clone(), Thermometer(first_value), settings, 0).unwrap()
+}
+
+pub const MINUTE: u64 = 60_000;
+
+/// Lets a connected device deliver everything that it may send, to a gateway that acknowledges each round.
+pub fn deliver(device: &mut TestDevice, gateway: &mut Gateway, now: u64) {
+    loop {
+        let sent = send_all(device, now);
+        for (_, envelope) in &sent {
+            gateway.take(envelope);
+        }
+        let Some(ack) = gateway.ack().filter(|_| !sent.is_empty()) else { return };
+        device.acknowledged(now, &ack);
+    }
+}
+
 /// Everything the device may send now, sent.
 pub fn send_all(device: &mut TestDevice, now: u64) -> Vec<(Sequence, Vec<u8>)> {
     let mut envelope = [0; 1024];
@@ -162,6 +187,8 @@ pub struct Gateway {
     pub highest: Option<Sequence>,
     pub window: u64,
     pub accepted: BTreeSet<Sequence>,
+    /// Name, value and time of every accepted record, in the order in which they came.
+    pub records: Vec<(String, String, Option<i64>)>,
     pub replayed: u32,
 }
 
@@ -188,6 +215,10 @@ impl Gateway {
             _ => (self.highest, self.window) = (Some(sequence), 1),
         }
         assert!(self.accepted.insert(sequence), "{sequence} was paid twice");
+        for record in verified.pack().resolved() {
+            let name = format!("{}{}", record.base_name, record.name);
+            self.records.push((name, record.value.to_string(), record.time_unix_seconds));
+        }
         true
     }
 

@@ -163,21 +163,99 @@ fn topics_of_others_are_not_ours() {
 
 #[test]
 fn every_bit_flip_of_an_identity_page_is_noticed() {
-    let page = IdentityPage::new("devnet", [7; 32], Some("10.0.2.2:1883".parse().unwrap())).unwrap();
+    let page = full_page();
     let bytes = page.encode();
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes;
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(IdentityPage::decode(&flipped).is_err(), "bit {bit}");
     }
-    assert_eq!(IdentityPage::decode(&[0xff; 96]), Err(PageError::Absent));
-    assert_eq!(IdentityPage::decode(&bytes[..95]), Err(PageError::Damaged));
+    assert_eq!(IdentityPage::decode(&[0xff; 256]), Err(PageError::Absent));
+    assert_eq!(IdentityPage::decode(&bytes[..255]), Err(PageError::Damaged));
+    assert_eq!(IdentityPage::decode(&bytes[..8]), Err(PageError::Damaged));
     assert_eq!(IdentityPage::new("Dev Net", [7; 32], None), Err(PageError::Network));
-    assert!(!format!("{page:?}").contains("07, 07"), "the seed is not shown");
+    let shown = format!("{page:?}");
+    assert!(
+        !shown.contains("07") && !shown.contains("09") && !shown.contains('['),
+        "no secret is shown: {shown}"
+    );
     assert_eq!(
         IdentityPage::decode(&IdentityPage::new("d", [8; 32], None).unwrap().encode()).unwrap().broker(),
         None
     );
+}
+
+/// A page that says all that a page can say.
+fn full_page() -> IdentityPage {
+    IdentityPage::new("devnet", [7; 32], Some("10.0.2.2:1883".parse().unwrap()))
+        .unwrap()
+        .with_owner([8; 32])
+        .with_rotation_root([9; 32])
+        .with_time_server("10.0.2.3:123".parse().unwrap())
+        .with_publisher([10; 32])
+}
+
+#[test]
+fn an_identity_page_keeps_what_it_was_told() {
+    let bytes = full_page().encode();
+    let page = IdentityPage::decode(&bytes).unwrap();
+    assert_eq!(page, full_page());
+    assert_eq!(page.broker(), Some("10.0.2.2:1883".parse().unwrap()));
+    assert_eq!(page.time_server(), Some("10.0.2.3:123".parse().unwrap()));
+    assert_eq!((page.owner(), page.publisher()), (Some(&[8; 32]), Some(&[10; 32])));
+    // The places that the table of the format names.
+    assert_eq!((bytes[8], &bytes[89..121], &bytes[122..154]), (2, &[8; 32][..], &[9; 32][..]));
+    assert_eq!(&bytes[81..88], &[1, 10, 0, 2, 3, 0, 123]);
+}
+
+#[test]
+fn an_identity_page_of_version_1_is_read_and_says_nothing_of_what_it_has_no_place_for() {
+    // As `lamppost device provision` wrote them: 96 bytes, the checksum at 92.
+    let mut old = [0; 96];
+    old[..8].copy_from_slice(b"LAMPPOST");
+    (old[8], old[9]) = (1, 6);
+    old[10..16].copy_from_slice(b"devnet");
+    old[42..74].copy_from_slice(&[7; 32]);
+    old[74..81].copy_from_slice(&[1, 10, 0, 2, 2, 0x07, 0x5b]);
+    let checksum = devices::checksum::crc32(&old[..92]);
+    old[92..].copy_from_slice(&checksum.to_le_bytes());
+    let page = IdentityPage::decode(&old).unwrap();
+    let same = IdentityPage::new("devnet", [7; 32], Some("10.0.2.2:1883".parse().unwrap())).unwrap();
+    assert_eq!(page, same);
+    assert_eq!((page.owner(), page.publisher(), page.time_server()), (None, None, None));
+    assert!(page.signing_key_of(1).is_none(), "without a root there is no later key");
+    // What stands behind it in the flash says nothing either.
+    let mut longer = [0xff; 256];
+    longer[..96].copy_from_slice(&old);
+    assert_eq!(IdentityPage::decode(&longer), Ok(page));
+}
+
+#[test]
+fn an_identity_page_with_a_checksum_of_its_own_still_has_one_encoding_alone() {
+    let bytes = full_page().encode();
+    let plain = IdentityPage::new("d", [7; 32], None).unwrap().encode();
+    // A flag that is neither 0 nor 1, a value behind a flag of 0, rubbish behind the network's id and at the end.
+    for (page, place) in [(bytes, 88), (plain, 90), (plain, 82), (plain, 30), (plain, 200), (bytes, 251)] {
+        let mut altered = page;
+        altered[place] ^= 4;
+        let checksum = devices::checksum::crc32(&altered[..252]);
+        altered[252..].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(IdentityPage::decode(&altered), Err(PageError::Damaged), "byte {place}");
+    }
+    let mut newer = bytes;
+    newer[8] = 3;
+    assert_eq!(IdentityPage::decode(&newer), Err(PageError::Version));
+}
+
+#[test]
+fn every_generation_has_a_key_of_its_own_as_the_formula_says() {
+    use sha2::{Digest, Sha512};
+    let page = full_page();
+    let hash = Sha512::digest([b"lamppost/1/key".as_slice(), &[9; 32], &[0, 0, 1, 2]].concat());
+    let expected = SigningKey::from_seed(*hash.first_chunk().unwrap());
+    assert_eq!(page.signing_key_of(258).unwrap().public_key(), expected.public_key());
+    assert_eq!(page.signing_key_of(0).unwrap().public_key(), page.signing_key().public_key());
+    assert_ne!(page.signing_key_of(1).unwrap().public_key(), page.signing_key_of(2).unwrap().public_key());
 }
 
 #[test]

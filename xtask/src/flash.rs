@@ -36,9 +36,9 @@ pub struct Board {
 pub const BOARDS: &[Board] =
     &[Board { name: "nucleo-f429zi", chip: "STM32F429ZITx", identity_address: 0x081e_0000 }];
 
-/// The first bytes of every identity page, and how long one is.
+/// The first bytes of every identity page, and how long one of each version is.
 const PAGE_MAGIC: &[u8] = b"LAMPPOST";
-const PAGE_BYTES: usize = 96;
+const PAGE_BYTES: [usize; 2] = [96, 256];
 
 /// Builds and flashes.
 ///
@@ -99,7 +99,7 @@ fn steps(options: &Options, firmware: &Path) -> Vec<Command> {
 fn check_identity(file: &Path) -> Result<(), Failure> {
     let page = std::fs::read(file)
         .map_err(|error| Failure::new(format!("{} cannot be read: {error}", file.display())))?;
-    if page.starts_with(PAGE_MAGIC) && page.len() == PAGE_BYTES {
+    if page.starts_with(PAGE_MAGIC) && PAGE_BYTES.contains(&page.len()) {
         return Ok(());
     }
     Err(Failure::new(format!(
@@ -180,6 +180,22 @@ mod tests {
     fn what_is_no_identity_page_is_not_flashed() {
         let failure = check_identity(&process::root().join("Cargo.toml")).unwrap_err();
         assert!(failure.to_string().contains("is no identity page"), "{failure}");
+    }
+
+    #[test]
+    fn identity_pages_of_both_versions_are_flashed() -> Result<(), Failure> {
+        let directory = std::env::temp_dir().join(format!("lamppost-flash-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).map_err(|error| Failure::new(error.to_string()))?;
+        let file = directory.join("identity.bin");
+        let mut verdicts = Vec::new();
+        for length in [96, 97, 256] {
+            let page: Vec<u8> = PAGE_MAGIC.iter().copied().chain(std::iter::repeat(0)).take(length).collect();
+            std::fs::write(&file, page).map_err(|error| Failure::new(error.to_string()))?;
+            verdicts.push(check_identity(&file).is_ok());
+        }
+        std::fs::remove_dir_all(&directory).map_err(|error| Failure::new(error.to_string()))?;
+        assert_eq!(verdicts, [true, false, true]);
+        Ok(())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod claim_link;
 mod listing;
 mod ownership;
+mod provision;
 mod registration;
 
 use clap::Subcommand;
@@ -22,7 +23,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Enrol(registration::Enrol),
-    Provision(registration::Provision),
+    Provision(provision::Provision),
     Claim(ownership::Claim),
     Prove(ownership::Prove),
     Transfer(ownership::Transfer),

@@ -79,6 +79,57 @@ fn an_identity_page_is_written_once_for_its_owner_alone() {
 }
 
 #[test]
+fn a_device_provisioned_for_an_owner_obeys_them_and_brings_its_claim_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, picture) = (directory.path().join("identity.bin"), directory.path().join("claim.svg"));
+    let owner = ledger::account::AccountId::of(&devices::SigningKey::from_seed([3; 32]).public_key());
+    let publisher = devices::SigningKey::from_seed([4; 32]).public_key();
+    let made = lamppost(&[
+        "device",
+        "provision",
+        "--out",
+        text(&file),
+        "--owner",
+        &owner.to_string(),
+        "--time",
+        "192.0.2.1:123",
+        "--publisher",
+        &publisher.to_string(),
+        "--node",
+        "https://city.example",
+        "--qr",
+        "--qr-svg",
+        text(&picture),
+    ]);
+    assert_eq!(code(&made), 0);
+    let page = devices::IdentityPage::decode(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((page.owner(), page.publisher()), (Some(owner.as_bytes()), Some(publisher.as_bytes())));
+    assert_eq!(page.time_server(), Some("192.0.2.1:123".parse().unwrap()));
+    assert!(page.signing_key_of(1).is_some(), "every page brings a rotation root");
+    let said = String::from_utf8(made.stdout).unwrap();
+    let claim = said.lines().find_map(|line| line.strip_prefix("claim code  ")).unwrap();
+    let (kid, proof) = claim.split_once('.').unwrap();
+    let key = page.signing_key().public_key();
+    assert_eq!(kid, key.kid().to_string());
+    let possession = devices::Possession::Claim { account: *owner.as_bytes() };
+    assert!(possession.holds(&key, "devnet", hex::decode(proof).unwrap()[..].try_into().unwrap()));
+    assert!(said.contains(&format!("https://city.example/claim#{claim}")), "{said}");
+    assert!(said.contains('\u{2588}'), "the code is drawn");
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("<path"));
+}
+
+#[test]
+fn a_device_provisioned_for_nobody_says_how_its_claim_code_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("identity.bin");
+    let made = lamppost(&["device", "provision", "--out", text(&file), "--node", "https://city.example"]);
+    let said = String::from_utf8(made.stdout).unwrap();
+    assert!(said.contains("lamppost device prove --account ACCOUNT"), "{said}");
+    assert!(said.contains("claim link  https://city.example/claim\n"), "{said}");
+    assert_eq!(devices::IdentityPage::decode(&std::fs::read(&file).unwrap()).unwrap().owner(), None);
+}
+
+#[test]
 fn a_completion_script_is_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let script = lamppost(&["completion", shell]);

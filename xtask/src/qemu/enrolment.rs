@@ -44,11 +44,11 @@ impl Enrolment {
     /// # Errors
     /// When no node answers, the key admits nobody, or the board's identity speaks to another broker.
     pub fn ensure(&self, store: &Store) -> Result<Enrolled, Failure> {
-        let (kid, public_key) = self.ensure_identity(store, &network_of(&self.node)?)?;
         let owner = match &self.owner {
             Some(owner) => owner.clone(),
             None => self.ensure_owner(store)?,
         };
+        let (kid, public_key) = self.ensure_identity(store, &network_of(&self.node)?, &owner)?;
         if get(&self.node, &format!("/api/v1/devices/{kid}"))?.is_none() {
             say(&format!("enrolling {kid} at {}", self.node));
             let mut enrol =
@@ -58,15 +58,21 @@ impl Enrolment {
         Ok(Enrolled { kid, owner })
     }
 
-    /// The kid and public key of the board's identity, which is made with a page for this broker if there is none.
-    fn ensure_identity(&self, store: &Store, network: &str) -> Result<(String, String), Failure> {
+    /// The kid and public key of the board's identity, which is made with a page for this broker and this owner if there is
+    /// none.
+    fn ensure_identity(
+        &self,
+        store: &Store,
+        network: &str,
+        owner: &str,
+    ) -> Result<(String, String), Failure> {
         let broker = address_from_guest(&self.broker)?;
         let description = store.directory().join("device.json");
         if !description.exists() {
             // A page without its description is what a failed attempt left: no ledger knows its key.
             let _ = std::fs::remove_file(store.identity());
             let mut provision = self.lamppost(&["device", "provision", "--json", "--network", network]);
-            provision.args(["--broker", &broker, "--out"]).arg(store.identity());
+            provision.args(["--broker", &broker, "--owner", owner, "--out"]).arg(store.identity());
             let said = process::output(&mut provision)?;
             let said = format!("{{\"broker\": \"{broker}\", \"device\": {}}}\n", said.trim());
             std::fs::write(&description, said).map_err(|error| cannot(&description, &error))?;

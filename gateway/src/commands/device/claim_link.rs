@@ -7,7 +7,7 @@ use qrcode::render::{svg, unicode};
 /// Pixels of a printed code's side, at least; it scales.
 const SVG_PIXELS_MIN: u32 = 480;
 
-/// `NODE/claim#KID.PROOF`: what follows the `#` is not sent to any server.
+/// `NODE/claim#KID.PROOF`: what follows the `#` is not sent to any server. Without a claim code just the page.
 pub struct ClaimLink {
     link: String,
     code: QrCode,
@@ -18,8 +18,9 @@ impl ClaimLink {
     ///
     /// # Errors
     /// When it is too long for a QR code, which a node's address of two thousand letters would make it.
-    pub fn new(node: &str, claim_code: &str) -> anyhow::Result<ClaimLink> {
-        let link = format!("{}/claim#{claim_code}", node.trim_end_matches('/'));
+    pub fn new(node: &str, claim_code: Option<&str>) -> anyhow::Result<ClaimLink> {
+        let page = format!("{}/claim", node.trim_end_matches('/'));
+        let link = claim_code.map_or(page.clone(), |code| format!("{page}#{code}"));
         let code = QrCode::new(&link).context("the claim link is too long for a QR code")?;
         Ok(ClaimLink { link, code })
     }
@@ -53,7 +54,7 @@ mod tests {
     #[test]
     fn the_code_that_a_telephone_reads_is_the_link() {
         let claim_code = format!("be5de2f4bcdc383a.{}", "a7".repeat(64));
-        let link = ClaimLink::new("https://city.example/", &claim_code).unwrap();
+        let link = ClaimLink::new("https://city.example/", Some(&claim_code)).unwrap();
         assert_eq!(link.as_str(), format!("https://city.example/claim#{claim_code}"));
         // Each line of the terminal has two rows of modules: the upper and the lower half of a letter.
         let lines: Vec<Vec<char>> = link.drawn().lines().map(|line| line.chars().collect()).collect();
@@ -74,6 +75,14 @@ mod tests {
 
     #[test]
     fn a_link_that_no_code_holds_is_refused() {
-        assert!(ClaimLink::new(&"x".repeat(3_000), "code").is_err());
+        assert!(ClaimLink::new(&"x".repeat(3_000), Some("code")).is_err());
+    }
+
+    #[test]
+    fn without_a_claim_code_the_link_is_the_page_on_which_one_claims() {
+        assert_eq!(
+            ClaimLink::new("https://city.example", None).unwrap().as_str(),
+            "https://city.example/claim"
+        );
     }
 }

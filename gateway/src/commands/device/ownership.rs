@@ -163,7 +163,7 @@ impl Prove {
         };
         let proof = hex::encode(possession.sign(&key, &network)?);
         let code = self.replaces.is_none().then(|| format!("{}.{proof}", key.kid()));
-        let link = code.as_ref().map(|code| ClaimLink::new(&self.node, code)).transpose()?;
+        let link = code.as_ref().map(|code| ClaimLink::new(&self.node, Some(code))).transpose()?;
         if let (Some(link), Some(file)) = (&link, &self.qr) {
             write_file(file, link.svg().as_bytes(), 0o644)?;
         }

@@ -1,18 +1,16 @@
-//! `lamppost device enrol` and `provision`: a device's way into the network.
+//! `lamppost device enrol`: a device's way into the network.
 
-use std::net::SocketAddrV4;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
-use devices::{Decimal, IdentityPage, PublicKey};
+use anyhow::ensure;
+use devices::{Decimal, PublicKey};
 use ledger::account::AccountId;
 use ledger::instruction::Instruction;
 use ledger::registry::Position;
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::clock;
-use crate::commands::{NODE, output, send, write_secret_file};
+use crate::commands::{NODE, output, send};
 
 /// Admits a device to the network and prints its kid; the operator's key must sign
 #[derive(Debug, clap::Args)]
@@ -30,37 +28,13 @@ pub struct Enrol {
     json: bool,
 }
 
-/// Makes a device's key and the identity page that is flashed beside the firmware
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  lamppost device provision --out identity.bin --broker 10.0.2.2:1883 --enrol --owner lamp1…"
-)]
-pub struct Provision {
-    /// The new file for the identity page; it holds the secret key
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// The network that the device speaks on; asked of the node when it is enrolled
-    #[arg(long, value_name = "ID")]
-    network: Option<String>,
-    /// The broker that the device speaks to; the firmware's own default when absent
-    #[arg(long, value_name = "IP:PORT")]
-    broker: Option<SocketAddrV4>,
-    /// Enrols the device at the node as well
-    #[arg(long)]
-    enrol: bool,
-    #[command(flatten)]
-    registration: Registration,
-    /// Prints JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// What the registry is told of a device, by whom, and where.
 #[derive(Debug, clap::Args)]
-struct Registration {
-    /// The account that its rewards go to; without one they wait in escrow until somebody claims it
+pub struct Registration {
+    /// The account that owns it: its rewards go there, and an identity page names it as the one whose commands the device
+    /// obeys. Without one the rewards wait in escrow until somebody claims it
     #[arg(long, value_name = "ACCOUNT")]
-    owner: Option<AccountId>,
+    pub owner: Option<AccountId>,
     /// Latitude, WGS 84, north positive
     #[arg(long, value_name = "DEG", requires = "longitude", allow_hyphen_values = true, value_parser = latitude)]
     #[arg(id = "latitude", long = "lat")]
@@ -71,7 +45,7 @@ struct Registration {
     longitude: Option<i32>,
     /// The node to submit to
     #[arg(long, value_name = "URL", env = "LAMPPOST_NODE", default_value = NODE)]
-    node: String,
+    pub node: String,
     /// The operator's key file
     #[arg(long, value_name = "PEM", default_value = "lamppost-data/keys/operator.pem")]
     key: PathBuf,
@@ -119,18 +93,11 @@ impl Enrol {
     }
 }
 
-impl Provision {
-    /// Makes the identity page, and enrols the device when that is asked for.
-    ///
-    /// # Errors
-    /// When the file exists, or the node cannot be reached or refuses.
-    pub fn run(self) -> anyhow::Result<()> {
-        let registration = self.enrol.then_some(&self.registration);
-        provision(&self.out, self.network, self.broker, registration, self.json)
-    }
-}
-
-fn enrol(client: &Client, public_key: PublicKey, registration: &Registration) -> anyhow::Result<Value> {
+/// Tells the node of the device, and waits until it is durable.
+///
+/// # Errors
+/// When the node cannot be reached or refuses.
+pub fn enrol(client: &Client, public_key: PublicKey, registration: &Registration) -> anyhow::Result<Value> {
     let position = match (registration.latitude, registration.longitude) {
         (Some(latitude_microdegrees), Some(longitude_microdegrees)) => {
             Some(placed(Position { latitude_microdegrees, longitude_microdegrees })?)
@@ -139,40 +106,6 @@ fn enrol(client: &Client, public_key: PublicKey, registration: &Registration) ->
     };
     let instruction = Instruction::Enrol { public_key, owner: registration.owner, position };
     send::submit(client, &registration.key, &instruction)
-}
-
-fn provision(
-    out: &Path,
-    network: Option<String>,
-    broker: Option<SocketAddrV4>,
-    registration: Option<&Registration>,
-    as_json: bool,
-) -> anyhow::Result<()> {
-    ensure!(!out.exists(), "{} exists already, and an identity is never overwritten", out.display());
-    let client = registration.map(|registration| Client::new(&registration.node)).transpose()?;
-    let network = match (&client, network) {
-        (_, Some(network)) => network,
-        (None, None) => "devnet".to_owned(),
-        (Some(client), None) => send::network(client)?,
-    };
-    let page = IdentityPage::new(&network, clock::random_seed()?, broker)?;
-    let public_key = page.signing_key().public_key();
-    // Written before it is enrolled: a device that the ledger knows and nobody can flash would be worse.
-    write_secret_file(out, &page.encode())?;
-    let mut said = json!({"kid": public_key.kid().to_string(), "public_key": public_key.to_string(), "network": network, "file": out});
-    if let (Some(client), Some(registration)) = (&client, registration) {
-        let answer = enrol(client, public_key, registration)
-            .with_context(|| format!("{} is written, but the device is not enrolled", out.display()))?;
-        said["transaction"] = answer.get("id").cloned().unwrap_or_default();
-    }
-    if as_json {
-        return output::json(&said);
-    }
-    output::line(format!(
-        "kid         {}\npublic key  {public_key}\nfile        {}",
-        public_key.kid(),
-        out.display()
-    ))
 }
 
 fn latitude(text: &str) -> Result<i32, String> {

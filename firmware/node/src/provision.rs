@@ -42,6 +42,11 @@ impl Identity {
         self.page.broker()
     }
 
+    /// Where a time server listens, if the page says so.
+    pub fn time_server(&self) -> Option<SocketAddrV4> {
+        self.page.time_server()
+    }
+
     /// An Ethernet address of its own: locally administered, unicast, the rest from the kid.
     pub fn hardware_address(&self) -> [u8; 6] {
         let [a, b, c, d, e, ..] = *self.kid().as_bytes();

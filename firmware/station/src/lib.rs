@@ -5,11 +5,13 @@
 //! device lets it be, and never where the device could not start.
 #![no_std]
 
+mod time;
+
 use core::cell::RefCell;
 use core::fmt::Debug;
 use core::net::SocketAddrV4;
 
-use embassy_futures::join::join3;
+use embassy_futures::join::join4;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Timer, with_timeout};
@@ -19,7 +21,7 @@ use node::uplink::{self, Backoff, SessionBuffers};
 use node::{Device, Identity, Sensor, Settings};
 use static_cell::StaticCell;
 
-/// Sockets that the board's network stack needs room for: DHCP's, the broker's, and one to spare.
+/// Sockets that the board's network stack needs room for: DHCP's, the broker's, the time server's.
 pub const SOCKETS: usize = 3;
 
 const CONNECT_MILLISECONDS_MAX: u64 = 5_000;
@@ -37,22 +39,22 @@ pub async fn run<S, P>(
     identity: Identity,
     storage: S,
     sensor: P,
+    settings: Settings,
     mut feed_watchdog: impl FnMut(),
 ) -> !
 where
     S: Storage<Error: Debug>,
     P: Sensor,
 {
-    let broker = identity.broker();
-    let device =
-        match Device::start(identity, storage, sensor, Settings::default(), uplink::now_milliseconds()) {
-            Ok(device) => RefCell::new(device),
-            Err(failure) => {
-                // Unfed, the watchdog resets the board: a bus that hung may answer then. Nothing is published meanwhile.
-                error!("nothing will be published: {failure}");
-                core::future::pending().await
-            }
-        };
+    let (broker, time_server) = (identity.broker(), identity.time_server());
+    let device = match Device::start(identity, storage, sensor, settings, uplink::now_milliseconds()) {
+        Ok(device) => RefCell::new(device),
+        Err(failure) => {
+            // Unfed, the watchdog resets the board: a bus that hung may answer then. Nothing is published meanwhile.
+            error!("nothing will be published: {failure}");
+            core::future::pending().await
+        }
+    };
     let feeding = async {
         loop {
             if device.borrow().may_feed_watchdog(uplink::now_milliseconds()) {
@@ -71,7 +73,16 @@ where
             },
         }
     };
-    join3(uplink::keep_sampling(&device), connecting, feeding).await.0
+    let keeping_time = async {
+        match time_server {
+            Some(server) => time::keep_clock(&device, stack, server).await,
+            None => {
+                warn!("the identity page names no time server: readings count when they arrive");
+                core::future::pending().await
+            }
+        }
+    };
+    join4(uplink::keep_sampling(&device), connecting, keeping_time, feeding).await.0
 }
 
 /// One session after the other, for ever.
@@ -113,6 +124,7 @@ where
             Ok(Err(failure)) => warn!("no connection to the broker at {broker}: {failure:?}"),
             Err(_) => warn!("no connection to the broker at {broker}: no answer"),
         }
+        device.borrow_mut().link_failed();
         backoff.wait(device).await;
     }
 }

@@ -27,7 +27,8 @@ use embassy_stm32::{Peri, Peripherals, bind_interrupts};
 use embassy_time::{Delay, Timer};
 use embedded_hal_bus::i2c::RefCellDevice;
 use log::error;
-use node::{Identity, Tmp105};
+use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
+use node::{Identity, Settings, Tmp105};
 use static_cell::StaticCell;
 
 use crate::console::Console;
@@ -44,6 +45,14 @@ const WATCHDOG_MICROSECONDS: u32 = 16_000_000;
 const COMPLAINT_SECONDS: u64 = 10;
 const FRAMES_OUT: usize = 4;
 const FRAMES_IN: usize = 8;
+
+/// A sample a minute and a signature every five: three days of an outage fit the EEPROM.
+const SETTINGS: Settings = Settings {
+    sample_interval_milliseconds: 60_000,
+    batch_interval_milliseconds: 300_000,
+    outbox_slot_bytes: OUTBOX_SLOT_BYTES_MAX,
+    thresholds: [None; THRESHOLDS_MAX],
+};
 
 bind_interrupts!(struct Interrupts {
     ETH => eth::InterruptHandler;
@@ -153,7 +162,7 @@ async fn device(
     let eeprom = Eeprom24x::new_24x64(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), THERMOMETER_ADDRESS);
-    station::run(stack, identity, storage, sensor, || watchdog.pet()).await
+    station::run(stack, identity, storage, sensor, SETTINGS, || watchdog.pet()).await
 }
 
 /// Says what happened; the watchdog, no longer fed, then resets the board.

@@ -22,7 +22,8 @@ use embassy_net::{Runner, Stack, StackResources};
 use embassy_time::{Delay, Timer};
 use embedded_hal_bus::i2c::RefCellDevice;
 use log::error;
-use node::{Identity, Tmp105};
+use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
+use node::{Identity, Settings, Tmp105};
 use static_cell::StaticCell;
 
 use crate::console::Console;
@@ -31,6 +32,14 @@ use crate::i2c::Bus;
 use crate::watchdog::Watchdog;
 
 const TMP105_ADDRESS: u8 = 0x48;
+
+/// Somebody looks at this board: it samples often, and sends soon.
+const SETTINGS: Settings = Settings {
+    sample_interval_milliseconds: 5_000,
+    batch_interval_milliseconds: 10_000,
+    outbox_slot_bytes: OUTBOX_SLOT_BYTES_MAX,
+    thresholds: [None; THRESHOLDS_MAX],
+};
 
 static WORK: AtomicBool = AtomicBool::new(true);
 
@@ -113,7 +122,7 @@ async fn device(stack: Stack<'static>, identity: Identity) -> ! {
     let eeprom = Eeprom24x::new_24x64(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), TMP105_ADDRESS);
-    station::run(stack, identity, storage, sensor, || watchdog.feed()).await
+    station::run(stack, identity, storage, sensor, SETTINGS, || watchdog.feed()).await
 }
 
 /// Sleeps by WFI (WFE spins under QEMU) unless a task was woken since the executor looked.

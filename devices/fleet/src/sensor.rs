@@ -72,9 +72,11 @@ mod tests {
         let mut records = Records::default();
         sample_weather(&mut Weather::at_place(1), 1_800_000_000, &mut records).unwrap();
         let units: Vec<_> =
-            records.iter().map(|record| (record.name.unwrap(), record.unit.unwrap())).collect();
+            records.as_slice().iter().map(|record| (record.name.unwrap(), record.unit.unwrap())).collect();
         assert_eq!(units, [("temp", "Cel"), ("hum", "%RH"), ("pm2.5", "ug/m3")]);
-        let Value::Number(temperature) = records.iter().next().unwrap().value else { panic!("a number") };
+        let Value::Number(temperature) = records.as_slice().iter().next().unwrap().value else {
+            panic!("a number")
+        };
         assert!(temperature > Decimal::from(0) && temperature < Decimal::from(30), "{temperature}");
     }
 }

@@ -324,15 +324,15 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// Numbers the records and keeps them in the outbox. Also for records that come from elsewhere than the sensor.
     pub fn report(&mut self, now_milliseconds: u64, records: &Records) -> Report {
         let mut is_urgent = false;
-        for record in records.iter() {
+        for record in records.as_slice() {
             is_urgent |= self.crossings.crosses(&self.settings.thresholds, record);
         }
-        let sequence = match self.keep(now_milliseconds, records.iter().copied()) {
+        let sequence = match self.keep(now_milliseconds, records.as_slice()) {
             Ok(sequence) => sequence,
             Err(why) => return self.lost(&why),
         };
         self.counters.kept = self.counters.kept.saturating_add(1);
-        for record in records.iter() {
+        for record in records.as_slice() {
             if let (Some(name), Some(unit)) = (record.name, record.unit) {
                 info!("{sequence} {name} {} {unit}", record.value);
             }
@@ -348,10 +348,10 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     }
 
     /// Appends records to the pack that is being collected, or to a new one with the next number.
-    fn keep<'a>(
+    fn keep(
         &mut self,
         now_milliseconds: u64,
-        records: impl Iterator<Item = Record<'a>> + Clone,
+        records: &[Record<'_>],
     ) -> Result<Sequence, OutboxError<S::Error>> {
         let next = self.reporter.next();
         let sequence = self.outbox.append(&mut self.storage, next, seconds(now_milliseconds), records)?;
@@ -369,7 +369,7 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// Puts what is to be told of the device into packs, as far as there is room.
     fn tell_condition(&mut self, now_milliseconds: u64) {
         while let Some(health) = self.condition.first() {
-            match self.keep(now_milliseconds, core::iter::once(health.record())) {
+            match self.keep(now_milliseconds, &[health.record()]) {
                 Ok(sequence) => info!("{sequence} {} {}", health.name(), health.value()),
                 Err(OutboxError::Full | OutboxError::Storage(_)) => return,
                 // No slot of this size ever takes it.

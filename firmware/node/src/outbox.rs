@@ -75,17 +75,12 @@ impl Open {
 
     /// Writes records behind those within the first `room` bytes; returns how many bytes there are then, or `None` where
     /// they do not fit, or not into one envelope. What was there before stands in any case.
-    fn write<'a>(
-        &mut self,
-        now_seconds: u32,
-        records: impl Iterator<Item = Record<'a>>,
-        room: usize,
-    ) -> Option<usize> {
+    fn write(&mut self, now_seconds: u32, records: &[Record<'_>], room: usize) -> Option<usize> {
         let since =
             now_seconds.checked_sub(self.head.opened_seconds).filter(|since| *since <= SLOT_SECONDS_MAX)?;
         let mut end = self.records_bytes;
         for record in records {
-            let stored = Stored::of(&record, u16::try_from(since).ok()?);
+            let stored = Stored::of(record, u16::try_from(since).ok()?);
             let (before, behind) = self.bytes[HEAD_BYTES..HEAD_BYTES + room].split_at_mut(end);
             let mut before = Records::of(self.head, before);
             before.by_ref().for_each(drop);
@@ -185,18 +180,18 @@ impl Outbox {
     ///
     /// # Errors
     /// When there is no room, or the storage fails.
-    pub fn append<'a, S: Storage>(
+    pub fn append<S: Storage>(
         &mut self,
         storage: &mut S,
         next: Sequence,
         now_seconds: u32,
-        records: impl Iterator<Item = Record<'a>> + Clone,
+        records: &[Record<'_>],
     ) -> Result<Sequence, OutboxError<S::Error>> {
         let room = self.records_room();
         let newest = (self.oldest + self.used + self.slots - 1) % self.slots;
         let newest = self.offset(newest);
         if let Some(open) = &mut self.open {
-            if let Some(end) = open.write(now_seconds, records.clone(), room) {
+            if let Some(end) = open.write(now_seconds, records, room) {
                 let start = HEAD_BYTES + open.records_bytes;
                 let bytes = &open.bytes[start..HEAD_BYTES + end];
                 storage.write(newest + start as u32, bytes).map_err(OutboxError::Storage)?;

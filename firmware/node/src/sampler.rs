@@ -78,9 +78,8 @@ impl core::fmt::Display for Fault {
 }
 
 /// The records of one sample, bounded.
-#[derive(Default)]
 pub struct Records {
-    records: [Option<Record<'static>>; SAMPLE_RECORDS_MAX],
+    records: [Record<'static>; SAMPLE_RECORDS_MAX],
     length: usize,
     faults: [Option<(&'static str, Fault)>; SENSORS_MAX],
 }
@@ -95,7 +94,7 @@ impl Records {
             time_offset_seconds: None,
         };
         match self.records.get_mut(self.length) {
-            Some(place) => *place = Some(record),
+            Some(place) => *place = record,
             None => return false,
         }
         self.length += 1;
@@ -103,8 +102,8 @@ impl Records {
     }
 
     /// The records in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = &Record<'static>> + Clone {
-        self.records.iter().flatten()
+    pub fn as_slice(&self) -> &[Record<'static>] {
+        &self.records[..self.length]
     }
 
     /// Lets a sensor measure, and keeps what it says of itself where it cannot.
@@ -129,6 +128,13 @@ impl Records {
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        let nothing = Record::of(Value::Boolean(false));
+        Self { records: [nothing; SAMPLE_RECORDS_MAX], length: 0, faults: [None; SENSORS_MAX] }
     }
 }
 

@@ -47,7 +47,7 @@ fn the_tmp105_is_read_exactly_in_sixteenths_of_a_degree() {
         let bus = Bus { answers: VecDeque::from([Some(register)]), configuration: 0 };
         let mut records = Records::default();
         Tmp105::new(bus, 0x48).sample(&mut records).unwrap();
-        let record = records.iter().next().unwrap();
+        let record = records.as_slice().iter().next().unwrap();
         assert_eq!(record.value.to_string(), text);
         assert_eq!((record.name, record.unit), (Some("temp"), Some("Cel")));
     }

@@ -21,4 +21,5 @@ pub mod quality;
 pub mod replayed;
 pub mod sensor;
 pub mod small_disk;
+pub mod time_server;
 pub mod wait;

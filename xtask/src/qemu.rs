@@ -4,7 +4,7 @@ pub mod board;
 pub mod control;
 pub mod enrolment;
 
-pub use board::{Board, Store};
+pub use board::{Bench, Board, Store};
 pub use control::Control;
 pub use enrolment::{Enrolled, Enrolment};
 
@@ -25,6 +25,7 @@ Usage: cargo xtask qemu [OPTIONS]
   --broker HOST:PORT     the broker the board speaks to [127.0.0.1:1883]
   --node URL             the node it is enrolled at [http://127.0.0.1:8080]
   --key FILE             the operator's key [lamppost-data/keys/operator.pem]
+  --time HOST:PORT       the time server it asks (SNTP); without one its readings count when they arrive
   --owner ACCOUNT        who earns [an account of the board's own, key in DIR/owner.pem]
   --data DIR             where identity and EEPROM stay [target/board]
   --temperature DEGREES  what the sensor measures at first [21.5]
@@ -57,6 +58,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         node: options.node.clone(),
         key: options.key.clone(),
         broker: options.broker.clone(),
+        time_server: options.time_server.clone(),
         owner: options.owner.clone(),
     };
     let enrolled = enrolment.ensure(&store)?;
@@ -64,7 +66,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     say(&format!("its earnings go to {}", enrolled.owner));
     let data = store.directory().display();
     say(&format!("change its temperature with: cargo xtask qemu temperature 30.5 --data {data}"));
-    let mut board = Board::start(&firmware, &store, true)?;
+    let mut board = Board::start(&firmware, &store, Bench { echo: true, ..Bench::default() })?;
     board.control().set_temperature(options.temperature)?;
     let end = options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     while end.is_none_or(|end| Instant::now() < end) {
@@ -105,6 +107,7 @@ struct Options {
     broker: String,
     node: String,
     key: PathBuf,
+    time_server: Option<String>,
     owner: Option<String>,
     data: PathBuf,
     temperature: i32,
@@ -118,6 +121,7 @@ impl Options {
             broker: "127.0.0.1:1883".to_owned(),
             node: "http://127.0.0.1:8080".to_owned(),
             key: PathBuf::from("lamppost-data/keys/operator.pem"),
+            time_server: None,
             owner: None,
             data: process::target_dir().join("board"),
             temperature: 21_500,
@@ -132,6 +136,7 @@ impl Options {
                 "--broker" => options.broker = value()?.to_owned(),
                 "--node" => options.node = value()?.trim_end_matches('/').to_owned(),
                 "--key" => options.key = PathBuf::from(value()?),
+                "--time" => options.time_server = Some(value()?.to_owned()),
                 "--owner" => options.owner = Some(value()?.to_owned()),
                 "--data" => options.data = PathBuf::from(value()?),
                 "--temperature" => options.temperature = millidegrees(value()?)?,

@@ -9,7 +9,7 @@ use embedded_storage::Storage;
 use crate::limits::{
     BOOT_TIME_BYTES, BOOT_TIMES_MAX, BOOT_TIMES_OFFSET, CLOCK_AGREEING_ANSWERS, CLOCK_DRIFT_SECONDS_MAX,
     CLOCK_UNIX_SECONDS_MIN, TIME_ASK_AGAIN_MILLISECONDS_MAX, TIME_ASK_AGAIN_MILLISECONDS_MIN,
-    TIME_ASK_MILLISECONDS, TIME_DOUBT_MILLISECONDS,
+    TIME_ASK_MILLISECONDS_MAX, TIME_ASK_MILLISECONDS_MIN, TIME_DOUBT_MILLISECONDS,
 };
 
 /// What became of a time server's answer.
@@ -35,13 +35,22 @@ pub struct Clock {
     /// Another start that answers have spoken for, and how many did.
     doubted: Option<(u32, u32)>,
     ask_at: u64,
+    /// How long to wait after an answer that was believed.
+    ask_after: u64,
+    /// How long to wait after none.
     ask_again: u64,
 }
 
 impl Clock {
     /// A clock that nobody has set.
     pub const fn new() -> Self {
-        Self { start: None, doubted: None, ask_at: 0, ask_again: TIME_ASK_AGAIN_MILLISECONDS_MIN }
+        Self {
+            start: None,
+            doubted: None,
+            ask_at: 0,
+            ask_after: TIME_ASK_MILLISECONDS_MIN,
+            ask_again: TIME_ASK_AGAIN_MILLISECONDS_MIN,
+        }
     }
 
     /// Unix seconds at the start of the millisecond count, once known.
@@ -79,7 +88,11 @@ impl Clock {
             }
         };
         (self.start, self.doubted) = (Some(start), None);
-        self.ask_at = now.saturating_add(TIME_ASK_MILLISECONDS);
+        if matches!(verdict, Verdict::Stepped(_)) {
+            self.ask_after = TIME_ASK_MILLISECONDS_MIN;
+        }
+        self.ask_at = now.saturating_add(self.ask_after);
+        self.ask_after = (self.ask_after * 2).min(TIME_ASK_MILLISECONDS_MAX);
         verdict
     }
 
@@ -189,7 +202,12 @@ mod tests {
         }
         assert_eq!(waits[..3], [4_000, 8_000, 16_000]);
         assert_eq!(waits[11], TIME_ASK_AGAIN_MILLISECONDS_MAX);
-        clock.answered(now, NOON);
-        assert_eq!(clock.ask_at_milliseconds() - now, TIME_ASK_MILLISECONDS);
+        let mut waits = [0; 12];
+        for wait in &mut waits {
+            clock.answered(now, NOON);
+            *wait = clock.ask_at_milliseconds() - now;
+        }
+        assert_eq!(waits[..3], [64_000, 128_000, 256_000], "and one that does is asked less often too");
+        assert_eq!(waits[11], TIME_ASK_MILLISECONDS_MAX);
     }
 }

@@ -50,8 +50,11 @@ pub const CLOCK_UNIX_SECONDS_MIN: u32 = 1_735_689_600;
 pub const CLOCK_DRIFT_SECONDS_MAX: u32 = 3;
 /// Answers that must agree before the clock is moved by more than that.
 pub const CLOCK_AGREEING_ANSWERS: u32 = 3;
-/// Milliseconds between two questions to a time server that answers.
-pub const TIME_ASK_MILLISECONDS: u64 = 3_600_000;
+/// Milliseconds between two questions to a time server that answers, at first and at most: it doubles. A first answer that
+/// was wrong is noticed within minutes.
+pub const TIME_ASK_MILLISECONDS_MIN: u64 = 64_000;
+/// See [`TIME_ASK_MILLISECONDS_MIN`].
+pub const TIME_ASK_MILLISECONDS_MAX: u64 = 3_600_000;
 /// Milliseconds until the next question after an answer that was not believed.
 pub const TIME_DOUBT_MILLISECONDS: u64 = 60_000;
 /// Milliseconds until the next question where no answer came, at first and at most: it doubles.

@@ -9,8 +9,8 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes of the EEPROM (a 24C64).
-const EEPROM_BYTES: u64 = 8192;
+/// Bytes of the EEPROM (a 24C512).
+const EEPROM_BYTES: u64 = 65_536;
 /// Where the firmware looks for its identity page; past the image, so that no update touches it.
 const IDENTITY_ADDRESS: &str = "0x3f000";
 /// Lines of the log that are kept.
@@ -92,12 +92,29 @@ pub struct Board {
     log: Arc<Log>,
 }
 
+/// How a board is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bench {
+    /// Its log also goes to standard output.
+    pub echo: bool,
+    /// Its thermometer is plugged in.
+    pub has_sensor: bool,
+    /// Its time goes by as fast as its instructions can be carried out, instead of a second a second.
+    pub is_hurried: bool,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Bench { echo: false, has_sensor: true, is_hurried: false }
+    }
+}
+
 impl Board {
-    /// Switches the board on. With `echo` its log also goes to standard output.
+    /// Switches the board on.
     ///
     /// # Errors
     /// When QEMU cannot be started or does not listen.
-    pub fn start(firmware: &Path, store: &Store, echo: bool) -> Result<Self, Failure> {
+    pub fn start(firmware: &Path, store: &Store, bench: Bench) -> Result<Self, Failure> {
         store.ensure_eeprom()?;
         let control = store.control();
         // Left by a board that was killed; QEMU would not listen over it.
@@ -105,12 +122,17 @@ impl Board {
         let mut qemu = process::command("qemu-system-arm");
         qemu.args(["-M", "lm3s6965evb", "-nic", "user,model=stellaris", "-display", "none"]);
         qemu.args(["-monitor", "none", "-serial", "stdio"]);
+        if bench.is_hurried {
+            qemu.args(["-icount", "shift=0,sleep=off"]);
+        }
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", control.socket().display()));
         qemu.arg("-kernel").arg(firmware);
         let identity = store.identity();
         let identity = identity.display();
         qemu.arg("-device").arg(format!("loader,file={identity},addr={IDENTITY_ADDRESS},force-raw=on"));
-        qemu.args(["-device", "tmp105,id=temp0,bus=i2c,address=0x48"]);
+        if bench.has_sensor {
+            qemu.args(["-device", "tmp105,id=temp0,bus=i2c,address=0x48"]);
+        }
         qemu.arg("-drive").arg(format!("if=none,id=eeprom,format=raw,file={}", store.eeprom().display()));
         qemu.arg("-device")
             .arg(format!("at24c-eeprom,bus=i2c,address=0x50,rom-size={EEPROM_BYTES},drive=eeprom"));
@@ -119,7 +141,7 @@ impl Board {
         let log = Arc::new(Log::default());
         if let Some(serial) = child.stdout.take() {
             let log = Arc::clone(&log);
-            std::thread::spawn(move || follow(BufReader::new(serial), &log, echo));
+            std::thread::spawn(move || follow(BufReader::new(serial), &log, bench.echo));
         }
         let board = Board { child, control, log };
         board.control.wait()?;

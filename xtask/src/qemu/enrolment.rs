@@ -25,6 +25,8 @@ pub struct Enrolment {
     pub key: PathBuf,
     /// The broker as this machine reaches it, HOST:PORT, with or without `mqtt://` in front.
     pub broker: String,
+    /// The time server (SNTP) as this machine reaches it, HOST:PORT; without one the board has no clock.
+    pub time_server: Option<String>,
     /// The account that earns; without one the board gets an owner of its own, whose key lies beside its identity.
     pub owner: Option<String>,
 }
@@ -73,6 +75,9 @@ impl Enrolment {
             let _ = std::fs::remove_file(store.identity());
             let mut provision = self.lamppost(&["device", "provision", "--json", "--network", network]);
             provision.args(["--broker", &broker, "--owner", owner, "--out"]).arg(store.identity());
+            if let Some(server) = &self.time_server {
+                provision.args(["--time", &address_from_guest(server)?]);
+            }
             let said = process::output(&mut provision)?;
             let said = format!("{{\"broker\": \"{broker}\", \"device\": {}}}\n", said.trim());
             std::fs::write(&description, said).map_err(|error| cannot(&description, &error))?;

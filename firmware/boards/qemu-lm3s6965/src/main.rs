@@ -119,7 +119,7 @@ async fn lament(failure: devices::identity_page::PageError) -> ! {
 async fn device(stack: Stack<'static>, identity: Identity) -> ! {
     // SAFETY: this task runs once.
     let (bus, mut watchdog) = unsafe { (RefCell::new(Bus::start()), Watchdog::start()) };
-    let eeprom = Eeprom24x::new_24x64(RefCellDevice::new(&bus), SlaveAddr::default());
+    let eeprom = Eeprom24x::new_24x512(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), TMP105_ADDRESS);
     station::run(stack, identity, storage, sensor, SETTINGS, || watchdog.feed()).await

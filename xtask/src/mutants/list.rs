@@ -7,7 +7,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "new_boot_overtakes_the_old_one",
         path: "firmware/node/src/outbox.rs",
-        place: "if «slot.sequence.boot != first.boot» || distance",
+        place: "if «head.sequence.boot != first.boot» || distance",
         altered: "false",
     },
     Mutant {

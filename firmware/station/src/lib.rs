@@ -5,20 +5,23 @@
 //! device lets it be, and never where the device could not start.
 #![no_std]
 
+mod lament;
 mod time;
+
+pub use lament::lament;
 
 use core::cell::RefCell;
 use core::fmt::Debug;
 use core::net::SocketAddrV4;
 
-use embassy_futures::join::join4;
+use embassy_futures::join::join5;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Timer, with_timeout};
 use embedded_storage::Storage;
 use log::{error, info, warn};
 use node::uplink::{self, Backoff, SessionBuffers};
-use node::{Device, Identity, Sensor, Settings};
+use node::{Birth, Device, Identity, Sensor, Settings, Vitals};
 use static_cell::StaticCell;
 
 /// Sockets that the board's network stack needs room for: DHCP's, the broker's, the time server's.
@@ -31,15 +34,19 @@ const SOCKET_RECEIVE_BYTES: usize = 1024;
 const SOCKET_TRANSMIT_BYTES: usize = 2048;
 const FEED_SECONDS: u64 = 1;
 const COMPLAINT_SECONDS: u64 = 10;
+const VITALS_SECONDS: u64 = 60;
 
 /// Runs the device of `identity`. Its memory is static: a second call panics. Whoever hands in `feed_watchdog` has started
-/// the watchdog: where the device cannot start, it is never fed.
+/// the watchdog: where the device cannot start, it is never fed. `birth` is why the board started, `vitals` measures what
+/// its gate can measure.
 pub async fn run<S, P>(
     stack: Stack<'static>,
     identity: Identity,
     storage: S,
     sensor: P,
     settings: Settings,
+    birth: Birth,
+    vitals: impl Fn() -> Vitals,
     mut feed_watchdog: impl FnMut(),
 ) -> !
 where
@@ -55,6 +62,7 @@ where
             core::future::pending().await
         }
     };
+    device.borrow_mut().introduce(uplink::now_milliseconds(), &birth);
     let feeding = async {
         loop {
             if device.borrow().may_feed_watchdog(uplink::now_milliseconds()) {
@@ -82,7 +90,13 @@ where
             }
         }
     };
-    join4(uplink::keep_sampling(&device), connecting, keeping_time, feeding).await.0
+    let measuring = async {
+        loop {
+            device.borrow_mut().set_vitals(vitals());
+            Timer::after_secs(VITALS_SECONDS).await;
+        }
+    };
+    join5(uplink::keep_sampling(&device), connecting, keeping_time, measuring, feeding).await.0
 }
 
 /// One session after the other, for ever.

@@ -2,15 +2,16 @@
 
 use super::control::Control;
 use crate::process::{self, Failure};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes of the EEPROM (a 24C512).
-const EEPROM_BYTES: u64 = 65_536;
+const EEPROM_BYTES: usize = 65_536;
+/// What an erased EEPROM reads.
+const ERASED: u8 = 0xff;
 /// Where the firmware looks for its identity page; past the image, so that no update touches it.
 const IDENTITY_ADDRESS: &str = "0x3f000";
 /// Lines of the log that are kept.
@@ -61,15 +62,24 @@ impl Store {
         Control::at(self.directory.join("qmp.sock"))
     }
 
-    /// Makes an erased EEPROM unless there is one.
+    /// Makes an erased EEPROM unless there is one. A smaller one, as boards had before, grows: what stands in it stays.
     fn ensure_eeprom(&self) -> Result<(), Failure> {
         let path = self.eeprom();
-        if path.exists() {
-            return Ok(());
+        let mut content = match std::fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(|error| cannot_use(&path, &error))?,
+        };
+        match content.len() {
+            EEPROM_BYTES => Ok(()),
+            ..EEPROM_BYTES => {
+                content.resize(EEPROM_BYTES, ERASED);
+                std::fs::write(&path, content).map_err(|error| cannot_use(&path, &error))
+            }
+            larger => Err(Failure::new(format!(
+                "{} has {larger} bytes, and the board's EEPROM {EEPROM_BYTES}: it is no EEPROM of this board",
+                path.display()
+            ))),
         }
-        File::create(&path)
-            .and_then(|file| file.set_len(EEPROM_BYTES))
-            .map_err(|error| cannot_use(&path, &error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! QEMU's control socket (QMP): the sensor's temperature, a reset, an end.
+//! QEMU's control socket (QMP): the sensor's temperature, a reset, the memory, a debugger, an end.
 
 use crate::process::Failure;
 use std::io::{BufRead, BufReader, Write};
@@ -59,6 +59,42 @@ impl Control {
     /// When QEMU does not answer.
     pub fn reset(&self) -> Result<(), Failure> {
         self.request("system_reset", "").map(|_| ())
+    }
+
+    /// Lets a debugger in at `socket`, which is made: `target remote SOCKET` in gdb. The board stands still while one is
+    /// there.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn open_to_debugger(&self, socket: &Path) -> Result<(), Failure> {
+        self.monitor(&format!("gdbserver unix:{},server=on,wait=off", socket.display()))
+    }
+
+    /// Ends what [`Self::open_to_debugger`] began; the board runs on.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn close_to_debugger(&self) -> Result<(), Failure> {
+        self.monitor("gdbserver none")?;
+        self.request("cont", "").map(|_| ())
+    }
+
+    /// What stands in the board's memory from `address` on.
+    ///
+    /// # Errors
+    /// When QEMU does not answer, or there is no memory.
+    pub fn memory(&self, address: u32, bytes: u32) -> Result<Vec<u8>, Failure> {
+        let file = self.socket.with_extension("memory");
+        let arguments = format!(r#"{{"val": {address}, "size": {bytes}, "filename": "{}"}}"#, file.display());
+        self.request("pmemsave", &arguments)?;
+        let content = std::fs::read(&file);
+        let _ = std::fs::remove_file(&file);
+        content.map_err(|error| Failure::new(format!("QEMU has left no memory behind: {error}")))
+    }
+
+    /// A command of QEMU's monitor for people, for what QMP has no command of its own.
+    fn monitor(&self, line: &str) -> Result<(), Failure> {
+        self.request("human-monitor-command", &format!(r#"{{"command-line": "{line}"}}"#)).map(|_| ())
     }
 
     /// Ends QEMU.

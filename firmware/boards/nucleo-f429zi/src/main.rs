@@ -6,29 +6,29 @@
 
 mod clocks;
 mod console;
+mod last_reset;
 
 use core::cell::RefCell;
-use core::fmt::Write;
 use core::panic::PanicInfo;
 
-use cortex_m_rt::entry;
+use cortex_m_rt::{ExceptionFrame, entry, exception};
 use devices::identity_page::{PAGE_BYTES, PageError};
 use eeprom24x::{Eeprom24x, SlaveAddr};
 use embassy_executor::Executor;
 use embassy_net::{Runner, Stack, StackResources};
 use embassy_stm32::eth::{self, Ethernet, GenericPhy, PacketQueue, Sma};
 use embassy_stm32::flash::{Blocking, Flash};
-use embassy_stm32::gpio::{Flex, Pull, Speed};
+use embassy_stm32::gpio::{Flex, Level, Output, Pull, Speed};
 use embassy_stm32::i2c::{self, I2c};
-use embassy_stm32::peripherals::{self, ETH, ETH_SMA, FLASH, I2C1, IWDG, PA12, PB8, PB9};
+use embassy_stm32::peripherals::{self, ETH, ETH_SMA, FLASH, I2C1, IWDG, PA12, PB0, PB8, PB9};
 use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_stm32::{Peri, Peripherals, bind_interrupts};
-use embassy_time::{Delay, Timer};
+use embassy_time::Delay;
 use embedded_hal_bus::i2c::RefCellDevice;
-use log::error;
+use log::warn;
 use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
-use node::{Identity, Settings, Tmp105};
+use node::{Birth, Identity, Settings, Tmp105};
 use static_cell::StaticCell;
 
 use crate::console::Console;
@@ -42,7 +42,7 @@ const THERMOMETER_ADDRESS: u8 = 0x48;
 const PHY_ADDRESS: u8 = 0;
 /// At the nominal 32 kHz; the oscillator's tolerance makes 11 to 30 seconds of it.
 const WATCHDOG_MICROSECONDS: u32 = 16_000_000;
-const COMPLAINT_SECONDS: u64 = 10;
+const FIRMWARE: &str = env!("CARGO_PKG_VERSION");
 const FRAMES_OUT: usize = 4;
 const FRAMES_IN: usize = 8;
 
@@ -70,19 +70,24 @@ struct Wires {
 
 #[entry]
 fn main() -> ! {
+    let birth = cortex::begin(last_reset::told(), FIRMWARE);
     let board = embassy_stm32::init(clocks::configuration());
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
-    EXECUTOR.init_with(Executor::new).run(|spawner| start(board, spawner))
+    EXECUTOR.init_with(Executor::new).run(|spawner| start(board, birth, spawner))
 }
 
 /// Hands every peripheral to whom it belongs. A task can be spawned as often as its pool is large: once here.
-fn start(board: Peripherals, spawner: embassy_executor::Spawner) {
-    let Peripherals { USART3, PD8, FLASH, PA12, IWDG, I2C1, PB8, PB9, RNG, ETH, ETH_SMA, .. } = board;
+///
+/// Not inlined: what this takes of the stack, 25 KB, is free again before a task runs.
+#[inline(never)]
+fn start(board: Peripherals, birth: Birth, spawner: embassy_executor::Spawner) {
+    let Peripherals { USART3, PD8, FLASH, PA12, IWDG, I2C1, PB0, PB8, PB9, RNG, ETH, ETH_SMA, .. } = board;
     console::start(USART3, PD8);
+    rest();
     let identity = match read_identity(FLASH, PA12) {
         Ok(identity) => identity,
         Err(failure) => {
-            if let Ok(lament) = lament(failure) {
+            if let Ok(lament) = lament(failure, PB0) {
                 spawner.spawn(lament);
             }
             return;
@@ -113,7 +118,7 @@ fn start(board: Peripherals, spawner: embassy_executor::Spawner) {
     let (stack, runner) =
         embassy_net::new(ethernet, configuration, RESOURCES.init_with(StackResources::new), seed);
     let wires = Wires { bus: I2C1, clock: PB8, data: PB9 };
-    if let (Ok(network), Ok(device)) = (network(runner), device(stack, identity, wires, watchdog)) {
+    if let (Ok(network), Ok(device)) = (network(runner), device(stack, identity, wires, birth, watchdog)) {
         spawner.spawn(network);
         spawner.spawn(device);
     }
@@ -132,13 +137,12 @@ fn read_identity(flash: Peri<'static, FLASH>, pa12: Peri<'static, PA12>) -> Resu
     Identity::read(&page)
 }
 
-/// Says again and again why the board does nothing: somebody may look at the log later.
+/// Blinks with the green light, LD1.
 #[embassy_executor::task]
-async fn lament(failure: PageError) -> ! {
-    loop {
-        error!("{failure}: write one to {PAGE_ADDRESS:#x} (cargo xtask flash --identity identity.bin)");
-        Timer::after_secs(COMPLAINT_SECONDS).await;
-    }
+async fn lament(failure: PageError, pin: Peri<'static, PB0>) -> ! {
+    let mut light = Output::new(pin, Level::Low, Speed::Low);
+    let advice = format_args!("write one to {PAGE_ADDRESS:#x} (cargo xtask flash --identity identity.bin)");
+    station::lament(failure, advice, |is_lit| light.set_level(is_lit.into())).await
 }
 
 #[embassy_executor::task]
@@ -152,6 +156,7 @@ async fn device(
     stack: Stack<'static>,
     identity: Identity,
     wires: Wires,
+    birth: Birth,
     mut watchdog: IndependentWatchdog<'static, IWDG>,
 ) -> ! {
     let mut configuration = i2c::Config::default();
@@ -159,18 +164,26 @@ async fn device(
     configuration.scl_pullup = true;
     configuration.sda_pullup = true;
     let bus = RefCell::new(I2c::new_blocking(wires.bus, wires.clock, wires.data, configuration));
-    let eeprom = Eeprom24x::new_24x64(RefCellDevice::new(&bus), SlaveAddr::default());
+    let eeprom = Eeprom24x::new_24x512(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), THERMOMETER_ADDRESS);
-    station::run(stack, identity, storage, sensor, SETTINGS, || watchdog.pet()).await
+    station::run(stack, identity, storage, sensor, SETTINGS, birth, cortex::vitals, || watchdog.pet()).await
 }
 
-/// Says what happened; the watchdog, no longer fed, then resets the board.
+/// Where every start has ended in a panic, the next waits.
+fn rest() {
+    let seconds = cortex::rest();
+    if seconds > 0 {
+        warn!("waited {seconds} seconds, because each start so far has ended in a panic");
+    }
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    cortex::end::faulted(&mut Console, frame)
+}
+
 #[panic_handler]
 fn panic(information: &PanicInfo<'_>) -> ! {
-    cortex_m::interrupt::disable();
-    let _ = write!(Console, "{information}\r\n");
-    loop {
-        cortex_m::asm::wfi();
-    }
+    cortex::end::panicked(&mut Console, information)
 }

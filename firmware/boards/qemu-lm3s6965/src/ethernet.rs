@@ -2,13 +2,12 @@
 //! received frames.
 use core::task::Context;
 
-use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::NVIC;
 use embassy_net_driver::{
     Capabilities, Driver, HardwareAddress, LinkState, RxToken as ReceiveToken, TxToken as TransmitToken,
 };
 use embassy_sync::waitqueue::AtomicWaker;
 
+use crate::interrupt_line::InterruptLine;
 use crate::register::Register;
 
 // LM3S6965 data sheet, chapter "Ethernet controller", base 0x40048000; clock gate in SYSCTL RCGC2 bits 28 and 30.
@@ -28,7 +27,7 @@ const RECEIVE_ENABLE: u32 = 1;
 const RECEIVE_RESET: u32 = 1 << 4;
 /// Transmitter on, short frames padded, checksum appended.
 const TRANSMIT_ENABLE_PAD_CHECKSUM: u32 = 0b111;
-const INTERRUPT_LINE: u16 = 42;
+const INTERRUPT: InterruptLine = unsafe { InterruptLine::at(42) };
 
 /// An Ethernet frame without its checksum.
 const FRAME_BYTES_MAX: usize = 1514;
@@ -37,16 +36,6 @@ const HEADER_BYTES: usize = 14;
 const RECEIVE_OVERHEAD_BYTES: usize = 6;
 
 static RECEIVED: AtomicWaker = AtomicWaker::new();
-
-#[derive(Clone, Copy)]
-struct Line(u16);
-
-// SAFETY: 42 is the Ethernet controller's line on this chip.
-unsafe impl InterruptNumber for Line {
-    fn number(self) -> u16 {
-        self.0
-    }
-}
 
 /// The controller and a buffer for a frame in each direction.
 pub struct Ethernet {
@@ -81,8 +70,7 @@ impl Ethernet {
         INTERRUPT_MASK.write(INTERRUPT_RECEIVED);
         TRANSMIT_CONTROL.write(TRANSMIT_ENABLE_PAD_CHECKSUM);
         RECEIVE_CONTROL.write(RECEIVE_ENABLE);
-        // SAFETY: the handler only wakes a waker and masks itself; nothing relies on the line being masked.
-        unsafe { NVIC::unmask(Line(INTERRUPT_LINE)) };
+        INTERRUPT.unmask();
     }
 
     /// Takes the next frame out of the FIFO into `received`; false when there is none.
@@ -118,7 +106,7 @@ impl Ethernet {
 /// What the interrupt line 42 does: wakes the network task, which turns the interrupt on again when it has
 /// read everything.
 pub fn on_interrupt(line: i16) -> bool {
-    if line != INTERRUPT_LINE as i16 {
+    if !INTERRUPT.is(line) {
         return false;
     }
     INTERRUPT_MASK.write(0);

@@ -5,33 +5,38 @@
 mod console;
 mod ethernet;
 mod i2c;
+mod interrupt_line;
+mod light;
 mod register;
 mod time_driver;
 mod watchdog;
 
 use core::cell::RefCell;
-use core::fmt::Write;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use cortex_m_rt::{entry, exception};
-use devices::identity_page::{PAGE_ADDRESS, PAGE_BYTES};
+use birth::Told;
+use cortex_m_rt::{ExceptionFrame, entry, exception};
+use devices::identity_page::{PAGE_ADDRESS, PAGE_BYTES, PageError};
 use eeprom24x::{Eeprom24x, SlaveAddr};
+use embassy_executor::Spawner;
 use embassy_executor::raw::Executor;
 use embassy_net::{Runner, Stack, StackResources};
-use embassy_time::{Delay, Timer};
+use embassy_time::Delay;
 use embedded_hal_bus::i2c::RefCellDevice;
-use log::error;
+use log::warn;
 use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
-use node::{Identity, Settings, Tmp105};
+use node::{Birth, Identity, Settings, Tmp105};
 use static_cell::StaticCell;
 
 use crate::console::Console;
 use crate::ethernet::Ethernet;
 use crate::i2c::Bus;
+use crate::light::Light;
 use crate::watchdog::Watchdog;
 
 const TMP105_ADDRESS: u8 = 0x48;
+const FIRMWARE: &str = env!("CARGO_PKG_VERSION");
 
 /// Somebody looks at this board: it samples often, and sends soon.
 const SETTINGS: Settings = Settings {
@@ -51,18 +56,31 @@ fn pend(_context: *mut ()) {
 
 #[entry]
 fn main() -> ! {
+    let birth = cortex::begin(Told::Nothing, FIRMWARE);
     // Peripherals can be taken once, and this is the only place that does.
     let Some(mut core) = cortex_m::Peripherals::take() else { halt() };
     console::start();
     time_driver::start(&mut core.SYST);
+    rest();
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
     let executor: &'static Executor = EXECUTOR.init(Executor::new(core::ptr::null_mut()));
-    let spawner = executor.spawner();
+    start(executor.spawner(), birth);
+    loop {
+        // SAFETY: polled from this loop only, and never from the pender.
+        unsafe { executor.poll() };
+        sleep_until_pended();
+    }
+}
+
+/// Spawns what this board does. A task can be spawned as often as its pool is large: once here.
+///
+/// Not inlined: what this takes of the stack is free again before a task runs.
+#[inline(never)]
+fn start(spawner: Spawner, birth: Birth) {
     match read_identity() {
         Ok(identity) => {
             let (stack, runner) = start_network(&identity);
-            // A task can be spawned as often as its pool is large: once here.
-            if let (Ok(network), Ok(device)) = (network(runner), device(stack, identity)) {
+            if let (Ok(network), Ok(device)) = (network(runner), device(stack, identity, birth)) {
                 spawner.spawn(network);
                 spawner.spawn(device);
             }
@@ -73,15 +91,10 @@ fn main() -> ! {
             }
         }
     }
-    loop {
-        // SAFETY: polled from this loop only, and never from the pender.
-        unsafe { executor.poll() };
-        sleep_until_pended();
-    }
 }
 
 /// The identity page lies at a fixed place of the flash, outside the image.
-fn read_identity() -> Result<Identity, devices::identity_page::PageError> {
+fn read_identity() -> Result<Identity, PageError> {
     // SAFETY: the last page of the flash is readable, ordinary memory that nothing ever writes, and memory.x keeps the
     // linker out of it.
     let page = unsafe { core::slice::from_raw_parts(PAGE_ADDRESS as *const u8, PAGE_BYTES) };
@@ -105,24 +118,24 @@ async fn network(mut runner: Runner<'static, &'static mut Ethernet>) -> ! {
     runner.run().await
 }
 
-/// Says again and again why the board does nothing: somebody may look at the console later.
 #[embassy_executor::task]
-async fn lament(failure: devices::identity_page::PageError) -> ! {
-    loop {
-        error!("{failure}: write one to {PAGE_ADDRESS:#x} (lamppost device provision --out identity.bin)");
-        Timer::after_secs(10).await;
-    }
+async fn lament(failure: PageError) -> ! {
+    // SAFETY: this task runs once.
+    let mut light = unsafe { Light::start() };
+    let advice =
+        format_args!("write one to {PAGE_ADDRESS:#x} (lamppost device provision --out identity.bin)");
+    station::lament(failure, advice, |is_lit| light.set(is_lit)).await
 }
 
 /// The device itself: sensor and EEPROM on the one I2C bus, the uplink over TCP.
 #[embassy_executor::task]
-async fn device(stack: Stack<'static>, identity: Identity) -> ! {
+async fn device(stack: Stack<'static>, identity: Identity, birth: Birth) -> ! {
     // SAFETY: this task runs once.
     let (bus, mut watchdog) = unsafe { (RefCell::new(Bus::start()), Watchdog::start()) };
     let eeprom = Eeprom24x::new_24x512(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), TMP105_ADDRESS);
-    station::run(stack, identity, storage, sensor, SETTINGS, || watchdog.feed()).await
+    station::run(stack, identity, storage, sensor, SETTINGS, birth, cortex::vitals, || watchdog.feed()).await
 }
 
 /// Sleeps by WFI (WFE spins under QEMU) unless a task was woken since the executor looked.
@@ -136,6 +149,14 @@ fn sleep_until_pended() {
     unsafe { cortex_m::interrupt::enable() };
 }
 
+/// Where every start has ended in a panic, the next waits.
+fn rest() {
+    let seconds = cortex::rest();
+    if seconds > 0 {
+        warn!("waited {seconds} seconds, because each start so far has ended in a panic");
+    }
+}
+
 fn halt() -> ! {
     loop {
         cortex_m::asm::wfi();
@@ -144,15 +165,17 @@ fn halt() -> ! {
 
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
-    if !ethernet::on_interrupt(line) {
+    if !ethernet::on_interrupt(line) && !watchdog::on_interrupt(line) {
         panic!("interrupt {line} has no handler");
     }
 }
 
-/// Says what happened; the watchdog, no longer fed, then resets the board.
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    cortex::end::faulted(&mut Console, frame)
+}
+
 #[panic_handler]
 fn panic(information: &PanicInfo<'_>) -> ! {
-    cortex_m::interrupt::disable();
-    let _ = writeln!(Console, "{information}");
-    halt()
+    cortex::end::panicked(&mut Console, information)
 }

@@ -1,134 +1,87 @@
-//! The firmware of the emulated board: built for its Cortex-M3, and measured.
+//! The boards' firmware: built, and measured.
+
+pub mod elf;
+pub mod sizes;
+pub mod stack;
+pub mod thumb;
 
 use crate::process::{self, Failure};
-use crate::toolchain::{self, CORTEX_M3};
+use crate::toolchain;
 use std::path::{Path, PathBuf};
 
 /// What `cargo xtask firmware --help` says.
 pub const HELP: &str = "\
 Builds the firmware of the emulated board and prints where it lies.
 
-Usage: cargo xtask firmware [--size]
+Usage: cargo xtask firmware [--size [--write]]
 
-  --size   also prints the bytes of flash and of static RAM that it takes
+  --size   builds every board and prints what each takes of flash and RAM; fails where the table in
+           firmware/docs/sizes.md says something else by more than 2 %
+  --write  writes that table instead
 
 Example: cargo xtask firmware --size";
 
-/// The board's flash but for its last page, which is the identity's, and its RAM.
-const FLASH_BYTES: u64 = 252 * 1024;
-const RAM_BYTES: u64 = 64 * 1024;
-/// Where the chip's RAM begins; below it is flash.
-const RAM_START: u64 = 0x2000_0000;
+/// The emulated board, which has no debug probe.
+const EMULATED: &str = "qemu-lm3s6965";
 
-/// Builds it and prints the path, and its size where asked.
+/// Builds it and prints the path, or the sizes of all where asked.
 ///
 /// # Errors
-/// What the compiler said.
+/// What the compiler said, or which size has changed.
 pub fn command(arguments: &[String]) -> Result<(), Failure> {
-    let with_size = match arguments {
-        [] => false,
-        [option] if option == "--size" => true,
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => println!("{}", build()?.display()),
+        ["--size"] => sizes::check()?,
+        ["--size", "--write"] => sizes::write()?,
         _ => return Err(Failure::new("`cargo xtask firmware --help` says what there is")),
-    };
-    let image = build()?;
-    println!("{}", image.display());
-    if with_size {
-        let size = Size::of(&image)?;
-        println!("flash       {:>7} bytes of {FLASH_BYTES}", size.flash_bytes);
-        println!("static RAM  {:>7} bytes of {RAM_BYTES}, the rest is stack", size.static_ram_bytes);
     }
     Ok(())
 }
 
-/// Builds the release firmware; gives the ELF file.
+/// Builds the emulated board's release firmware; gives the ELF file.
 ///
 /// # Errors
 /// What the compiler said.
 pub fn build() -> Result<PathBuf, Failure> {
-    let board = process::root().join("firmware/boards/qemu-lm3s6965");
-    let toolchain = toolchain::ensure_target(CORTEX_M3)?;
-    process::run(toolchain.cargo("build", CORTEX_M3).arg("--release").current_dir(&board))?;
-    Ok(board.join("target").join(CORTEX_M3).join("release/qemu-lm3s6965"))
+    build_board(&directory(EMULATED))
 }
 
-/// What an image takes of a chip's memories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Code, constants and the start values of variables.
-    pub flash_bytes: u64,
-    /// Variables.
-    pub static_ram_bytes: u64,
+/// Builds a board's release firmware; gives the ELF file. Paths of this machine are left out of it: they would make the
+/// image longer or shorter on each, and tell where it was built.
+///
+/// # Errors
+/// What the compiler said.
+pub fn build_board(board: &Path) -> Result<PathBuf, Failure> {
+    let target = toolchain::target_of_board(board)?;
+    let toolchain = toolchain::ensure_target(&target)?;
+    let mut command = toolchain.cargo("build", &target);
+    command.arg("--release").current_dir(board);
+    command.arg("--config").arg(format!("target.{target}.rustflags=[{}]", path_flags().join(",")));
+    process::run(&mut command)?;
+    let name = board.file_name().unwrap_or_default();
+    Ok(board.join("target").join(target).join("release").join(name))
 }
 
-impl Size {
-    /// Reads the section headers of a 32-bit little-endian ELF file.
-    ///
-    /// # Errors
-    /// When it cannot be read or is none.
-    pub fn of(image: &Path) -> Result<Size, Failure> {
-        let bytes = std::fs::read(image)
-            .map_err(|error| Failure::new(format!("{} cannot be read: {error}", image.display())))?;
-        Size::of_elf(&bytes).ok_or_else(|| Failure::new(format!("{} is no 32-bit ELF file", image.display())))
-    }
-
-    fn of_elf(bytes: &[u8]) -> Option<Size> {
-        // ELF header: section table at 0x20, bytes a section at 0x2e, sections at 0x30.
-        if !bytes.starts_with(b"\x7fELF\x01\x01") {
-            return None;
-        }
-        let (table, entry, count) = (word(bytes, 0x20)?, half(bytes, 0x2e)?, half(bytes, 0x30)?);
-        let mut size = Size { flash_bytes: 0, static_ram_bytes: 0 };
-        for index in 0..count {
-            let section = usize::try_from(table + index * entry).ok()?;
-            let (kind, flags) = (word(bytes, section + 4)?, word(bytes, section + 8)?);
-            let (address, length) = (word(bytes, section + 12)?, word(bytes, section + 20)?);
-            let (is_allocated, is_zeros) = (flags & 2 != 0, kind == 8);
-            if !is_allocated {
-                continue;
-            }
-            if address >= RAM_START {
-                size.static_ram_bytes += length;
-            }
-            // Variables' start values lie in flash too; zeros lie nowhere.
-            if !is_zeros {
-                size.flash_bytes += length;
-            }
-        }
-        Some(size)
-    }
+/// Flags that take the checkout's and the downloaded sources' directories out of panics' places.
+fn path_flags() -> Vec<String> {
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let sources = cargo_home.map(|home| home.join("registry/src")).unwrap_or_default();
+    let registries = std::fs::read_dir(sources).into_iter().flatten().flatten().map(|entry| entry.path());
+    let prefixes = registries.chain([process::root()]);
+    prefixes.map(|prefix| format!("'--remap-path-prefix={}/='", prefix.display())).collect()
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?).into())
+/// The directory of every board.
+pub fn boards() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(process::root().join("firmware/boards")).into_iter().flatten().flatten();
+    let mut boards: Vec<_> =
+        entries.map(|entry| entry.path()).filter(|path| path.join("Cargo.toml").is_file()).collect();
+    boards.sort();
+    boards
 }
 
-fn half(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_elf_file_has_no_size() {
-        assert_eq!(Size::of_elf(b"\x7fELF"), None);
-        assert_eq!(Size::of_elf(b"\x7fELF\x01\x01 and no more"), None);
-    }
-
-    #[test]
-    fn zeros_take_ram_and_no_flash() {
-        let mut elf = vec![0; 0x40 + 3 * 40];
-        elf[..6].copy_from_slice(b"\x7fELF\x01\x01");
-        (elf[0x20], elf[0x2e], elf[0x30]) = (0x40, 40, 3);
-        // Kind, flags, address (its highest byte), length: text, variables with values, variables of zero.
-        for (index, (kind, high, length)) in
-            [(1, 0, 100), (1, 0x20, 8), (8, 0x20, 50)].into_iter().enumerate()
-        {
-            let section = 0x40 + index * 40;
-            (elf[section + 4], elf[section + 8], elf[section + 15], elf[section + 20]) =
-                (kind, 2, high, length);
-        }
-        assert_eq!(Size::of_elf(&elf), Some(Size { flash_bytes: 108, static_ram_bytes: 58 }));
-    }
+fn directory(board: &str) -> PathBuf {
+    process::root().join("firmware/boards").join(board)
 }

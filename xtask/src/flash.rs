@@ -1,7 +1,7 @@
 //! A real board: its firmware built, its identity page and its firmware written over the debug probe by probe-rs.
 
+use crate::firmware;
 use crate::process::{self, Failure, say};
-use crate::toolchain;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,24 +53,12 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
     if process::find("probe-rs").is_none() {
         return Err(Failure::new("probe-rs is missing; type: cargo install probe-rs-tools --locked"));
     }
-    let firmware = build(options.board)?;
+    let firmware = firmware::build_board(&process::root().join("firmware/boards").join(options.board.name))?;
     for mut step in steps(&options, &firmware) {
         process::run(&mut step)?;
     }
     say(&format!("{} runs; its log is on the ST-LINK's serial port, at 115200 baud", options.board.name));
     Ok(())
-}
-
-/// Builds a board's release firmware; gives the ELF file.
-///
-/// # Errors
-/// What the compiler said.
-pub fn build(board: &Board) -> Result<PathBuf, Failure> {
-    let directory = process::root().join("firmware/boards").join(board.name);
-    let target = toolchain::target_of_board(&directory)?;
-    let toolchain = toolchain::ensure_target(&target)?;
-    process::run(toolchain.cargo("build", &target).arg("--release").current_dir(&directory))?;
-    Ok(directory.join("target").join(target).join("release").join(board.name))
 }
 
 /// Identity first: with the reset at the end, the firmware finds it at its first start.
@@ -149,6 +137,7 @@ fn wrong(what: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::toolchain;
 
     fn parse(words: &[&str]) -> Result<Options, Failure> {
         Options::parse(&words.iter().map(ToString::to_string).collect::<Vec<_>>())

@@ -1,5 +1,6 @@
 //! The suites of `cargo xtask test`: what each proves, what it needs, and the steps it takes.
 
+use crate::firmware::boards;
 use crate::process::{self, Failure};
 use crate::setup::{self, Tool};
 use crate::suite::Run;
@@ -239,7 +240,7 @@ fn lint(run: &mut Run) {
         return;
     }
     run.check(cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    for manifest in [NODE, STATION] {
+    for manifest in [NODE, STATION, BIRTH, CORTEX] {
         run.check(cargo(["clippy", "--manifest-path", manifest, "--all-targets", "--", "-D", "warnings"]));
     }
     for board in boards() {
@@ -300,16 +301,11 @@ fn decoders(run: &mut Run) {
 
 fn firmware(run: &mut Run) {
     run.tests(cargo(["test", "--manifest-path", NODE, "--no-fail-fast"]));
-    for board in boards() {
-        match board_toolchain(&board) {
-            Ok((toolchain, target)) => {
-                let mut command = toolchain.cargo("build", &target);
-                command.current_dir(board).arg("--release");
-                run.check(command);
-            }
-            Err(failure) => drop(run.outcome(Err(failure))),
-        }
-    }
+    run.tests(cargo(["test", "--manifest-path", BIRTH, "--no-fail-fast"]));
+    // Builds every board.
+    let mut sizes = own("firmware");
+    sizes.arg("--size");
+    run.check(sizes);
 }
 
 /// Reads sources alone: nothing needs to be built before but the test itself.
@@ -358,20 +354,15 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 const MILLION: &str = "million";
 const NODE: &str = "firmware/node/Cargo.toml";
 const STATION: &str = "firmware/station/Cargo.toml";
+const BIRTH: &str = "firmware/birth/Cargo.toml";
+const CORTEX: &str = "firmware/cortex/Cargo.toml";
 
 /// The firmware's core, what boards share, and every board: none of them in the host's workspace.
 pub fn firmware_manifests() -> Vec<PathBuf> {
-    let mut manifests = vec![process::root().join(NODE), process::root().join(STATION)];
+    let mut manifests: Vec<_> =
+        [NODE, STATION, BIRTH, CORTEX].iter().map(|manifest| process::root().join(manifest)).collect();
     manifests.extend(boards().into_iter().map(|board| board.join("Cargo.toml")));
     manifests
-}
-
-/// The directory of every board.
-fn boards() -> Vec<PathBuf> {
-    entries(&process::root().join("firmware/boards"))
-        .into_iter()
-        .filter(|path| path.join("Cargo.toml").is_file())
-        .collect()
 }
 
 /// What a board is built for, and how.

@@ -13,6 +13,7 @@ pub use lament::lament;
 use core::cell::RefCell;
 use core::fmt::Debug;
 use core::net::SocketAddrV4;
+use core::pin::pin;
 
 use embassy_futures::join::join5;
 use embassy_net::Stack;
@@ -21,7 +22,7 @@ use embassy_time::{Duration, Timer, with_timeout};
 use embedded_storage::Storage;
 use log::{error, info, warn};
 use node::uplink::{self, Backoff, SessionBuffers};
-use node::{Birth, Device, Identity, Sensor, Settings, Vitals};
+use node::{Birth, Device, Identity, Sensor, Settings, StartError, Vitals};
 use static_cell::StaticCell;
 
 /// Sockets that the board's network stack needs room for: DHCP's, the broker's, the time server's.
@@ -36,67 +37,103 @@ const FEED_SECONDS: u64 = 1;
 const COMPLAINT_SECONDS: u64 = 10;
 const VITALS_SECONDS: u64 = 60;
 
-/// Runs the device of `identity`. Its memory is static: a second call panics. Whoever hands in `feed_watchdog` has started
-/// the watchdog: where the device cannot start, it is never fed. `birth` is why the board started, `vitals` measures what
-/// its gate can measure.
+/// What only a board's own gate to its chip can do.
+pub struct Gate<V, F> {
+    /// Why the board started.
+    pub birth: Birth,
+    /// Measures what can be measured at any time.
+    pub vitals: V,
+    /// Starts the watchdog's period anew.
+    pub feed_watchdog: F,
+}
+
+/// Where a device lies: a variable of the task that runs it, and not of a future that is handed on by value, which would take
+/// the stack for its copies for good.
+pub type Place<S, P> = Option<RefCell<Device<S, P>>>;
+
+/// Runs the device of `identity` in `place`. Its memory is static: a second call panics. Whoever hands in
+/// `gate` has started the watchdog: where the device cannot start, it is never fed.
 pub async fn run<S, P>(
+    place: &mut Place<S, P>,
     stack: Stack<'static>,
     identity: Identity,
     storage: S,
     sensor: P,
     settings: Settings,
-    birth: Birth,
-    vitals: impl Fn() -> Vitals,
-    mut feed_watchdog: impl FnMut(),
+    gate: Gate<impl Fn() -> Vitals, impl FnMut()>,
 ) -> !
 where
     S: Storage<Error: Debug>,
     P: Sensor,
 {
     let (broker, time_server) = (identity.broker(), identity.time_server());
-    let device = match Device::start(identity, storage, sensor, settings, uplink::now_milliseconds()) {
-        Ok(device) => RefCell::new(device),
+    let Gate { birth, vitals, mut feed_watchdog } = gate;
+    let device = match start(place, identity, storage, sensor, settings, &birth) {
+        Ok(device) => device,
         Err(failure) => {
             // Unfed, the watchdog resets the board: a bus that hung may answer then. Nothing is published meanwhile.
             error!("nothing will be published: {failure}");
             core::future::pending().await
         }
     };
-    device.borrow_mut().introduce(uplink::now_milliseconds(), &birth);
-    let feeding = async {
+    // Pinned where they are: joined by value, they would be copied by way of the stack, and take its room for good.
+    let sampling = pin!(uplink::keep_sampling(device));
+    let feeding = pin!(async {
         loop {
             if device.borrow().may_feed_watchdog(uplink::now_milliseconds()) {
                 feed_watchdog();
             }
             Timer::after_secs(FEED_SECONDS).await;
         }
-    };
-    let connecting = async {
+    });
+    let connecting = pin!(async {
         match broker {
-            Some(address) => keep_connected(&device, stack, address).await,
+            Some(address) => keep_connected(device, stack, address).await,
             None => loop {
                 error!("the identity page names no broker: readings are kept, and wait");
                 device.borrow_mut().uplink_turned(uplink::now_milliseconds());
                 Timer::after_secs(COMPLAINT_SECONDS).await;
             },
         }
-    };
-    let keeping_time = async {
+    });
+    let keeping_time = pin!(async {
         match time_server {
-            Some(server) => time::keep_clock(&device, stack, server).await,
+            Some(server) => time::keep_clock(device, stack, server).await,
             None => {
                 warn!("the identity page names no time server: readings count when they arrive");
                 core::future::pending().await
             }
         }
-    };
-    let measuring = async {
+    });
+    let measuring = pin!(async {
         loop {
             device.borrow_mut().set_vitals(vitals());
             Timer::after_secs(VITALS_SECONDS).await;
         }
-    };
-    join5(uplink::keep_sampling(&device), connecting, keeping_time, measuring, feeding).await.0
+    });
+    join5(sampling, connecting, keeping_time, measuring, feeding).await.0
+}
+
+/// Starts the device and puts it into `place`.
+///
+/// Not inlined, and not returned by value: a device takes kilobytes, and what is needed to build it must not stay on the stack
+/// for as long as it runs.
+#[inline(never)]
+fn start<'a, S, P>(
+    place: &'a mut Place<S, P>,
+    identity: Identity,
+    storage: S,
+    sensor: P,
+    settings: Settings,
+    birth: &Birth,
+) -> Result<&'a RefCell<Device<S, P>>, StartError<S::Error>>
+where
+    S: Storage<Error: Debug>,
+    P: Sensor,
+{
+    let mut device = Device::start(identity, storage, sensor, settings, uplink::now_milliseconds())?;
+    device.introduce(uplink::now_milliseconds(), birth);
+    Ok(place.insert(RefCell::new(device)))
 }
 
 /// One session after the other, for ever.

@@ -30,6 +30,7 @@ use log::warn;
 use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
 use node::{Birth, Identity, Settings, Tmp105};
 use static_cell::StaticCell;
+use station::Gate;
 
 use crate::console::Console;
 
@@ -167,7 +168,9 @@ async fn device(
     let eeprom = Eeprom24x::new_24x512(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), THERMOMETER_ADDRESS);
-    station::run(stack, identity, storage, sensor, SETTINGS, birth, cortex::vitals, || watchdog.pet()).await
+    let mut place = None;
+    let gate = Gate { birth, vitals: cortex::vitals, feed_watchdog: || watchdog.pet() };
+    station::run(&mut place, stack, identity, storage, sensor, SETTINGS, gate).await
 }
 
 /// Where every start has ended in a panic, the next waits.

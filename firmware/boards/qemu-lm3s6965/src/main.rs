@@ -28,6 +28,7 @@ use log::warn;
 use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
 use node::{Birth, Identity, Settings, Tmp105};
 use static_cell::StaticCell;
+use station::Gate;
 
 use crate::console::Console;
 use crate::ethernet::Ethernet;
@@ -135,7 +136,9 @@ async fn device(stack: Stack<'static>, identity: Identity, birth: Birth) -> ! {
     let eeprom = Eeprom24x::new_24x512(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
     let sensor = Tmp105::new(RefCellDevice::new(&bus), TMP105_ADDRESS);
-    station::run(stack, identity, storage, sensor, SETTINGS, birth, cortex::vitals, || watchdog.feed()).await
+    let mut place = None;
+    let gate = Gate { birth, vitals: cortex::vitals, feed_watchdog: || watchdog.feed() };
+    station::run(&mut place, stack, identity, storage, sensor, SETTINGS, gate).await
 }
 
 /// Sleeps by WFI (WFE spins under QEMU) unless a task was woken since the executor looked.

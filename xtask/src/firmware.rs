@@ -47,8 +47,7 @@ pub fn build() -> Result<PathBuf, Failure> {
     build_board(&directory(EMULATED))
 }
 
-/// Builds a board's release firmware; gives the ELF file. Paths of this machine are left out of it: they would make the
-/// image longer or shorter on each, and tell where it was built.
+/// Builds a board's release firmware; gives the ELF file.
 ///
 /// # Errors
 /// What the compiler said.
@@ -57,20 +56,9 @@ pub fn build_board(board: &Path) -> Result<PathBuf, Failure> {
     let toolchain = toolchain::ensure_target(&target)?;
     let mut command = toolchain.cargo("build", &target);
     command.arg("--release").current_dir(board);
-    command.arg("--config").arg(format!("target.{target}.rustflags=[{}]", path_flags().join(",")));
     process::run(&mut command)?;
     let name = board.file_name().unwrap_or_default();
     Ok(board.join("target").join(target).join("release").join(name))
-}
-
-/// Flags that take the checkout's and the downloaded sources' directories out of panics' places.
-fn path_flags() -> Vec<String> {
-    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo_home = cargo_home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let sources = cargo_home.map(|home| home.join("registry/src")).unwrap_or_default();
-    let registries = std::fs::read_dir(sources).into_iter().flatten().flatten().map(|entry| entry.path());
-    let prefixes = registries.chain([process::root()]);
-    prefixes.map(|prefix| format!("'--remap-path-prefix={}/='", prefix.display())).collect()
 }
 
 /// The directory of every board.

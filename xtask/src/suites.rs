@@ -198,7 +198,7 @@ pub const SUITES: &[Suite] = &[
     Suite {
         name: "qemu",
         about: "the emulated board: a temperature becomes a payment",
-        tools: &[setup::QEMU],
+        tools: &[setup::QEMU, setup::MOSQUITTO],
         targets: emulated_target,
         steps: |run| end_to_end(run, &["qemu"]),
     },

@@ -7,7 +7,7 @@
 //!   image. A path holds at most [`CALLS_BY_REGISTER_MAX`] of them. To a task go only the executor's.
 //! - **Panics** may come anywhere, and the board ends there: what the deepest one takes counts once, on top of the deepest
 //!   path without any.
-//! - **Recursion**: functions that call one another in a circle count once each, together; they are named.
+//! - **Recursion**: functions that call one another in a circle count [`TURNS_MAX`] times, together; they are named.
 //!
 //! Interrupts have one priority, so that one at a time comes on top, with the frame that the processor pushes.
 
@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Calls by a register on one path: the executor calls a task, which logs; a logger formats, a record's value formats its
 /// parts, and these write to the console.
 pub const CALLS_BY_REGISTER_MAX: usize = 6;
+/// Turns of a circle of calls: the strict CBOR decoder refuses what is nested deeper (`CBOR_DEPTH_MAX`).
+const TURNS_MAX: u32 = 8;
 /// What the processor pushes for an interrupt, floating-point registers included, and aligns.
 const EXCEPTION_FRAME_BYTES: u32 = 26 * 4 + 4;
 /// What names of tasks have in them, and names of what calls tasks: the executor, and `main` where the compiler has put
@@ -56,8 +58,7 @@ pub fn bound(elf: &Elf<'_>) -> Option<Bound> {
     let interrupt_bytes = deepest_interrupt + EXCEPTION_FRAME_BYTES;
     let panics = (0..program.functions.len()).filter(|function| program.functions[*function].is_panic);
     let panic_bytes = panics.map(|function| depths.of(function)).max().unwrap_or_default();
-    let recursive =
-        program.circles.iter().filter(|circle| circle.len() > 1 || program.calls_itself(circle[0]));
+    let recursive = program.circles.iter().filter(|circle| program.is_recursive(circle));
     Some(Bound {
         bytes: depths.of(reset) + panic_bytes + interrupt_bytes,
         panic_bytes,
@@ -147,8 +148,8 @@ impl Program {
         self.functions[function].name.clone()
     }
 
-    fn calls_itself(&self, function: usize) -> bool {
-        self.functions[function].calls.contains(&function)
+    fn is_recursive(&self, circle: &[usize]) -> bool {
+        circle.len() > 1 || circle.iter().any(|function| self.functions[*function].calls.contains(function))
     }
 
     /// Every entry of the vector table but the reset's.
@@ -166,7 +167,8 @@ impl Program {
             let (by_register, by_executor) = (deepest(false), deepest(true));
             let mut depths = vec![Depth::default(); self.functions.len()];
             for circle in &self.circles {
-                let own: u32 = circle.iter().map(|function| self.functions[*function].frame_bytes).sum();
+                let once: u32 = circle.iter().map(|function| self.functions[*function].frame_bytes).sum();
+                let own = if self.is_recursive(circle) { once * TURNS_MAX } else { once };
                 let members = circle.iter().map(|function| &self.functions[*function]);
                 let calls = members.clone().flat_map(|function| &function.calls);
                 let called = calls.filter(|callee| !circle.contains(callee)).map(|callee| (*callee, level));
@@ -409,12 +411,12 @@ mod tests {
     }
 
     #[test]
-    fn recursion_is_named_and_counted_once() {
+    fn recursion_is_named_and_counted_as_often_as_it_may_turn() {
         // Reset calls itself: BL with an offset of -6.
         let functions: &[(&str, &[u16])] = &[("Reset", &[PUSH_8, 0xf7ff, 0xfffd, RETURN])];
         image(functions, |bound| {
             assert_eq!(bound.recursive, ["Reset"]);
-            assert_eq!(bound.bytes - bound.interrupt_bytes, 8);
+            assert_eq!(bound.bytes - bound.interrupt_bytes, 8 * TURNS_MAX);
         });
     }
 

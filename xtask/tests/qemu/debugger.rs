@@ -6,12 +6,19 @@ use xtask::qemu::Store;
 
 /// The number of the program counter among the registers.
 const PROGRAM_COUNTER: u8 = 15;
+/// The program status, whose lowest bits are the number of the interrupt that is being handled.
+const PROGRAM_STATUS: u8 = 25;
+const INTERRUPT_NUMBER: u32 = 0x1ff;
 /// Makes QEMU tell registers apart by their numbers.
 const DESCRIBE_YOURSELF: &str = "qXfer:features:read:target.xml:0,ffb";
 
-/// Stops the board, writes `code` to `address` of its RAM, and lets it go on there.
+/// Stops the board outside of any interrupt, writes `code` to `address` of its RAM, and lets it go on there.
 pub fn run_code(store: &Store, address: u32, code: &[u8]) {
     let mut debugger = Debugger::attach(store);
+    while debugger.register(PROGRAM_STATUS) & INTERRUPT_NUMBER != 0 {
+        debugger.let_go(store);
+        debugger = Debugger::attach(store);
+    }
     let bytes: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(debugger.ask(&format!("M{address:x},{:x}:{bytes}", code.len())), "OK");
     debugger.go_on_at(address, store);
@@ -33,13 +40,22 @@ impl Debugger {
         let stream = UnixStream::connect(&socket).expect("QEMU listens");
         let mut debugger = Debugger { stream };
         assert!(debugger.ask("?").starts_with('T'), "the board stands still");
+        assert!(debugger.ask(DESCRIBE_YOURSELF).contains("<target>"));
         debugger
     }
 
     fn go_on_at(mut self, address: u32, store: &Store) {
-        assert!(self.ask(DESCRIBE_YOURSELF).contains("<target>"));
         let value: String = address.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(self.ask(&format!("P{PROGRAM_COUNTER:x}={value}")), "OK");
+        self.let_go(store);
+    }
+
+    fn register(&mut self, number: u8) -> u32 {
+        let answer = self.ask(&format!("p{number:x}"));
+        u32::from_str_radix(&answer, 16).expect("a register of 32 bits").swap_bytes()
+    }
+
+    fn let_go(mut self, store: &Store) {
         assert_eq!(self.ask("D"), "OK");
         drop(self.stream);
         store.control().close_to_debugger().expect("QEMU lets the board run on");

@@ -174,6 +174,11 @@ fn a_broker_away_for_ten_minutes_of_the_boards_time_and_a_reset_meanwhile_lose_n
     assert!(measured.values().any(|count| *count > 20), "an outage fills packs: {measured:?}");
     let _broker = Mosquitto::start_at(&address);
     scene.assert_all_arrives(&measured);
+    for name in ["reset:power_on", "reset:button"] {
+        wait::until_true("each boot says why it started", PATIENCE, || scene.has_record(name, "true"));
+    }
+    let own_page = page::text(&scene.node.text(&format!("/devices/{}", scene.enrolled.kid)));
+    assert!(own_page.contains("0.1.0"), "its page names its firmware:\n{own_page}");
 }
 
 /// Seconds between two samples of the emulated board.

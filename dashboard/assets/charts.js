@@ -65,8 +65,8 @@
     const points = [];
     for (const reading of readings) {
       for (const { n, u = "", t = 0, v, vb } of reading.senml) {
-        // Below 2^28 a time counts from an arrival that is not known: the block's stands for it (RFC 8428 §4.5.3).
-        const time = t >= 2 ** 28 ? t : accepted(reading) / 1000;
+        // Below 2^28 a time counts from the arrival, for which the block's stands (RFC 8428 §4.5.3).
+        const time = t >= 2 ** 28 ? t : accepted(reading) / 1000 + t;
         if (n === name && u === unit) points.push([time, v ?? Number(vb)]);
       }
     }

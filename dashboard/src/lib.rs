@@ -13,6 +13,7 @@ mod assets;
 mod bars;
 mod chart;
 mod coast;
+mod health;
 mod limits;
 mod map;
 mod marks;

@@ -1,13 +1,11 @@
-//! A device's readings turned into one table: a row a moment, a column a quantity; the charts draw its numbers.
+//! A device's readings turned into one table: a row a moment, a column a quantity; the charts draw its numbers. What the
+//! device says of itself stands elsewhere ([`crate::health`]).
 
 use crate::assets::content_hash;
 use crate::chart::{Chart, Point};
 use crate::limits::{READING_ROWS_MAX, SERIES_MAX};
 use crate::view::{Measurement, Reading, Sequence};
-use crate::{names, numbers};
-
-/// How the name of a record begins that says a version and measures nothing.
-const FIRMWARE: &str = "firmware:";
+use crate::{health, names, numbers};
 
 /// One quantity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +56,7 @@ impl Table {
 
     fn name_columns(&mut self, readings: &[Reading]) {
         let mut hidden: Vec<(&str, &str)> = Vec::new();
-        for record in readings.iter().flat_map(|reading| &reading.records) {
+        for record in readings.iter().flat_map(health::measured) {
             let key = (record.name.as_str(), record.unit.as_str());
             if self.column(record).is_some() || hidden.contains(&key) {
                 continue;
@@ -83,7 +81,7 @@ impl Table {
 
     fn add(&mut self, reading: &Reading) {
         let time = |record: &Measurement| record.time_milliseconds.unwrap_or(reading.accepted_milliseconds);
-        let mut records: Vec<&Measurement> = reading.records.iter().collect();
+        let mut records: Vec<&Measurement> = health::measured(reading).collect();
         records.sort_by_key(|record| std::cmp::Reverse(time(record)));
         for moment in records.chunk_by(|a, b| time(a) == time(b)) {
             if self.rows.len() == READING_ROWS_MAX {
@@ -115,7 +113,6 @@ impl Table {
     pub fn charts(&self, now_milliseconds: u64) -> Vec<Chart> {
         let drawn = self.columns.iter().zip(&self.points);
         drawn
-            .filter(|(column, _)| !column.name.starts_with(FIRMWARE))
             .filter_map(|(column, points)| {
                 // By what it shows, so that it stays itself when quantities come in another order.
                 let id = format!(

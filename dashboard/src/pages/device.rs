@@ -11,7 +11,7 @@ use crate::limits::{API_READINGS_MAX, READINGS_MAX};
 use crate::marks::{Age, Integer, Link, Until};
 use crate::readings::Table;
 use crate::view::{Device, DevicePage as Answer, Position};
-use crate::{moments, names, numbers, reasons, remedies};
+use crate::{health, moments, names, numbers, reasons, remedies};
 
 /// The page of one device.
 #[derive(Debug, Template)]
@@ -21,6 +21,7 @@ pub struct DevicePage {
     device: Device,
     public_key: String,
     table: Table,
+    health: Vec<health::Line>,
     charts: Vec<Chart>,
     readings_shown: u64,
     refused: RefusedTable,
@@ -67,6 +68,7 @@ impl DevicePage {
     /// The page of what the view answered.
     pub fn new(answer: Answer) -> Self {
         let table = Table::of(&answer.readings);
+        let health = health::lines(&answer.readings);
         let charts = table.charts(answer.network.now_milliseconds);
         let refused = RefusedTable {
             refused: answer.device.refused,
@@ -79,6 +81,7 @@ impl DevicePage {
             public_key: answer.public_key,
             readings_shown: answer.readings.len() as u64,
             table,
+            health,
             charts,
             refused,
             running: answer.running.into_iter().map(|statement| Sheet { statement }).collect(),

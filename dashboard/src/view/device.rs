@@ -134,7 +134,8 @@ pub struct Measurement {
     pub unit: String,
     /// What was measured; a boolean is 1 or 0.
     pub value: Exact,
-    /// When, as the device says; `None` where the pack has no absolute time (then the block's time is shown).
+    /// When, as the device says, also where it says it relative to its arrival; `None` where it says nothing (then the
+    /// block's time is shown).
     pub time_milliseconds: Option<u64>,
 }
 

@@ -155,11 +155,16 @@ pub fn reading(entry: &StoredEntry) -> Option<view::Reading> {
         height: entry.height,
         accepted_milliseconds: entry.time_unix_milliseconds,
         sequence: sequence(reading.sequence()),
-        records: measurements(&reading.pack()),
+        records: measurements(&reading.pack(), Some(entry.time_unix_milliseconds)),
     })
 }
 
-fn measurements(pack: &Pack<'_>) -> Vec<view::Measurement> {
+/// The records of a pack. One without a base time tells only how long before its arrival each was taken (RFC 8428 §4.5.3).
+fn measurements(pack: &Pack<'_>, accepted_milliseconds: Option<u64>) -> Vec<view::Measurement> {
+    let arrival = |offset_seconds: i32| {
+        let offset = Some(i64::from(offset_seconds)).filter(|offset| *offset != 0)?;
+        Some(accepted_milliseconds?.saturating_add_signed(offset.saturating_mul(1_000)))
+    };
     let measurement = |record: devices::ResolvedRecord<'_>| view::Measurement {
         name: format!("{}{}", record.base_name, record.name),
         unit: record.unit.unwrap_or_default().to_owned(),
@@ -170,7 +175,8 @@ fn measurements(pack: &Pack<'_>) -> Vec<view::Measurement> {
         time_milliseconds: record
             .time_unix_seconds
             .and_then(|seconds| u64::try_from(seconds).ok())
-            .map(|seconds| seconds.saturating_mul(1_000)),
+            .map(|seconds| seconds.saturating_mul(1_000))
+            .or_else(|| arrival(record.time_offset_seconds)),
     };
     pack.resolved().map(measurement).collect()
 }
@@ -181,7 +187,7 @@ pub fn body(shared: &Shared, bytes: &[u8]) -> Option<view::TransactionBody> {
         Entry::Reading(reading) => Some(view::TransactionBody::Reading {
             kid: reading.kid().to_string(),
             sequence: sequence(reading.sequence()),
-            records: measurements(&reading.pack()),
+            records: measurements(&reading.pack(), None),
         }),
         Entry::Instruction(instruction) => {
             let decoded = Instruction::decode(instruction.payload()).ok()?;

@@ -1,8 +1,10 @@
 //! The boards' firmware: built, and measured.
 
 pub mod elf;
+pub mod signature;
 pub mod sizes;
 pub mod stack;
+pub mod table;
 pub mod thumb;
 
 use crate::process::{self, Failure};
@@ -13,11 +15,12 @@ use std::path::{Path, PathBuf};
 pub const HELP: &str = "\
 Builds the firmware of the emulated board and prints where it lies.
 
-Usage: cargo xtask firmware [--size [--write]]
+Usage: cargo xtask firmware [--size [--write] | --signature [--write]]
 
-  --size   builds every board and prints what each takes of flash and RAM; fails where the table in
-           firmware/docs/sizes.md says something else by more than 2 %
-  --write  writes that table instead
+  --size       builds every board and prints what each takes of flash and RAM; fails where the table in
+               firmware/docs/sizes.md says something else by more than 2 %
+  --signature  counts in QEMU what a signature costs; likewise with firmware/docs/signature.md
+  --write      writes the table instead
 
 Example: cargo xtask firmware --size";
 
@@ -34,6 +37,8 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
         [] => println!("{}", build()?.display()),
         ["--size"] => sizes::check()?,
         ["--size", "--write"] => sizes::write()?,
+        ["--signature"] => signature::check()?,
+        ["--signature", "--write"] => signature::write()?,
         _ => return Err(Failure::new("`cargo xtask firmware --help` says what there is")),
     }
     Ok(())

@@ -20,7 +20,7 @@ Usage: cargo xtask COMMAND
   simulate   runs seeded cities with faults of every kind
   fuzz       feeds every decoder with what libFuzzer finds
   mutants    shows that the simulation finds deliberate bugs
-  firmware   builds the firmware of the emulated board
+  firmware   builds the boards' firmware, and holds its sizes to the committed ones
   qemu       runs the firmware on an emulated board, enrolled at a node
   flash      builds a real board's firmware and flashes it with its identity
   container  builds the container image

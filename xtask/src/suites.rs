@@ -1,6 +1,6 @@
 //! The suites of `cargo xtask test`: what each proves, what it needs, and the steps it takes.
 
-use crate::firmware::boards;
+use crate::firmware::{boards, signature};
 use crate::process::{self, Failure};
 use crate::setup::{self, Tool};
 use crate::suite::Run;
@@ -243,7 +243,7 @@ fn lint(run: &mut Run) {
     for manifest in [NODE, STATION, BIRTH, CORTEX] {
         run.check(cargo(["clippy", "--manifest-path", manifest, "--all-targets", "--", "-D", "warnings"]));
     }
-    for board in boards() {
+    for board in boards().into_iter().chain([signature::directory()]) {
         // Clippy's driver comes with rustup's toolchain; Debian's fallback builds boards, but has no say in style.
         match board_toolchain(&board) {
             Ok((toolchain @ Toolchain::Own, target)) => {
@@ -361,7 +361,8 @@ const CORTEX: &str = "firmware/cortex/Cargo.toml";
 pub fn firmware_manifests() -> Vec<PathBuf> {
     let mut manifests: Vec<_> =
         [NODE, STATION, BIRTH, CORTEX].iter().map(|manifest| process::root().join(manifest)).collect();
-    manifests.extend(boards().into_iter().map(|board| board.join("Cargo.toml")));
+    manifests
+        .extend(boards().into_iter().chain([signature::directory()]).map(|board| board.join("Cargo.toml")));
     manifests
 }
 

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
 use xtask::firmware::elf::Elf;
-use xtask::firmware::stack;
+use xtask::firmware::{signature, stack};
 use xtask::qemu::{Bench, Board, Store};
 
 /// An emulated board on a busy machine takes its time.
@@ -155,6 +155,12 @@ fn a_board_that_signs_and_sends_stays_within_the_bound_of_its_stack() {
     assert!(untouched > 0, "the RAM was painted");
     assert!(used <= bound, "{used} bytes of stack were used, of {bound}");
     println!("{used} bytes of stack were used, the bound is {bound}");
+}
+
+#[test]
+fn a_signature_takes_as_many_instructions_as_the_table_says_and_no_more_than_600_000() {
+    assert_eq!(signature::INSTRUCTIONS_MAX, 600_000);
+    signature::check().unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 #[test]

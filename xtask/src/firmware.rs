@@ -1,5 +1,6 @@
 //! The boards' firmware: built, and measured.
 
+pub mod call_graph;
 pub mod elf;
 pub mod signature;
 pub mod sizes;

@@ -55,6 +55,22 @@ pub const SIGN_IN_SIG_STRUCTURE_BYTES_MAX: usize =
 pub const ACK_BYTES_MAX: usize = 1 + 5 + 5 + 9 + 9;
 /// Bytes of an encoded refusal notice.
 pub const REFUSED_NOTICE_BYTES_MAX: usize = 1 + 5 + 5 + 1 + 16;
+/// Bytes of a board's name: lower-case letters, digits and hyphens.
+pub const BOARD_BYTES_MAX: usize = 32;
+/// Bytes of a firmware image that travel in one message; the last one of an image may have fewer.
+pub const FIRMWARE_CHUNK_BYTES: usize = 256;
+/// Bytes of the payload of a firmware's manifest: an array of the board, three u16, a u32 and a hash.
+pub const MANIFEST_PAYLOAD_BYTES_MAX: usize = 1 + 2 + BOARD_BYTES_MAX + 1 + 3 * 3 + 5 + 2 + 32;
+/// Bytes of its protected header: a map of algorithm, content type, kid and a cti without meaning.
+const MANIFEST_HEADER_BYTES: usize = 28;
+/// Bytes of the largest manifest: tag, array, header, empty map, payload, signature and the heads of the byte strings.
+pub const MANIFEST_BYTES_MAX: usize =
+    2 + 2 + MANIFEST_HEADER_BYTES + 1 + 2 + MANIFEST_PAYLOAD_BYTES_MAX + 2 + SIGNATURE_BYTES;
+/// Bytes of its Sig_structure, with `/manifest` at the end of the external_aad.
+pub const MANIFEST_SIG_STRUCTURE_BYTES_MAX: usize =
+    MANIFEST_HEADER_BYTES + 9 + MANIFEST_PAYLOAD_BYTES_MAX + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of the longest topic of a firmware image.
+pub const FIRMWARE_TOPIC_BYTES_MAX: usize = 11 + NETWORK_BYTES_MAX + 10 + BOARD_BYTES_MAX + 1 + 17 + 1 + 10;
 /// Bytes of the longest topic.
 pub const TOPIC_BYTES_MAX: usize = 11 + NETWORK_BYTES_MAX + 5 + 16 + 8;
 
@@ -62,4 +78,5 @@ const _: () = assert!(PACK_BYTES_MAX < ENVELOPE_BYTES_MAX);
 const _: () = assert!(INSTRUCTION_BYTES_MAX <= u16::MAX as usize, "offsets are kept as u16");
 const _: () = assert!(ENVELOPE_BYTES_MAX <= INSTRUCTION_BYTES_MAX);
 const _: () = assert!(SIGN_IN_BYTES_MAX < INSTRUCTION_BYTES_MAX);
+const _: () = assert!(MANIFEST_BYTES_MAX <= 300, "a board keeps it on its stack");
 const _: () = assert!(WINDOW == u64::BITS, "the window is one u64");

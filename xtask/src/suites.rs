@@ -240,7 +240,7 @@ fn lint(run: &mut Run) {
         return;
     }
     run.check(cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    for manifest in [NODE, STATION, BIRTH, CORTEX] {
+    for manifest in [NODE, STATION, BIRTH, CORTEX, UPDATE] {
         run.check(cargo(["clippy", "--manifest-path", manifest, "--all-targets", "--", "-D", "warnings"]));
     }
     for board in boards().into_iter().chain([signature::directory()]) {
@@ -300,8 +300,9 @@ fn decoders(run: &mut Run) {
 }
 
 fn firmware(run: &mut Run) {
-    run.tests(cargo(["test", "--manifest-path", NODE, "--no-fail-fast"]));
-    run.tests(cargo(["test", "--manifest-path", BIRTH, "--no-fail-fast"]));
+    for portable in [NODE, BIRTH, UPDATE] {
+        run.tests(cargo(["test", "--manifest-path", portable, "--no-fail-fast"]));
+    }
     // Builds every board.
     let mut sizes = own("firmware");
     sizes.arg("--size");
@@ -356,11 +357,12 @@ const NODE: &str = "firmware/node/Cargo.toml";
 const STATION: &str = "firmware/station/Cargo.toml";
 const BIRTH: &str = "firmware/birth/Cargo.toml";
 const CORTEX: &str = "firmware/cortex/Cargo.toml";
+const UPDATE: &str = "firmware/update/Cargo.toml";
 
 /// The firmware's core, what boards share, and every board: none of them in the host's workspace.
 pub fn firmware_manifests() -> Vec<PathBuf> {
     let mut manifests: Vec<_> =
-        [NODE, STATION, BIRTH, CORTEX].iter().map(|manifest| process::root().join(manifest)).collect();
+        [NODE, STATION, BIRTH, CORTEX, UPDATE].iter().map(|manifest| process::root().join(manifest)).collect();
     manifests
         .extend(boards().into_iter().chain([signature::directory()]).map(|board| board.join("Cargo.toml")));
     manifests

@@ -300,7 +300,7 @@ fn decoders(run: &mut Run) {
 }
 
 fn firmware(run: &mut Run) {
-    for portable in [NODE, BIRTH, UPDATE] {
+    for portable in [NODE, BIRTH, UPDATE, FLASH_STORE] {
         run.tests(cargo(["test", "--manifest-path", portable, "--no-fail-fast"]));
     }
     // Builds every board.
@@ -358,13 +358,15 @@ const STATION: &str = "firmware/station/Cargo.toml";
 const BIRTH: &str = "firmware/birth/Cargo.toml";
 const CORTEX: &str = "firmware/cortex/Cargo.toml";
 const UPDATE: &str = "firmware/update/Cargo.toml";
+const FLASH_STORE: &str = "firmware/flash-store/Cargo.toml";
 
 /// The firmware's core, what boards share, and every board: none of them in the host's workspace.
 pub fn firmware_manifests() -> Vec<PathBuf> {
-    let mut manifests: Vec<_> =
-        [NODE, STATION, BIRTH, CORTEX, UPDATE].iter().map(|manifest| process::root().join(manifest)).collect();
-    manifests
-        .extend(boards().into_iter().chain([signature::directory()]).map(|board| board.join("Cargo.toml")));
+    let mut manifests: Vec<_> = [NODE, STATION, BIRTH, CORTEX, UPDATE, FLASH_STORE]
+        .map(|manifest| process::root().join(manifest))
+        .into();
+    let packages = boards().into_iter().chain([signature::directory()]);
+    manifests.extend(packages.map(|board| board.join("Cargo.toml")));
     manifests
 }
 

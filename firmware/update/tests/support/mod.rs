@@ -1,5 +1,7 @@
-//! What the tests share: NOR flash with its rules that loses power at a chosen step, and a machine of two slots.
+//! What the tests share: a machine of two slots, and images for it.
 #![allow(dead_code, reason = "each test file uses its own part")]
+
+pub mod nor;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,9 +9,8 @@ use std::rc::Rc;
 use devices::limits::{FIRMWARE_CHUNK_BYTES, MANIFEST_BYTES_MAX};
 use devices::manifest::Version;
 use devices::{Manifest, SigningKey};
-use embedded_storage::nor_flash::{
-    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
-};
+use embedded_storage::nor_flash::NorFlashErrorKind;
+use nor::Power;
 use sha2::{Digest, Sha256};
 use update::{About, Bootloader, BootloaderError, Start, Updater};
 
@@ -20,133 +21,8 @@ pub const SLOT_BYTES: usize = 4 * SECTOR_BYTES;
 /// The bootloader needs a sector more than the longest image.
 pub const IMAGE_BYTES_MAX: u32 = (SLOT_BYTES - SECTOR_BYTES) as u32;
 
-/// Steps until the power goes, shared by everything on the board.
-pub struct Power {
-    pub steps_left: Option<usize>,
-    pub steps: usize,
-    pub is_off: bool,
-    /// What a word that is torn looks like: nothing, half or all of it was written.
-    pub tear: u8,
-}
-
-impl Power {
-    /// Takes a step; false where the power goes at it.
-    fn step(&mut self) -> bool {
-        self.steps += 1;
-        match &mut self.steps_left {
-            Some(0) => {
-                self.is_off = true;
-                false
-            }
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-            None => true,
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NorError {
-    PowerLoss,
-    Misuse(NorFlashErrorKind),
-}
-
-impl NorFlashError for NorError {
-    fn kind(&self) -> NorFlashErrorKind {
-        match self {
-            Self::PowerLoss => NorFlashErrorKind::Other,
-            Self::Misuse(kind) => *kind,
-        }
-    }
-}
-
-/// NOR flash: a word is written once after each erasure, a sector is erased as a whole.
-#[derive(Clone)]
-pub struct Nor {
-    pub bytes: Rc<RefCell<Vec<u8>>>,
-    pub erasures: Rc<RefCell<Vec<u32>>>,
-    power: Rc<RefCell<Power>>,
-}
-
-impl Nor {
-    pub fn of(sectors: usize, power: &Rc<RefCell<Power>>) -> Nor {
-        Nor {
-            bytes: Rc::new(RefCell::new(vec![0xff; sectors * SECTOR_BYTES])),
-            erasures: Rc::new(RefCell::new(vec![0; sectors])),
-            power: Rc::clone(power),
-        }
-    }
-
-    fn is_on(&self) -> Result<(), NorError> {
-        if self.power.borrow().is_off { Err(NorError::PowerLoss) } else { Ok(()) }
-    }
-}
-
-impl ErrorType for Nor {
-    type Error = NorError;
-}
-
-impl ReadNorFlash for Nor {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, offset: u32, out: &mut [u8]) -> Result<(), NorError> {
-        self.is_on()?;
-        check_read(self, offset, out.len()).map_err(NorError::Misuse)?;
-        out.copy_from_slice(&self.bytes.borrow()[offset as usize..][..out.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        self.bytes.borrow().len()
-    }
-}
-
-impl NorFlash for Nor {
-    const WRITE_SIZE: usize = WORD_BYTES;
-    const ERASE_SIZE: usize = SECTOR_BYTES;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), NorError> {
-        self.is_on()?;
-        check_erase(self, from, to).map_err(NorError::Misuse)?;
-        for sector in (from as usize..to as usize).step_by(SECTOR_BYTES) {
-            let mut power = self.power.borrow_mut();
-            let mut bytes = self.bytes.borrow_mut();
-            if !power.step() {
-                // A part is erased, a word is neither.
-                let erased = SECTOR_BYTES / 2 * usize::from(power.tear);
-                bytes[sector..sector + erased].fill(0xff);
-                if power.tear == 1 {
-                    bytes[sector + erased] |= 0x5a;
-                }
-                return Err(NorError::PowerLoss);
-            }
-            bytes[sector..sector + SECTOR_BYTES].fill(0xff);
-            self.erasures.borrow_mut()[sector / SECTOR_BYTES] += 1;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorError> {
-        self.is_on()?;
-        check_write(self, offset, bytes.len()).map_err(NorError::Misuse)?;
-        for (place, word) in (offset as usize..).step_by(WORD_BYTES).zip(bytes.chunks(WORD_BYTES)) {
-            let mut power = self.power.borrow_mut();
-            let mut cells = self.bytes.borrow_mut();
-            let cells = &mut cells[place..place + WORD_BYTES];
-            assert!(cells.iter().all(|byte| *byte == 0xff), "the word at {place} is written twice");
-            if power.step() {
-                cells.copy_from_slice(word);
-                continue;
-            }
-            let written = WORD_BYTES / 2 * usize::from(power.tear);
-            cells[..written].copy_from_slice(&word[..written]);
-            return Err(NorError::PowerLoss);
-        }
-        Ok(())
-    }
-}
+/// The flash of both.
+pub type Nor = nor::Nor<SECTOR_BYTES, WORD_BYTES>;
 
 /// Two slots and what swaps them. Swapping itself is embassy-boot's to prove: here a reset does it at once.
 #[derive(Clone)]
@@ -167,7 +43,7 @@ struct BootRecord {
 impl Machine {
     /// A board that was flashed with `image`.
     pub fn flashed(image: &[u8]) -> Machine {
-        let power = Rc::new(RefCell::new(Power { steps_left: None, steps: 0, is_off: false, tear: 1 }));
+        let power = Power::on();
         let mut active = image.to_vec();
         active.resize(SLOT_BYTES, 0xff);
         Machine {
@@ -180,15 +56,14 @@ impl Machine {
     }
 
     pub fn lose_power_after(&self, steps: usize, tear: u8) {
-        let mut power = self.power.borrow_mut();
-        (power.steps_left, power.tear) = (Some(steps), tear);
+        self.power.borrow_mut().goes_after(steps, tear);
     }
 
     /// The bootloader runs, after a reset or with the power back.
     pub fn reset(&self) {
         let mut power = self.power.borrow_mut();
         if power.is_off {
-            (power.is_off, power.steps_left) = (false, None);
+            power.comes_back();
         }
         let mut record = self.bootloader.borrow_mut();
         if record.swaps_at_reset || record.is_on_trial {

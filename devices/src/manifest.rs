@@ -8,7 +8,7 @@ use core::str::FromStr;
 
 use crate::cbor::{DecodeError, Reader, Writer};
 use crate::cose::{self, ContentType, Header, SealError, Sign1};
-use crate::identity::{PublicKey, SigningKey};
+use crate::identity::{DeviceId, PublicKey, SigningKey};
 use crate::limits::{
     BOARD_BYTES_MAX, MANIFEST_BYTES_MAX, MANIFEST_PAYLOAD_BYTES_MAX, MANIFEST_SIG_STRUCTURE_BYTES_MAX,
 };
@@ -162,6 +162,20 @@ impl<'a> Manifest<'a> {
         } else {
             Err(ManifestError::Signature)
         }
+    }
+
+    /// What a manifest says, and the kid of the key that it names. Nobody has looked at its signature: this is for tools
+    /// that carry manifests, not for whoever installs what they describe.
+    ///
+    /// # Errors
+    /// [`ManifestError::Malformed`].
+    pub fn claimed(bytes: &'a [u8]) -> Result<(DeviceId, Manifest<'a>), ManifestError> {
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return Err(ManifestError::Malformed);
+        }
+        let sign1 = Sign1::decode(bytes, ContentType::Cbor).map_err(|_| ManifestError::Malformed)?;
+        let manifest = Manifest::decode(sign1.payload).map_err(|_| ManifestError::Malformed)?;
+        Ok((sign1.header.kid, manifest))
     }
 
     fn decode(payload: &'a [u8]) -> Result<Manifest<'a>, DecodeError> {

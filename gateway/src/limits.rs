@@ -24,6 +24,13 @@ pub const BLOCK_AGE_MAX_MILLISECONDS: u64 = 10;
 /// Verified transactions that wait for a block.
 pub const BATCH_MAX: usize = 4 * BLOCK_TRANSACTIONS_MAX;
 
+/// Bytes of a firmware image that is signed or published at most: more flash than any chip in sight has.
+pub const FIRMWARE_IMAGE_BYTES_MAX: u64 = 16 << 20;
+/// Messages of a firmware image that are under way to a broker at once.
+pub const FIRMWARE_IN_FLIGHT_MAX: u16 = 64;
+/// How long a broker may take to confirm one of them.
+pub const FIRMWARE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Devices whose newest ack waits for the broker, and refusals that do.
 pub const OUTBOUND_MAX: usize = 65_536;
 /// Refusal notices a device gets in a second at most; the rest is counted, not sent.

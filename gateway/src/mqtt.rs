@@ -1,5 +1,7 @@
 //! The link to an external MQTT broker (rumqttc): subscribes, enqueues, publishes, and reconnects with backoff.
 
+pub mod retained;
+
 use std::sync::Arc;
 use std::time::Duration;
 

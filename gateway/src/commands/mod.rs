@@ -13,6 +13,7 @@ pub mod completion;
 pub mod consistency;
 pub mod device;
 pub mod explain;
+pub mod firmware;
 pub mod fleet;
 pub mod health;
 pub mod key;
@@ -58,6 +59,7 @@ enum Command {
     Backup(backup::Arguments),
     Restore(restore::Arguments),
     Prune(prune::Arguments),
+    Firmware(firmware::Arguments),
     Fleet(fleet::Arguments),
     Bench(bench::Arguments),
     Health(health::Arguments),
@@ -81,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Prune(arguments) => prune::run(&arguments),
+        Command::Firmware(arguments) => firmware::run(arguments),
         Command::Fleet(arguments) => fleet::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Health(arguments) => health::run(&arguments),

@@ -7,36 +7,33 @@
 mod clocks;
 mod console;
 mod last_reset;
+mod partition;
+mod storage;
 
 use core::cell::RefCell;
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, entry, exception};
-use devices::identity_page::{PAGE_BYTES, PageError};
-use eeprom24x::{Eeprom24x, SlaveAddr};
+use devices::identity_page::PageError;
 use embassy_executor::Executor;
 use embassy_net::{Runner, Stack, StackResources};
 use embassy_stm32::eth::{self, Ethernet, GenericPhy, PacketQueue, Sma};
-use embassy_stm32::flash::{Blocking, Flash};
-use embassy_stm32::gpio::{Flex, Level, Output, Pull, Speed};
+use embassy_stm32::gpio::{Level, Output, Speed};
 use embassy_stm32::i2c::{self, I2c};
-use embassy_stm32::peripherals::{self, ETH, ETH_SMA, FLASH, I2C1, IWDG, PA12, PB0, PB8, PB9};
+use embassy_stm32::peripherals::{self, ETH, ETH_SMA, I2C1, IWDG, PB0, PB8, PB9};
 use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_stm32::{Peri, Peripherals, bind_interrupts};
-use embassy_time::Delay;
 use embedded_hal_bus::i2c::RefCellDevice;
-use log::warn;
+use log::{error, warn};
 use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
 use node::{Birth, Identity, Settings, Tmp105};
 use static_cell::StaticCell;
 use station::Gate;
 
 use crate::console::Console;
+use crate::storage::{PAGE_ADDRESS, StoreFlash};
 
-/// Where the identity page lies: the last sector of the flash, which memory.x keeps the linker out of.
-const PAGE_ADDRESS: u32 = 0x081e_0000;
-const FLASH_ADDRESS: u32 = 0x0800_0000;
 /// TMP102 or TMP105 with its address pin at ground.
 const THERMOMETER_ADDRESS: u8 = 0x48;
 /// The address that the LAN8742A's straps choose on this board.
@@ -47,7 +44,7 @@ const FIRMWARE: &str = env!("CARGO_PKG_VERSION");
 const FRAMES_OUT: usize = 4;
 const FRAMES_IN: usize = 8;
 
-/// A sample a minute and a signature every five: three days of an outage fit the EEPROM.
+/// A sample a minute and a signature every five: three days of an outage fit the flash store.
 const SETTINGS: Settings = Settings {
     sample_interval_milliseconds: 60_000,
     batch_interval_milliseconds: 300_000,
@@ -85,7 +82,8 @@ fn start(board: Peripherals, birth: Birth, spawner: embassy_executor::Spawner) {
     let Peripherals { USART3, PD8, FLASH, PA12, IWDG, I2C1, PB0, PB8, PB9, RNG, ETH, ETH_SMA, .. } = board;
     console::start(USART3, PD8);
     rest();
-    let identity = match read_identity(FLASH, PA12) {
+    let (identity, store) = storage::split(FLASH, PA12);
+    let identity = match identity {
         Ok(identity) => identity,
         Err(failure) => {
             if let Ok(lament) = lament(failure, PB0) {
@@ -119,23 +117,12 @@ fn start(board: Peripherals, birth: Birth, spawner: embassy_executor::Spawner) {
     let (stack, runner) =
         embassy_net::new(ethernet, configuration, RESOURCES.init_with(StackResources::new), seed);
     let wires = Wires { bus: I2C1, clock: PB8, data: PB9 };
-    if let (Ok(network), Ok(device)) = (network(runner), device(stack, identity, wires, birth, watchdog)) {
+    if let (Ok(network), Ok(device)) =
+        (network(runner), device(stack, identity, store, wires, birth, watchdog))
+    {
         spawner.spawn(network);
         spawner.spawn(device);
     }
-}
-
-/// Chips before revision 3 read the upper half of the flash wrongly while PA12 moves (errata sheet ES0206, 2.2.11), so it
-/// is held low meanwhile. Nothing is wired to it but the USB socket, which this firmware does not use.
-fn read_identity(flash: Peri<'static, FLASH>, pa12: Peri<'static, PA12>) -> Result<Identity, PageError> {
-    let mut held = Flex::new(pa12);
-    held.set_low();
-    held.set_as_input_output_pull(Speed::Low, Pull::Down);
-    let mut page = [0; PAGE_BYTES];
-    let mut flash: Flash<'_, Blocking> = Flash::new_blocking(flash);
-    // Fails only outside the flash, and the page lies inside.
-    flash.blocking_read(PAGE_ADDRESS - FLASH_ADDRESS, &mut page).map_err(|_| PageError::Absent)?;
-    Identity::read(&page)
 }
 
 /// Blinks with the green light, LD1.
@@ -151,22 +138,29 @@ async fn network(mut runner: Runner<'static, Driver>) -> ! {
     runner.run().await
 }
 
-/// The device itself: sensor and EEPROM on the one I2C bus, the uplink over TCP.
+/// The device itself: sensor on the I2C bus, numbers and records in flash, the uplink over TCP.
 #[embassy_executor::task]
 async fn device(
     stack: Stack<'static>,
     identity: Identity,
+    store: StoreFlash,
     wires: Wires,
     birth: Birth,
     mut watchdog: IndependentWatchdog<'static, IWDG>,
 ) -> ! {
     let mut configuration = i2c::Config::default();
-    // Beside the pull-ups on the sensor's and the EEPROM's boards, which do the work: the chip's own are weak.
+    // Beside the pull-ups on the sensor's board, which do the work: the chip's own are weak.
     configuration.scl_pullup = true;
     configuration.sda_pullup = true;
     let bus = RefCell::new(I2c::new_blocking(wires.bus, wires.clock, wires.data, configuration));
-    let eeprom = Eeprom24x::new_24x512(RefCellDevice::new(&bus), SlaveAddr::default());
-    let storage = eeprom24x::Storage::new(eeprom, Delay);
+    let storage = match storage::open(store, || watchdog.pet()) {
+        Ok(storage) => storage,
+        Err(failure) => {
+            // Unfed, the watchdog resets the board. Without its numbers a device must not publish.
+            error!("nothing will be published: {failure}");
+            core::future::pending().await
+        }
+    };
     let sensor = Tmp105::new(RefCellDevice::new(&bus), THERMOMETER_ADDRESS);
     let mut place = None;
     let gate = Gate { birth, vitals: cortex::vitals, feed_watchdog: || watchdog.pet() };

@@ -2,10 +2,11 @@
 
 use crate::example::{NETWORK, example, key, pack as example_pack};
 use devices::cbor::{Kind, Reader, Writer};
-use devices::limits::{ENVELOPE_BYTES_MAX, PACK_BYTES_MAX, TOPIC_BYTES_MAX};
+use devices::limits::{ENVELOPE_BYTES_MAX, MANIFEST_BYTES_MAX, PACK_BYTES_MAX, TOPIC_BYTES_MAX};
+use devices::manifest::Version;
 use devices::{
-    Ack, DeviceId, IdentityPage, Pack, Record, Refusal, RefusedNotice, Sequence, SignedInstruction,
-    SignedReading, Topic, TopicKind, encode_pack,
+    Ack, DeviceId, IdentityPage, Manifest, Pack, Record, Refusal, RefusedNotice, Sequence, SignedInstruction,
+    SignedReading, SigningKey, Topic, TopicKind, encode_pack,
 };
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -222,6 +223,29 @@ pub(crate) fn identity_pages() -> Vec<Vec<u8>> {
     let whole = whole.with_rotation_root([9; 32]).with_publisher([10; 32]);
     let whole = whole.with_time_server("10.0.2.2:123".parse().expect("an address"));
     vec![page(None), page(Some("10.0.2.2:1883")), whole.encode().to_vec()]
+}
+
+pub(crate) fn manifest(bytes: &[u8]) {
+    let publisher = SigningKey::from_seed([10; 32]);
+    if let Ok((kid, manifest)) = Manifest::claimed(bytes) {
+        let mut out = [0; MANIFEST_BYTES_MAX];
+        manifest.sign(&publisher, &mut out).expect("what decodes can be signed");
+        if let Ok(verified) = Manifest::verify(bytes, &publisher.public_key()) {
+            assert_eq!((verified, kid), (manifest, publisher.kid()), "what is verified is what is claimed");
+        }
+    }
+}
+
+pub(crate) fn manifests() -> Vec<Vec<u8>> {
+    let publisher = SigningKey::from_seed([10; 32]);
+    let signed = |board, image_bytes| {
+        let version = Version { major: 1, minor: 400, patch: 0 };
+        let manifest = Manifest { board, version, image_bytes, image_hash: [3; 32] };
+        let mut out = [0; MANIFEST_BYTES_MAX];
+        let length = manifest.sign(&publisher, &mut out).expect("a manifest");
+        out[..length].to_vec()
+    };
+    vec![signed("b", 1), signed("nucleo-f429zi", 200_000)]
 }
 
 pub(crate) fn topic(bytes: &[u8]) {

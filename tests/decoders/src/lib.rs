@@ -66,6 +66,12 @@ pub const ALL: &[EntryPoint] = &[
         seeds: envelopes::identity_pages,
     },
     EntryPoint {
+        name: "manifest",
+        claim: "a firmware's manifest that decodes can be signed, and is verified as what it claims",
+        run: envelopes::manifest,
+        seeds: envelopes::manifests,
+    },
+    EntryPoint {
         name: "topic",
         claim: "a topic that is read is written the same",
         run: envelopes::topic,

@@ -55,6 +55,6 @@ macro_rules! claims {
 }
 
 claims!(
-    envelope instruction pack cbor notice identity_page topic payload entry statement leaf snapshot genesis proof
+    envelope instruction pack cbor notice identity_page manifest topic payload entry statement leaf snapshot genesis proof
     checkpoint name broker_rules log block
 );

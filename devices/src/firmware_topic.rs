@@ -3,6 +3,7 @@ use core::fmt;
 
 use crate::cose::network_is_valid;
 use crate::manifest::{Version, board_is_valid};
+use crate::topic::write_into;
 
 /// `lamppost/1/{network}/firmware/{board}/manifest`, or `…/{version}/{index}` with one chunk of the image.
 ///
@@ -52,6 +53,11 @@ impl<'a> FirmwareTopic<'a> {
         let is_shortest = digits == "0" || !digits.starts_with('0');
         let index = digits.parse().ok().filter(|_| is_plain && is_shortest)?;
         Some(FirmwareTopic::Chunk { network, board, version: version.parse().ok()?, index })
+    }
+
+    /// Writes the topic into `out` ([`crate::limits::FIRMWARE_TOPIC_BYTES_MAX`] always suffice); `None` if it is too short.
+    pub fn write<'b>(&self, out: &'b mut [u8]) -> Option<&'b str> {
+        write_into(out, self)
     }
 }
 

@@ -57,10 +57,7 @@ impl<'a> Topic<'a> {
 
     /// Writes the topic into `out` ([`crate::limits::TOPIC_BYTES_MAX`] always suffice); `None` if it is too short.
     pub fn write<'b>(&self, out: &'b mut [u8]) -> Option<&'b str> {
-        let mut text = Text { out, written: 0 };
-        write!(text, "{self}").ok()?;
-        let Text { out, written } = text;
-        core::str::from_utf8(&out[..written]).ok()
+        write_into(out, self)
     }
 }
 
@@ -83,6 +80,14 @@ impl fmt::Display for TopicFilter<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "lamppost/1/{}/dev/+/{}", self.network, self.kind.as_str())
     }
+}
+
+/// Writes a text into `out`; `None` where it does not fit.
+pub(crate) fn write_into<'b>(out: &'b mut [u8], shown: &dyn fmt::Display) -> Option<&'b str> {
+    let mut text = Text { out, written: 0 };
+    write!(text, "{shown}").ok()?;
+    let Text { out, written } = text;
+    core::str::from_utf8(&out[..written]).ok()
 }
 
 struct Text<'a> {

@@ -57,7 +57,7 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct Sign {
-    /// The image as it lies in flash (cargo xtask image)
+    /// The image as it lies in flash, not the ELF file (llvm-objcopy -O binary)
     image: PathBuf,
     /// The board that it runs on
     #[arg(long, value_name = "NAME")]
@@ -252,7 +252,7 @@ fn read_image(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     ensure!(!image.is_empty(), "{} is empty", file.display());
     ensure!(
         !image.starts_with(b"\x7fELF"),
-        "{} is an ELF file, not an image as it lies in flash: `cargo xtask image` makes one",
+        "{} is an ELF file, not an image as it lies in flash: `llvm-objcopy -O binary` makes one of it",
         file.display()
     );
     Ok(image)

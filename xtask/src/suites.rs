@@ -90,7 +90,7 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "firmware",
-        about: "the firmware's core on the host, and every board builds",
+        about: "the firmware's core and its sensors on the host, and every board builds",
         tools: &[],
         targets: board_targets,
         steps: firmware,
@@ -240,7 +240,7 @@ fn lint(run: &mut Run) {
         return;
     }
     run.check(cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
-    for manifest in [NODE, STATION, BIRTH, CORTEX, UPDATE] {
+    for manifest in [NODE, SENSORS, STATION, BIRTH, CORTEX, UPDATE, FLASH_STORE] {
         run.check(cargo(["clippy", "--manifest-path", manifest, "--all-targets", "--", "-D", "warnings"]));
     }
     for board in boards().into_iter().chain([signature::directory()]) {
@@ -300,7 +300,7 @@ fn decoders(run: &mut Run) {
 }
 
 fn firmware(run: &mut Run) {
-    for portable in [NODE, BIRTH, UPDATE, FLASH_STORE] {
+    for portable in [NODE, SENSORS, BIRTH, UPDATE, FLASH_STORE] {
         run.tests(cargo(["test", "--manifest-path", portable, "--no-fail-fast"]));
     }
     // Builds every board.
@@ -354,15 +354,16 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 /// The suite and the test file of the same name.
 const MILLION: &str = "million";
 const NODE: &str = "firmware/node/Cargo.toml";
+const SENSORS: &str = "firmware/sensors/Cargo.toml";
 const STATION: &str = "firmware/station/Cargo.toml";
 const BIRTH: &str = "firmware/birth/Cargo.toml";
 const CORTEX: &str = "firmware/cortex/Cargo.toml";
 const UPDATE: &str = "firmware/update/Cargo.toml";
 const FLASH_STORE: &str = "firmware/flash-store/Cargo.toml";
 
-/// The firmware's core, what boards share, and every board: none of them in the host's workspace.
+/// The firmware's core, its sensors, what boards share, and every board: none of them in the host's workspace.
 pub fn firmware_manifests() -> Vec<PathBuf> {
-    let mut manifests: Vec<_> = [NODE, STATION, BIRTH, CORTEX, UPDATE, FLASH_STORE]
+    let mut manifests: Vec<_> = [NODE, SENSORS, STATION, BIRTH, CORTEX, UPDATE, FLASH_STORE]
         .map(|manifest| process::root().join(manifest))
         .into();
     let packages = boards().into_iter().chain([signature::directory()]);

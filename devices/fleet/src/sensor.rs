@@ -1,10 +1,11 @@
 //! What a virtual device measures: the weather through a simulated thermometer, or a recording.
 use devices::Decimal;
-use node::{Fault, Records, Sensor, Tmp105};
+use node::{Fault, Records, Sensor};
+use sensors::{Tmp1x2, tmp1x2};
 
 use crate::clock;
 use crate::replay::Recording;
-use crate::thermometer::{ADDRESS, ThermometerBus};
+use crate::thermometer::ThermometerBus;
 use crate::weather::Weather;
 
 /// The sensors of one virtual device.
@@ -50,7 +51,7 @@ fn sample_weather(weather: &mut Weather, unix_seconds: u32, records: &mut Record
     let conditions = weather.conditions(unix_seconds);
     let mut bus = ThermometerBus::default();
     bus.set_millicelsius(conditions.temperature_millicelsius);
-    Tmp105::new(bus, ADDRESS).sample(records)?;
+    Tmp1x2::new("tmp105", bus, tmp1x2::Address::default()).sample(records)?;
     add(records, "hum", "%RH", conditions.humidity_tenths, -1);
     add(records, "pm2.5", "ug/m3", conditions.fine_dust_hundredths, -2);
     Ok(())

@@ -1,7 +1,7 @@
 //! The firmware's portable core: samples, numbers, signs, keeps and delivers readings.
 //!
-//! Invariants: no `std`, no allocator, no `unsafe`. No board's name stands here, and no network stack's: a board brings an
-//! I2C bus, an EEPROM (`embedded_storage::Storage`), a time driver and an open connection. Nothing is published under a
+//! Invariants: no `std`, no allocator, no `unsafe`. No board's name stands here, and no network stack's: a board brings
+//! its sensors, an EEPROM (`embedded_storage::Storage`), a time driver and an open connection. Nothing is published under a
 //! number that may have been used before. A reading leaves the outbox only when the `ack` topic settles it. Every bound
 //! stands in [`limits`].
 //!
@@ -74,5 +74,5 @@ pub use health::{Birth, LastWords, Reset, Vitals};
 pub use memory::Memory;
 pub use name::Name;
 pub use provision::Identity;
-pub use sampler::{Fault, Records, Sensor, Tmp105};
+pub use sampler::{Fault, Records, Sensor};
 pub use threshold::{Threshold, Thresholds};

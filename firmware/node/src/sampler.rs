@@ -1,8 +1,7 @@
-//! What is measured: the trait of a sensor, and the tmp105 over I2C. No float: the sensor counts sixteenths of a degree,
-//! and so do we.
+//! What is measured: the trait of a sensor, and the records and faults of one sample. The sensors themselves are in the
+//! crate `sensors`.
 
 use devices::{Decimal, Record, Value};
-use embedded_hal::i2c::I2c;
 
 use crate::limits::{SAMPLE_RECORDS_MAX, SENSORS_MAX};
 
@@ -135,60 +134,5 @@ impl Default for Records {
     fn default() -> Self {
         let nothing = Record::of(Value::Boolean(false));
         Self { records: [nothing; SAMPLE_RECORDS_MAX], length: 0, faults: [None; SENSORS_MAX] }
-    }
-}
-
-const REGISTER_TEMPERATURE: u8 = 0;
-const REGISTER_CONFIGURATION: u8 = 1;
-/// Both resolution bits: 12 bits, sixteenths of a degree (TMP105 data sheet, configuration register).
-const CONFIGURATION_12_BITS: u8 = 0b0110_0000;
-
-/// A TMP105 or TMP102-compatible thermometer: `temp` in `Cel`.
-pub struct Tmp105<I> {
-    bus: I,
-    address: u8,
-    is_configured: bool,
-}
-
-impl<I: I2c> Tmp105<I> {
-    /// The thermometer at a seven-bit address, 0x48 to 0x4b.
-    pub fn new(bus: I, address: u8) -> Self {
-        Self { bus, address, is_configured: false }
-    }
-
-    /// The temperature in sixteenths of a degree Celsius.
-    ///
-    /// # Errors
-    /// What the bus says: it failed, or nobody answers at the address.
-    pub fn read_sixteenths(&mut self) -> Result<i16, I::Error> {
-        if !self.is_configured {
-            // Set once it answers, not at start: a sensor that is plugged in later works too.
-            let configuration = [REGISTER_CONFIGURATION, CONFIGURATION_12_BITS];
-            self.bus.write(self.address, &configuration)?;
-            self.is_configured = true;
-        }
-        let mut register = [0; 2];
-        if let Err(error) = self.bus.write_read(self.address, &[REGISTER_TEMPERATURE], &mut register) {
-            // Whoever comes back has forgotten its configuration.
-            self.is_configured = false;
-            return Err(error);
-        }
-        // Twelve bits, left-aligned, two's complement.
-        Ok(i16::from_be_bytes(register) >> 4)
-    }
-}
-
-impl<I: I2c> Sensor for Tmp105<I> {
-    fn name(&self) -> &'static str {
-        "tmp105"
-    }
-
-    fn sample(&mut self, records: &mut Records) -> Result<(), Fault> {
-        // A sixteenth is 625 ten-thousandths, exactly. The product has its place on the wire, whatever the sensor says.
-        let ten_thousandths = i128::from(self.read_sixteenths().map_err(|_| Fault::NoAnswer)?) * 625;
-        if let Ok(temperature) = Decimal::new(ten_thousandths, -4) {
-            records.add("temp", "Cel", temperature);
-        }
-        Ok(())
     }
 }

@@ -27,15 +27,15 @@ use embassy_stm32::{Peri, Peripherals, bind_interrupts};
 use embedded_hal_bus::i2c::RefCellDevice;
 use log::{error, warn};
 use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
-use node::{Birth, Identity, Settings, Tmp105};
+use node::{Birth, Identity, Settings};
+use sensors::limits::{TMP1X2_SAME_SECONDS_MAX, same_samples};
+use sensors::{Steady, Tmp1x2, tmp1x2};
 use static_cell::StaticCell;
 use station::Gate;
 
 use crate::console::Console;
 use crate::storage::{PAGE_ADDRESS, StoreFlash};
 
-/// TMP102 or TMP105 with its address pin at ground.
-const THERMOMETER_ADDRESS: u8 = 0x48;
 /// The address that the LAN8742A's straps choose on this board.
 const PHY_ADDRESS: u8 = 0;
 /// At the nominal 32 kHz; the oscillator's tolerance makes 11 to 30 seconds of it.
@@ -161,7 +161,11 @@ async fn device(
             core::future::pending().await
         }
     };
-    let sensor = Tmp105::new(RefCellDevice::new(&bus), THERMOMETER_ADDRESS);
+    let thermometer = Tmp1x2::new("tmp102", RefCellDevice::new(&bus), tmp1x2::Address::default());
+    let sensor = Steady::new(
+        thermometer,
+        same_samples(TMP1X2_SAME_SECONDS_MAX, SETTINGS.sample_interval_milliseconds),
+    );
     let mut place = None;
     let gate = Gate { birth, vitals: cortex::vitals, feed_watchdog: || watchdog.pet() };
     station::run(&mut place, stack, identity, storage, sensor, SETTINGS, gate).await

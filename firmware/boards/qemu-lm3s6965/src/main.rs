@@ -26,7 +26,9 @@ use embassy_time::Delay;
 use embedded_hal_bus::i2c::RefCellDevice;
 use log::warn;
 use node::limits::{OUTBOX_SLOT_BYTES_MAX, THRESHOLDS_MAX};
-use node::{Birth, Identity, Settings, Tmp105};
+use node::{Birth, Identity, Settings};
+use sensors::limits::{TMP1X2_SAME_SECONDS_MAX, same_samples};
+use sensors::{Steady, Tmp1x2, tmp1x2};
 use static_cell::StaticCell;
 use station::Gate;
 
@@ -36,7 +38,6 @@ use crate::i2c::Bus;
 use crate::light::Light;
 use crate::watchdog::Watchdog;
 
-const TMP105_ADDRESS: u8 = 0x48;
 const FIRMWARE: &str = env!("CARGO_PKG_VERSION");
 
 /// Somebody looks at this board: it samples often, and sends soon.
@@ -135,7 +136,11 @@ async fn device(stack: Stack<'static>, identity: Identity, birth: Birth) -> ! {
     let (bus, mut watchdog) = unsafe { (RefCell::new(Bus::start()), Watchdog::start()) };
     let eeprom = Eeprom24x::new_24x512(RefCellDevice::new(&bus), SlaveAddr::default());
     let storage = eeprom24x::Storage::new(eeprom, Delay);
-    let sensor = Tmp105::new(RefCellDevice::new(&bus), TMP105_ADDRESS);
+    let thermometer = Tmp1x2::new("tmp105", RefCellDevice::new(&bus), tmp1x2::Address::default());
+    let sensor = Steady::new(
+        thermometer,
+        same_samples(TMP1X2_SAME_SECONDS_MAX, SETTINGS.sample_interval_milliseconds),
+    );
     let mut place = None;
     let gate = Gate { birth, vitals: cortex::vitals, feed_watchdog: || watchdog.feed() };
     station::run(&mut place, stack, identity, storage, sensor, SETTINGS, gate).await

@@ -22,7 +22,7 @@ fn pages() -> Vec<(PathBuf, String)> {
     files.into_iter().map(text).collect()
 }
 
-/// The lines of all pages' fenced blocks that call one of our two programs, as words.
+/// The lines of all pages' fenced blocks that call one of our two programs, by its name or by a path to it, as words.
 fn commands(program: &[&str]) -> Vec<Vec<String>> {
     pages().iter().flat_map(|(_, page)| commands_of(page, program)).collect()
 }
@@ -39,7 +39,7 @@ fn commands_of(page: &str, program: &[&str]) -> Vec<Vec<String>> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         if fenced
             && words.len() > program.len()
-            && words.iter().zip(program).all(|(word, wanted)| word == wanted)
+            && words.iter().zip(program).all(|(word, wanted)| word.rsplit('/').next() == Some(*wanted))
         {
             // A comment, a pipe or a redirection is the shell's business.
             let end = words.iter().position(|word| ["#", "|", ">", "&&", "&", "\\"].contains(&word.as_str()));

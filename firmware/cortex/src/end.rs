@@ -1,9 +1,9 @@
-//! The end of a life that cannot go on: it leaves its last words, says them, and resets the board at once.
+//! The end of a life: one that cannot go on leaves its last words, says them, and resets the board at once.
 
 use core::fmt::{Arguments, Write};
 use core::panic::PanicInfo;
 
-use birth::Keepsake;
+use birth::{Ending, Keepsake};
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::ExceptionFrame;
 use embassy_time::Instant;
@@ -31,11 +31,16 @@ pub fn faulted(console: &mut impl Write, frame: &ExceptionFrame) -> ! {
     end(console, words, format_args!("hard fault at {address:#010x}"))
 }
 
+/// Restarts because the firmware wants to, as after an update of itself; the next start is told so.
+pub fn restart() -> ! {
+    keepsake::keep(Keepsake { ending: Ending::Restarted, panics_in_a_row: 0 });
+    SCB::sys_reset()
+}
+
 /// The words first: saying them may be what fails.
 fn end(console: &mut impl Write, words: LastWords, text: Arguments<'_>) -> ! {
     cortex_m::interrupt::disable();
-    let life: Keepsake = keepsake::current();
-    keepsake::keep(life.panicked(words, Instant::now().as_secs()));
+    keepsake::keep(keepsake::current().panicked(words, Instant::now().as_secs()));
     let _ = write!(console, "{text}\r\n");
     SCB::sys_reset()
 }

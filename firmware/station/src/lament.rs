@@ -19,11 +19,13 @@ pub async fn lament(failure: impl Display, advice: impl Display, mut light: impl
         }
     };
     let blinking = async {
-        for step in (0..).cycle() {
+        let mut step = 0_u32;
+        loop {
             let (is_lit, milliseconds) = NO_IDENTITY.step(step);
             light(is_lit);
             Timer::after_millis(milliseconds.into()).await;
+            step = step.wrapping_add(1);
         }
     };
-    join::<_, _>(saying, blinking).await.0
+    join(saying, blinking).await.0
 }

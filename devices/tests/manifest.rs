@@ -94,7 +94,7 @@ fn an_altered_manifest_is_refused_wherever_it_was_altered() {
         assert_eq!(verify(&good[..length]), Err(ManifestError::Malformed));
     }
     assert_eq!(verify(&[&good[..], &[0]].concat()), Err(ManifestError::Malformed));
-    assert_eq!(verify(&vec![0; MANIFEST_BYTES_MAX + 1]), Err(ManifestError::Malformed));
+    assert_eq!(verify(&[0; MANIFEST_BYTES_MAX + 1]), Err(ManifestError::Malformed));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Provision {
     pub fn run(self) -> anyhow::Result<()> {
         let out = self.out.display();
         ensure!(!self.out.exists(), "{out} exists already, and an identity is never overwritten");
-        for file in self.qr_svg.iter().filter(|file| file.exists()) {
+        if let Some(file) = self.qr_svg.as_ref().filter(|file| file.exists()) {
             anyhow::bail!("{} exists already", file.display());
         }
         let client = self.enrol.then(|| Client::new(&self.registration.node)).transpose()?;

@@ -11,18 +11,21 @@ pub const SENSORS_MAX: usize = 4;
 /// Seconds that a slot's later records may lie after its first: they are kept in two bytes.
 pub const SLOT_SECONDS_MAX: u32 = 65_535;
 
+/// Bytes of the largest page of an EEPROM in use, a 24C512's. A chip writes whole pages, also for a single byte: a power cut
+/// can take what else lies in it. So what must not go at once lies in pages of its own.
+pub const EEPROM_PAGE_BYTES: u32 = 128;
 /// Where the boot counter's two slots lie in the EEPROM, each on a page of its own.
 pub const SEQUENCE_OFFSET: u32 = 0;
-/// Bytes from one slot of the boot counter to the other: a page of the smallest EEPROM in use.
-pub const SEQUENCE_SLOT_BYTES: u32 = 32;
+/// Bytes from one slot of the boot counter to the other.
+pub const SEQUENCE_SLOT_BYTES: u32 = EEPROM_PAGE_BYTES;
 /// Where it is kept at what time the last boots began.
-pub const BOOT_TIMES_OFFSET: u32 = 64;
+pub const BOOT_TIMES_OFFSET: u32 = 1024;
 /// Of how many boots that is kept.
 pub const BOOT_TIMES_MAX: u32 = 4;
 /// Bytes from one of them to the next.
 pub const BOOT_TIME_BYTES: u32 = 16;
 /// Where the outbox begins; what lies between is for what else needs a fixed place.
-pub const OUTBOX_OFFSET: u32 = 1024;
+pub const OUTBOX_OFFSET: u32 = 1152;
 /// Bytes of an outbox slot where the board does not say otherwise: one sample of three quantities.
 pub const OUTBOX_SLOT_BYTES: u32 = 128;
 /// Bytes of the largest outbox slot: some forty samples.
@@ -96,6 +99,9 @@ pub const SAMPLER_SILENCE_MILLISECONDS_MAX: u64 = 10_000;
 pub const UPLINK_SILENCE_MILLISECONDS_MAX: u64 = 60_000;
 
 const _: () = assert!(SEQUENCE_OFFSET + 2 * SEQUENCE_SLOT_BYTES <= BOOT_TIMES_OFFSET);
+const _: () = assert!(
+    OUTBOX_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES) && BOOT_TIMES_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES)
+);
 const _: () = assert!(BOOT_TIMES_OFFSET + BOOT_TIMES_MAX * BOOT_TIME_BYTES <= OUTBOX_OFFSET);
 const _: () = assert!(SLOT_SECONDS_MAX <= u16::MAX as u32 && SLOT_SECONDS_MAX < OFFSET_SECONDS_MAX as u32);
 const _: () = assert!(STORED_RECORD_BYTES_MAX <= u8::MAX as usize, "its length is one byte");

@@ -5,7 +5,7 @@ mod support;
 
 use devices::{Ack, Decimal, SignedReading};
 use node::clock::Verdict;
-use node::limits::ACK_GRACE_MILLISECONDS as GRACE;
+use node::limits::{ACK_GRACE_MILLISECONDS as GRACE, OUTBOX_OFFSET};
 use node::{Report, Settings, Threshold};
 use support::{Eeprom, Gateway, MINUTE, deliver, send_all, start_collecting};
 
@@ -71,7 +71,7 @@ fn seventy_two_hours_at_a_record_a_minute_are_kept_and_arrive_in_order_with_thei
 
 #[test]
 fn a_full_outbox_of_collected_samples_keeps_the_old_and_tells_how_many_are_lost() {
-    let mut device = start_collecting(&Eeprom::of(1024 + 2 * 512), 2_000);
+    let mut device = start_collecting(&Eeprom::of(OUTBOX_OFFSET as usize + 2 * 512), 2_000);
     let mut kept = 0;
     for _ in 0..200 {
         let now = device.sample_at_milliseconds();
@@ -249,12 +249,12 @@ fn live(eeprom: &Eeprom, gateway: &mut Gateway, first_value: u32) -> u32 {
 
 #[test]
 fn power_lost_at_every_byte_written_loses_no_kept_sample_repeats_none_and_keeps_the_order() {
-    let eeprom = Eeprom::of(1024 + 12 * 128);
+    let eeprom = Eeprom::of(OUTBOX_OFFSET as usize + 12 * 128);
     live(&eeprom, &mut Gateway::default(), 2_000);
     let bytes = eeprom.bytes_written();
     assert!(bytes > 500, "a life writes {bytes} bytes");
     for byte in 0..bytes {
-        let eeprom = Eeprom::of(1024 + 12 * 128);
+        let eeprom = Eeprom::of(OUTBOX_OFFSET as usize + 12 * 128);
         let mut gateway = Gateway::default();
         eeprom.lose_power_after(byte);
         let kept = live(&eeprom, &mut gateway, 2_000);

@@ -2,6 +2,7 @@
 
 mod support;
 
+use node::limits::{SEQUENCE_OFFSET, SEQUENCE_SLOT_BYTES};
 use node::sequence::{SequenceError, next_boot, preset};
 use support::{Eeprom, PowerLoss};
 
@@ -63,7 +64,7 @@ fn power_lost_again_and_again_never_repeats_a_number() {
 #[test]
 fn decay_of_either_slot_never_repeats_a_number() {
     for boots_before in 1..4u32 {
-        for slot in [0, 32] {
+        for slot in [SEQUENCE_OFFSET, SEQUENCE_OFFSET + SEQUENCE_SLOT_BYTES].map(|slot| slot as usize) {
             let mut eeprom = Eeprom::new();
             for _ in 0..boots_before {
                 next_boot(&mut eeprom).unwrap();
@@ -87,7 +88,7 @@ fn two_damaged_slots_give_no_number() {
     }
     let mut bytes = eeprom.copy();
     bytes[0] ^= 1;
-    bytes[32] ^= 1;
+    bytes[(SEQUENCE_OFFSET + SEQUENCE_SLOT_BYTES) as usize] ^= 1;
     eeprom.fill(&bytes);
     assert_eq!(next_boot(&mut eeprom), Err(SequenceError::Damaged));
 }

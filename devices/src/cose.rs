@@ -168,7 +168,7 @@ pub fn sign_reading(
     let mut scratch = [0; READING_SIG_STRUCTURE_BYTES_MAX];
     let header =
         Header { content_type: ContentType::SenmlCbor, kid: key.kid(), cti: sequence.to_cti(), key: None };
-    let length = seal("", network, &header, pack, &mut scratch, out, |message| key.sign(message))?;
+    let length = seal_with(key, "", network, &header, pack, &mut scratch, out)?;
     if length > ENVELOPE_BYTES_MAX { Err(SealError::TooLong) } else { Ok(length) }
 }
 
@@ -184,6 +184,19 @@ pub fn sign_instruction(
 ) -> Result<usize, SealError> {
     let asked = UnsignedInstruction { key: key.public_key(), counter, payload, carries_key: with_key };
     asked.seal(network, out, |message| key.sign(message))
+}
+
+/// Writes the COSE_Sign1 of `payload` by `key` into `out` and returns its length.
+pub(crate) fn seal_with(
+    key: &SigningKey,
+    purpose: &str,
+    network: &str,
+    header: &Header,
+    payload: &[u8],
+    scratch: &mut [u8],
+    out: &mut [u8],
+) -> Result<usize, SealError> {
+    seal(purpose, network, header, payload, scratch, out, |message| key.sign(message))
 }
 
 /// Writes the COSE_Sign1 of `payload` into `out` and returns its length; `sign` gets what the signature covers, because the
@@ -263,6 +276,7 @@ impl Header {
         Ok(writer.position())
     }
 
+    #[inline(never)]
     fn decode(bytes: &[u8], content_type: ContentType) -> Result<Header, DecodeError> {
         let mut reader = Reader::new(bytes);
         expect(reader.map_header()? == 4)?;

@@ -54,9 +54,11 @@ impl PublicKey {
 
     /// The COSE Key Thumbprint: SHA-256 of the deterministic `{1: 1, -1: 6, -2: x}` (RFC 9679 §4).
     pub fn thumbprint(&self) -> Thumbprint {
-        const PREFIX: [u8; 7] = [0xa3, 0x01, 0x01, 0x20, 0x06, 0x21, 0x58];
-        let hash = Sha256::new().chain_update(PREFIX).chain_update([0x20]).chain_update(self.0);
-        Thumbprint(hash.finalize().into())
+        const PREFIX: [u8; 8] = [0xa3, 0x01, 0x01, 0x20, 0x06, 0x21, 0x58, 0x20];
+        let mut encoded = [0; 40];
+        encoded[..8].copy_from_slice(&PREFIX);
+        encoded[8..].copy_from_slice(&self.0);
+        Thumbprint(Sha256::digest(encoded).into())
     }
 
     /// The key's name in headers and topics: the thumbprint's first eight bytes.
@@ -173,6 +175,8 @@ pub struct SigningKey {
 
 impl SigningKey {
     /// The key of a seed. The seed is the secret: 32 bytes from a good source of randomness.
+    // Called from several places of a firmware, where a copy for each would be dear.
+    #[inline(never)]
     pub fn from_seed(seed: [u8; 32]) -> SigningKey {
         let key = ed25519_dalek::SigningKey::from_bytes(&seed);
         let kid = PublicKey(key.verifying_key().to_bytes()).kid();
@@ -195,6 +199,7 @@ impl SigningKey {
     }
 
     /// The Ed25519 signature over `message` (RFC 8032 §5.1.6).
+    #[inline(never)]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }

@@ -162,11 +162,12 @@ impl IdentityPage {
         if generation == 0 {
             return Some(self.signing_key());
         }
-        let hash = Sha512::new()
-            .chain_update(KEY_PURPOSE)
-            .chain_update(self.rotation_root?)
-            .chain_update(generation.to_be_bytes())
-            .finalize();
+        let mut hashed = [0; KEY_PURPOSE.len() + 32 + 4];
+        let (purpose, rest) = hashed.split_at_mut(KEY_PURPOSE.len());
+        purpose.copy_from_slice(KEY_PURPOSE);
+        rest[..32].copy_from_slice(&self.rotation_root?);
+        rest[32..].copy_from_slice(&generation.to_be_bytes());
+        let hash = Sha512::digest(hashed);
         Some(SigningKey::from_seed(*hash.first_chunk()?))
     }
 

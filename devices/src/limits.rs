@@ -51,6 +51,30 @@ pub const SIGN_IN_PAYLOAD_BYTES_MAX: usize = 1 + 2 + CHALLENGE_BYTES + 3 + ORIGI
 /// Bytes of its Sig_structure: a header with the key, `/sign-in` behind the network, the payload.
 pub const SIGN_IN_SIG_STRUCTURE_BYTES_MAX: usize =
     96 + 8 + SIGN_IN_PAYLOAD_BYTES_MAX + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of one command to a device: it fits into 512 bytes together with its topic and what MQTT puts around both.
+pub const COMMAND_BYTES_MAX: usize = 400;
+/// Bytes around the payload of a command: tag, array, a header with the key, empty map, payload's length, signature.
+pub const COMMAND_OVERHEAD_BYTES: usize = 2 + 2 + COMMAND_HEADER_BYTES + 1 + 3 + 2 + SIGNATURE_BYTES;
+/// Bytes of a command's protected header: it always carries the key.
+pub const COMMAND_HEADER_BYTES: usize = 72;
+/// Bytes of the largest payload of a command.
+pub const COMMAND_PAYLOAD_BYTES_MAX: usize = COMMAND_BYTES_MAX - COMMAND_OVERHEAD_BYTES;
+/// Bytes of the Sig_structure of a command: `/down` behind the network.
+pub const COMMAND_SIG_STRUCTURE_BYTES_MAX: usize =
+    COMMAND_HEADER_BYTES + COMMAND_PAYLOAD_BYTES_MAX + 5 + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of an encoded configuration: a device keeps it beside a counter, an account and a checksum in 256 bytes.
+pub const CONFIGURATION_BYTES_MAX: usize = 200;
+/// Thresholds of one configuration.
+pub const THRESHOLDS_MAX: usize = 8;
+/// Seconds between two samples, and between two envelopes, at most: a day.
+pub const INTERVAL_SECONDS_MAX: u32 = 86_400;
+/// Bytes of a device's answer to `rotate_key`: a header without the key; generation, key and proof; signature.
+pub const KEY_OFFER_BYTES_MAX: usize = ENVELOPE_OVERHEAD_BYTES + KEY_OFFER_PAYLOAD_BYTES_MAX;
+/// Bytes of its payload: an array of a u32, 32 bytes and 64.
+pub const KEY_OFFER_PAYLOAD_BYTES_MAX: usize = 1 + 5 + 34 + 2 + SIGNATURE_BYTES;
+/// Bytes of its Sig_structure: `/proof` behind the network.
+pub const KEY_OFFER_SIG_STRUCTURE_BYTES_MAX: usize =
+    READING_HEADER_BYTES + KEY_OFFER_PAYLOAD_BYTES_MAX + 6 + SIG_STRUCTURE_OVERHEAD_BYTES;
 /// Bytes of an encoded acknowledgement: an array of two u32 and two u64.
 pub const ACK_BYTES_MAX: usize = 1 + 5 + 5 + 9 + 9;
 /// Bytes of an encoded refusal notice.
@@ -79,4 +103,8 @@ const _: () = assert!(INSTRUCTION_BYTES_MAX <= u16::MAX as usize, "offsets are k
 const _: () = assert!(ENVELOPE_BYTES_MAX <= INSTRUCTION_BYTES_MAX);
 const _: () = assert!(SIGN_IN_BYTES_MAX < INSTRUCTION_BYTES_MAX);
 const _: () = assert!(MANIFEST_BYTES_MAX <= 300, "a board keeps it on its stack");
+const _: () = assert!(
+    CONFIGURATION_BYTES_MAX + 1 + 9 + 10 <= COMMAND_PAYLOAD_BYTES_MAX,
+    "with the kid and `configure`"
+);
 const _: () = assert!(WINDOW == u64::BITS, "the window is one u64");

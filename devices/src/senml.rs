@@ -222,7 +222,8 @@ fn field<T>(
     }
 }
 
-fn encode_decimal(writer: &mut Writer<'_>, value: Decimal) -> Result<(), EncodeError> {
+/// A number as records write it; commands write theirs alike.
+pub(crate) fn encode_decimal(writer: &mut Writer<'_>, value: Decimal) -> Result<(), EncodeError> {
     if value.exponent() < 0 {
         // RFC 8949 §3.4.4: decimal fraction, [exponent, mantissa].
         writer.tag(TAG_DECIMAL)?;
@@ -378,7 +379,8 @@ fn decode_record<'a>(reader: &mut Reader<'a>, first: bool) -> Result<(Base<'a>, 
     Ok((base, Record { name, unit, value, time_offset_seconds: offset }))
 }
 
-fn decode_name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, PackError> {
+/// A name as records have it; commands name quantities alike.
+pub(crate) fn decode_name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, PackError> {
     let name = reader.text()?;
     let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-:./_".contains(&byte);
@@ -393,7 +395,7 @@ fn decode_unit<'a>(reader: &mut Reader<'a>) -> Result<&'a str, PackError> {
     if unit.is_empty() || unit.len() > UNIT_BYTES_MAX { Err(PackError::Unit) } else { Ok(unit) }
 }
 
-fn decode_decimal(reader: &mut Reader<'_>) -> Result<Decimal, PackError> {
+pub(crate) fn decode_decimal(reader: &mut Reader<'_>) -> Result<Decimal, PackError> {
     if reader.kind()? != Kind::Tag {
         return Ok(Decimal::new(reader.integer()?, 0)?);
     }

@@ -68,6 +68,18 @@ pub fn holds(key: &PublicKey, message: &[u8], signature: &[u8; SIGNATURE_BYTES])
     DecompressedKey::new(key).holds(message, signature)
 }
 
+/// The same verdict with no more tables than signing has, where flash is dearer than time.
+///
+/// ```
+/// use devices::SigningKey;
+/// let key = SigningKey::from_seed([1; 32]);
+/// assert!(devices::signature::holds_without_tables(&key.public_key(), b"message", &key.sign(b"message")));
+/// assert!(!devices::signature::holds_without_tables(&key.public_key(), b"another", &key.sign(b"message")));
+/// ```
+pub fn holds_without_tables(key: &PublicKey, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+    DecompressedKey::new(key).holds_without_tables(message, signature)
+}
+
 /// Whether the signature holds under `key` on `network`. `scratch` must hold the Sig_structure.
 pub(crate) fn verify<B: AsRef<[u8]>>(
     parts: &Parts<B>,

@@ -13,15 +13,25 @@ pub enum TopicKind {
     Ack,
     /// Refusal notices, to the device.
     Refused,
+    /// The owner's commands, to the device; retained.
+    Down,
+    /// The device's answer to `rotate_key`: its next key, from the device.
+    Proof,
 }
 
 impl TopicKind {
+    /// All kinds.
+    pub const ALL: [TopicKind; 5] =
+        [TopicKind::Up, TopicKind::Ack, TopicKind::Refused, TopicKind::Down, TopicKind::Proof];
+
     /// The topic's last level.
     pub const fn as_str(self) -> &'static str {
         match self {
             TopicKind::Up => "up",
             TopicKind::Ack => "ack",
             TopicKind::Refused => "refused",
+            TopicKind::Down => "down",
+            TopicKind::Proof => "proof",
         }
     }
 }
@@ -50,8 +60,7 @@ impl<'a> Topic<'a> {
     pub fn parse(text: &'a str) -> Option<Topic<'a>> {
         let (network, rest) = text.strip_prefix("lamppost/1/")?.split_once("/dev/")?;
         let (kid, kind) = rest.split_once('/')?;
-        let kind =
-            [TopicKind::Up, TopicKind::Ack, TopicKind::Refused].into_iter().find(|it| it.as_str() == kind)?;
+        let kind = TopicKind::ALL.into_iter().find(|it| it.as_str() == kind)?;
         network_is_valid(network).then_some(Topic { network, kid: kid.parse().ok()?, kind })
     }
 

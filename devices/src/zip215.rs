@@ -22,7 +22,7 @@
 //! equation itself. The work is bounded: see [`HALVING_MAX`].
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::IsIdentity;
+use curve25519_dalek::traits::{Identity, IsIdentity};
 use sha2::{Digest, Sha512};
 
 use crate::identity::PublicKey;
@@ -75,6 +75,36 @@ impl DecompressedKey {
     pub fn holds(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
         Claim::new(self, message, signature).is_some_and(|(claim, _)| claim.holds())
     }
+
+    /// The same verdict, slower, with the one table that signing needs as well: a table of the base point's odd multiples
+    /// is several kilobytes of flash, and a device judges few signatures.
+    pub fn holds_without_tables(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+        Claim::new(self, message, signature).is_some_and(|(claim, _)| claim.holds_without_tables())
+    }
+}
+
+/// By doubling and adding, which takes less flash and less stack than any table. Nothing in it is secret.
+#[inline(never)]
+fn multiple_of(point: &EdwardsPoint, scalar: &Scalar) -> EdwardsPoint {
+    let mut multiple = EdwardsPoint::identity();
+    for byte in scalar.as_bytes().iter().rev() {
+        for bit in (0..8).rev() {
+            multiple += multiple;
+            if byte >> bit & 1 == 1 {
+                multiple += point;
+            }
+        }
+    }
+    multiple
+}
+
+#[inline(never)]
+fn hash_of(parts: [&[u8]; 3]) -> [u8; 64] {
+    let mut hash = Sha512::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// That a key has signed a message, in numbers and points.
@@ -94,8 +124,7 @@ impl<'a> Claim<'a> {
     ) -> Option<(Claim<'a>, [u8; 64])> {
         let (nonce, s) = signature.split_first_chunk::<32>()?;
         let s = Option::from(Scalar::from_canonical_bytes(s.try_into().ok()?))?;
-        let hash = Sha512::new().chain_update(nonce).chain_update(key.key.as_bytes()).chain_update(message);
-        let hash: [u8; 64] = hash.finalize().into();
+        let hash = hash_of([nonce, key.key.as_bytes(), message]);
         let nonce = CompressedEdwardsY(*nonce).decompress()?;
         Some((Claim { key, nonce, k: Scalar::from_bytes_mod_order_wide(&hash), s }, hash))
     }
@@ -104,5 +133,12 @@ impl<'a> Claim<'a> {
     fn holds(&self) -> bool {
         let nonce = EdwardsPoint::vartime_double_scalar_mul_basepoint(&self.k, &-self.key.point, &self.s);
         (nonce - self.nonce).mul_by_cofactor().is_identity()
+    }
+
+    /// The equation itself, in additions but for the multiple of the base point.
+    fn holds_without_tables(&self) -> bool {
+        let multiple = multiple_of(&self.key.point, &self.k);
+        let left = EdwardsPoint::mul_base(&self.s) + -(self.nonce + multiple);
+        (0..3).fold(left, |left, _| left + left).is_identity()
     }
 }

@@ -148,7 +148,7 @@ fn topics_of_others_are_not_ours() {
     assert_eq!(topic.write(&mut [0; 20]), None);
     for text in [
         "lamppost/2/devnet/dev/be5de2f4bcdc383a/up",
-        "lamppost/1/devnet/dev/be5de2f4bcdc383a/down",
+        "lamppost/1/devnet/dev/be5de2f4bcdc383a/reboot",
         "lamppost/1/devnet/dev/BE5DE2F4BCDC383A/up",
         "lamppost/1/devnet/dev/be5de2f4bcdc383/up",
         "lamppost/1/dev/net/dev/be5de2f4bcdc383a/up",

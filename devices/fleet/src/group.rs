@@ -155,7 +155,7 @@ impl Group {
                     device.refused(&notice);
                 }
             }
-            TopicKind::Up => {}
+            TopicKind::Up | TopicKind::Down | TopicKind::Proof => {}
         }
     }
 }

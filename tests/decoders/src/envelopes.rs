@@ -258,5 +258,5 @@ pub(crate) fn topic(bytes: &[u8]) {
 
 pub(crate) fn topics() -> Vec<Vec<u8>> {
     let topic = |kind| Topic { network: NETWORK, kid: key(1).kid(), kind }.to_string().into_bytes();
-    [TopicKind::Up, TopicKind::Ack, TopicKind::Refused].map(topic).to_vec()
+    TopicKind::ALL.map(topic).to_vec()
 }

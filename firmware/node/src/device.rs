@@ -1,6 +1,8 @@
 //! One device: sampler, reporter and outbox put together. Takes time, gives envelopes; does no input or output itself
 //! but that of its storage and its sensor.
 
+mod commands;
+
 use devices::cose::SealError;
 use devices::limits::{BASE_TIME_MIN, PACK_BYTES_MAX};
 use devices::{Ack, Decimal, Record, Refusal, RefusedNotice, Sequence};
@@ -10,11 +12,13 @@ use log::{error, info, warn};
 use crate::clock::{self, Clock, Verdict};
 use crate::condition::Condition;
 use crate::delivery::Delivery;
+use crate::generation::{self, GenerationError};
 use crate::health::{Birth, Vitals};
 use crate::limits::{
     CLOCK_DRIFT_SECONDS_MAX, OUTBOX_SLOT_BYTES, OUTBOX_SLOT_BYTES_MAX, SAMPLE_INTERVAL_MILLISECONDS,
     THRESHOLDS_MAX,
 };
+use crate::orders::Orders;
 use crate::outbox::{Entry, Outbox, OutboxError};
 use crate::pack;
 use crate::provision::Identity;
@@ -24,6 +28,7 @@ use crate::sequence::{self, SequenceError};
 use crate::slot::{Head, Stamp};
 use crate::threshold::{Crossings, Thresholds};
 use crate::watch::Watch;
+use commands::Obedience;
 
 /// What a board, a fleet or a device's owner may choose.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +62,12 @@ pub enum StartError<E> {
     Sequence(SequenceError<E>),
     /// The outbox cannot be opened.
     Outbox(OutboxError<E>),
+    /// It is not known which key is the device's.
+    Generation(GenerationError<E>),
+    /// The storage names a later key, but the identity page has no rotation root.
+    NoSuchKey,
+    /// What the owner commanded cannot be read.
+    Orders(E),
 }
 
 impl<E: core::fmt::Debug> core::fmt::Display for StartError<E> {
@@ -64,6 +75,9 @@ impl<E: core::fmt::Debug> core::fmt::Display for StartError<E> {
         match self {
             Self::Sequence(error) => error.fmt(out),
             Self::Outbox(error) => error.fmt(out),
+            Self::Generation(error) => error.fmt(out),
+            Self::NoSuchKey => out.write_str("the key was changed, and the identity page knows no later one"),
+            Self::Orders(error) => write!(out, "what was commanded cannot be read: {error:?}"),
         }
     }
 }
@@ -130,20 +144,36 @@ pub struct Device<S, P> {
     crossings: Crossings,
     clock: Clock,
     condition: Condition,
+    obedience: Obedience,
     vitals: Option<Vitals>,
     counters: Counters,
 }
 
 impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
-    /// Counts a boot and finds what the last one left in the outbox.
+    /// Counts a boot and finds what earlier ones left: what waits in the outbox, which key is in use, and what the owner
+    /// has commanded, which `settings` give way to.
+    ///
+    /// # Errors
+    /// Why nothing may be published.
+    // Its frame shall not lie under everything that the device does later.
+    #[inline(never)]
     pub fn start(
-        identity: Identity,
+        mut identity: Identity,
         mut storage: S,
         sensor: P,
         settings: Settings,
         now_milliseconds: u64,
     ) -> Result<Self, StartError<S::Error>> {
         let boot = sequence::next_boot(&mut storage).map_err(StartError::Sequence)?;
+        let generation = generation::present(&mut storage).map_err(StartError::Generation)?;
+        if generation > 0 && !identity.use_generation(generation) {
+            return Err(StartError::NoSuchKey);
+        }
+        let orders = Orders::load(&mut storage).map_err(StartError::Orders)?;
+        let commanded = orders.configuration();
+        let settings = commanded
+            .and_then(|configuration| commands::settings_of(&configuration, &settings))
+            .unwrap_or(settings);
         let outbox = Outbox::open(&mut storage, settings.outbox_slot_bytes).map_err(StartError::Outbox)?;
         info!(
             "{} on {}, boot {boot}: {} of {} outbox slots wait",
@@ -165,6 +195,7 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
             crossings: Crossings::default(),
             clock: Clock::new(),
             condition: Condition::new(),
+            obedience: Obedience::default(),
             vitals: None,
             counters: Counters::default(),
         })
@@ -295,7 +326,8 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     pub fn wake_at_milliseconds(&self) -> u64 {
         let delivery = self.delivery.wake_at().unwrap_or(u64::MAX);
         let close = self.close_at_milliseconds.filter(|_| self.delivery.is_connected()).unwrap_or(u64::MAX);
-        self.sample_at_milliseconds.min(delivery).min(close)
+        let change = self.obedience.wake_at().unwrap_or(u64::MAX);
+        self.sample_at_milliseconds.min(delivery).min(close).min(change)
     }
 
     /// Takes the sample that is due, if one is. Missed ones are left out, not caught up with.
@@ -419,6 +451,7 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// A session is there and its subscriptions are confirmed.
     pub fn session_opened(&mut self, now_milliseconds: u64) {
         self.outbox.send_again();
+        self.obedience.session_opened();
         self.delivery.opened(now_milliseconds);
     }
 
@@ -437,7 +470,9 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
             info!("no acknowledgement came: sending {} again", self.outbox.waiting());
             self.outbox.send_again();
         }
-        if !self.delivery.may_send(now_milliseconds, self.outbox.in_flight()) {
+        if self.obedience.is_held(now_milliseconds)
+            || !self.delivery.may_send(now_milliseconds, self.outbox.in_flight())
+        {
             return Ok(None);
         }
         self.close_if_due(now_milliseconds);
@@ -466,6 +501,7 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// The envelope is on its way.
     pub fn sent(&mut self, now_milliseconds: u64, outgoing: &Outgoing) {
         self.outbox.sent(outgoing.entry);
+        self.obedience.sent(outgoing.sequence);
         self.delivery.sent(now_milliseconds);
         self.counters.sent = self.counters.sent.saturating_add(1);
     }

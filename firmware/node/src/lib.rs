@@ -49,14 +49,17 @@
 #![no_std]
 
 pub mod clock;
+pub mod command;
 pub mod compact;
 pub mod condition;
 pub mod delivery;
 pub mod device;
+pub mod generation;
 pub mod health;
 pub mod limits;
 pub mod memory;
 pub mod name;
+pub mod orders;
 pub mod outbox;
 pub mod pack;
 pub mod provision;

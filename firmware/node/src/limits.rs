@@ -1,6 +1,6 @@
 //! Every bound of the firmware's core, in one place, with the assertions that relate them.
 
-use devices::limits::{ENVELOPE_BYTES_MAX, OFFSET_SECONDS_MAX, TOPIC_BYTES_MAX, WINDOW};
+use devices::limits::{COMMAND_BYTES_MAX, ENVELOPE_BYTES_MAX, OFFSET_SECONDS_MAX, TOPIC_BYTES_MAX, WINDOW};
 
 /// Milliseconds between two samples where the board does not say otherwise.
 pub const SAMPLE_INTERVAL_MILLISECONDS: u64 = 5_000;
@@ -24,6 +24,18 @@ pub const BOOT_TIMES_OFFSET: u32 = 1024;
 pub const BOOT_TIMES_MAX: u32 = 4;
 /// Bytes from one of them to the next.
 pub const BOOT_TIME_BYTES: u32 = 16;
+/// Where the two slots of what the owner commanded lie.
+pub const ORDERS_OFFSET: u32 = 256;
+/// Bytes of one of them.
+pub const ORDERS_SLOT_BYTES: u32 = 256;
+/// Where the two slots of the key's generation lie.
+pub const GENERATION_OFFSET: u32 = 768;
+/// Bytes from one of them to the other.
+pub const GENERATION_SLOT_BYTES: u32 = EEPROM_PAGE_BYTES;
+/// Milliseconds that a device is prepared for another key, collecting what it reads, before it goes on with the old one.
+pub const KEY_CHANGE_MILLISECONDS_MAX: u64 = 900_000;
+/// Milliseconds from one report of a refused command to the next for the same reason.
+pub const REFUSED_COMMAND_MILLISECONDS: u64 = 3_600_000;
 /// Where the outbox begins; what lies between is for what else needs a fixed place.
 pub const OUTBOX_OFFSET: u32 = 1152;
 /// Bytes of an outbox slot where the board does not say otherwise: one sample of three quantities.
@@ -88,7 +100,7 @@ pub const TURN_MILLISECONDS_MIN: u64 = 5;
 pub const RECONNECT_MILLISECONDS_MIN: u64 = 250;
 /// See [`RECONNECT_MILLISECONDS_MIN`].
 pub const RECONNECT_MILLISECONDS_MAX: u64 = 8_000;
-/// Bytes for one MQTT packet from the broker: the largest is a CONNACK with its properties.
+/// Bytes for one MQTT packet from the broker: the largest are a CONNACK with its properties and a command.
 pub const RECEIVE_BYTES: usize = 512;
 /// Bytes for MQTT packets to the broker: one of the largest, and small ones waiting for their PUBACK.
 pub const TRANSMIT_BYTES: usize = 2_560;
@@ -98,11 +110,18 @@ pub const SAMPLER_SILENCE_MILLISECONDS_MAX: u64 = 10_000;
 /// Milliseconds without a turn of the uplink after which the watchdog is no longer fed.
 pub const UPLINK_SILENCE_MILLISECONDS_MAX: u64 = 60_000;
 
-const _: () = assert!(SEQUENCE_OFFSET + 2 * SEQUENCE_SLOT_BYTES <= BOOT_TIMES_OFFSET);
-const _: () = assert!(
-    OUTBOX_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES) && BOOT_TIMES_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES)
-);
+const _: () = assert!(ORDERS_OFFSET + 2 * ORDERS_SLOT_BYTES <= GENERATION_OFFSET);
+const _: () = assert!(GENERATION_OFFSET + 2 * GENERATION_SLOT_BYTES <= BOOT_TIMES_OFFSET);
 const _: () = assert!(BOOT_TIMES_OFFSET + BOOT_TIMES_MAX * BOOT_TIME_BYTES <= OUTBOX_OFFSET);
+const _: () = assert!(SEQUENCE_OFFSET + 2 * SEQUENCE_SLOT_BYTES <= ORDERS_OFFSET);
+const _: () = assert!(
+    ORDERS_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES)
+        && ORDERS_SLOT_BYTES.is_multiple_of(EEPROM_PAGE_BYTES)
+        && GENERATION_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES)
+        && BOOT_TIMES_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES)
+        && OUTBOX_OFFSET.is_multiple_of(EEPROM_PAGE_BYTES)
+);
+const _: () = assert!(COMMAND_BYTES_MAX + TOPIC_BYTES_MAX + 16 <= RECEIVE_BYTES, "with MQTT's own fields");
 const _: () = assert!(SLOT_SECONDS_MAX <= u16::MAX as u32 && SLOT_SECONDS_MAX < OFFSET_SECONDS_MAX as u32);
 const _: () = assert!(STORED_RECORD_BYTES_MAX <= u8::MAX as usize, "its length is one byte");
 const _: () = assert!(OUTBOX_SLOT_BYTES <= OUTBOX_SLOT_BYTES_MAX);

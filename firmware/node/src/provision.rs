@@ -8,6 +8,7 @@ use devices::{DeviceId, IdentityPage, SigningKey};
 /// A device's key and network, and where its broker listens.
 pub struct Identity {
     key: SigningKey,
+    generation: u32,
     page: IdentityPage,
 }
 
@@ -19,12 +20,34 @@ impl Identity {
 
     /// The identity that a page describes.
     pub fn new(page: IdentityPage) -> Identity {
-        Identity { key: page.signing_key(), page }
+        Identity { key: page.signing_key(), generation: 0, page }
     }
 
     /// The key that signs.
     pub fn key(&self) -> &SigningKey {
         &self.key
+    }
+
+    /// Which key that is: 0 is the identity page's own.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The key of a generation; `None` where the page has no rotation root.
+    pub fn key_of(&self, generation: u32) -> Option<SigningKey> {
+        self.page.signing_key_of(generation)
+    }
+
+    /// Signs with the key of another generation from now on; false where there is none.
+    pub fn use_generation(&mut self, generation: u32) -> bool {
+        let Some(key) = self.key_of(generation) else { return false };
+        (self.key, self.generation) = (key, generation);
+        true
+    }
+
+    /// The id of the account whose commands the device obeys, if the page says so.
+    pub fn owner(&self) -> Option<&[u8; 32]> {
+        self.page.owner()
     }
 
     /// The device's name in headers and topics.

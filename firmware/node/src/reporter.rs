@@ -22,6 +22,11 @@ impl Reporter {
         &self.identity
     }
 
+    /// Who signs, to change the key.
+    pub fn identity_mut(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+
     /// The number that the next pack will get; everything below it has been given.
     pub fn next(&self) -> Sequence {
         self.next

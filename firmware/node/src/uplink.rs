@@ -16,7 +16,7 @@ use minimq::{
     Buffers, ConfigBuilder, Connection, Error, Property, PubError, Publication, QoS, Session, TopicFilter,
 };
 
-use crate::device::{Device, SendError};
+use crate::device::{Device, Outgoing, SendError};
 use crate::limits::{
     EXCHANGE_MILLISECONDS_MAX, KEEPALIVE_SECONDS, RECEIVE_BYTES, RECONNECT_MILLISECONDS_MAX,
     RECONNECT_MILLISECONDS_MIN, TRANSMIT_BYTES, TURN_MILLISECONDS_MIN,
@@ -35,6 +35,8 @@ pub enum UplinkError<E> {
     Mqtt(Error<E>),
     /// The device's own storage or key failed: nothing can be published.
     Device,
+    /// The device has another key, and so other topics.
+    KeyChanged,
 }
 
 impl<E: fmt::Debug> fmt::Display for UplinkError<E> {
@@ -43,6 +45,7 @@ impl<E: fmt::Debug> fmt::Display for UplinkError<E> {
             Self::Silent => out.write_str("the broker does not answer"),
             Self::Mqtt(error) => write!(out, "{error:?}"),
             Self::Device => out.write_str("the device cannot publish"),
+            Self::KeyChanged => out.write_str("the device has another key"),
         }
     }
 }
@@ -142,12 +145,10 @@ async fn session<S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteBytes
     stood: &mut bool,
 ) -> Result<core::convert::Infallible, UplinkError<IO::Error>> {
     let exchange = Duration::from_millis(EXCHANGE_MILLISECONDS_MAX);
-    let (topics, client) = {
+    let (kid, topics, client) = {
         let device = device.borrow();
-        (
-            Topics::of(device.identity().network(), device.identity().kid()),
-            ClientName::of(device.identity().kid()),
-        )
+        let kid = device.identity().kid();
+        (kid, Topics::of(device.identity().network(), kid), ClientName::of(kid))
     };
     let SessionBuffers { receive, transmit, envelope } = buffers;
     let configuration = ConfigBuilder::new(Buffers::new(receive, transmit))
@@ -163,6 +164,9 @@ async fn session<S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteBytes
     loop {
         device.borrow_mut().uplink_turned(now_milliseconds());
         device.borrow_mut().sample_if_due(now_milliseconds());
+        if device.borrow().identity().kid() != kid {
+            return Err(UplinkError::KeyChanged);
+        }
         publish_due(device, &mut connection, &topics, envelope, exchange).await?;
         // Never a deadline that has passed already, or this loop would not let the network's task run.
         let soonest = now_milliseconds() + TURN_MILLISECONDS_MIN;
@@ -175,7 +179,7 @@ async fn session<S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteBytes
     }
 }
 
-/// Subscribes to acknowledgements and refusals, and waits until the broker confirms.
+/// Subscribes to acknowledgements, refusals and commands, and waits until the broker confirms.
 async fn subscribe<'a, 'b, S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteBytes>(
     device: &RefCell<Device<S, P>>,
     mut connection: Connection<'a, 'b, IO>,
@@ -183,7 +187,7 @@ async fn subscribe<'a, 'b, S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + 
     exchange: Duration,
 ) -> Result<Connection<'a, 'b, IO>, UplinkError<IO::Error>> {
     let confirmed = async {
-        let filters = [TopicFilter::new(topics.ack.as_str()), TopicFilter::new(topics.refused.as_str())];
+        let filters = [&topics.ack, &topics.refused, &topics.down].map(|it| TopicFilter::new(it.as_str()));
         let subscription = connection.subscribe(&filters, &[]).await?;
         while connection.is_pending(&subscription) {
             // The retained acknowledgement may come before the broker's confirmation.
@@ -207,9 +211,10 @@ async fn publish_due<S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteB
 ) -> Result<(), UplinkError<IO::Error>> {
     let properties = [Property::ContentType(CONTENT_TYPE)];
     while connection.can_publish(QoS::AtLeastOnce) {
-        let next = device.borrow_mut().next_to_send(now_milliseconds(), envelope);
-        let outgoing = match next {
-            Ok(Some(outgoing)) => outgoing,
+        let next = next_publication(&mut device.borrow_mut(), envelope);
+        let (topic, length, outgoing) = match next {
+            Ok(Some(Next::Envelope(outgoing))) => (&topics.up, outgoing.envelope_bytes, Some(outgoing)),
+            Ok(Some(Next::Key(length))) => (&topics.proof, length, None),
             Ok(None) => return Ok(()),
             Err(SendError::Outbox(failure)) => {
                 error!("{failure:?}");
@@ -220,11 +225,14 @@ async fn publish_due<S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteB
                 return Err(UplinkError::Device);
             }
         };
-        let publication = Publication::bytes(topics.up.as_str(), &envelope[..outgoing.envelope_bytes])
+        let publication = Publication::bytes(topic.as_str(), &envelope[..length])
             .qos(QoS::AtLeastOnce)
             .properties(&properties);
         match with_timeout(exchange, connection.publish(publication)).await {
-            Ok(Ok(_)) => device.borrow_mut().sent(now_milliseconds(), &outgoing),
+            Ok(Ok(_)) => match outgoing {
+                Some(outgoing) => device.borrow_mut().sent(now_milliseconds(), &outgoing),
+                None => device.borrow_mut().key_offered(),
+            },
             // No room for this one until PUBACKs come.
             Ok(Err(PubError::Session(Error::NotReady | Error::Resource(_)))) => return Ok(()),
             Ok(Err(PubError::Session(error))) => return Err(error.into()),
@@ -233,6 +241,24 @@ async fn publish_due<S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteB
         }
     }
     Ok(())
+}
+
+/// What is published next.
+enum Next {
+    Envelope(Outgoing),
+    /// The key that the owner has asked for, in so many bytes.
+    Key(usize),
+}
+
+/// Writes it into `out`.
+fn next_publication<S: Storage<Error: fmt::Debug>, P: Sensor>(
+    device: &mut Device<S, P>,
+    out: &mut [u8; ENVELOPE_BYTES_MAX],
+) -> Result<Option<Next>, SendError<S::Error>> {
+    if let Some(length) = device.key_to_offer(now_milliseconds(), out).map_err(SendError::Seal)? {
+        return Ok(Some(Next::Key(length)));
+    }
+    Ok(device.next_to_send(now_milliseconds(), out)?.map(Next::Envelope))
 }
 
 /// Hands a message to the device. What does not decode is said and dropped: the broker is never trusted.
@@ -253,11 +279,15 @@ fn receive_message<S: Storage<Error: fmt::Debug>, P: Sensor>(
             Ok(notice) => device.refused(&notice),
             Err(failure) => warn!("a refusal cannot be read: {failure}"),
         }
+    } else if topic == topics.down.as_str() {
+        device.commanded(now_milliseconds(), payload);
     }
 }
 
-/// The device's three topics.
+/// The device's topics.
 struct Topics {
+    down: ShortText<TOPIC_BYTES_MAX>,
+    proof: ShortText<TOPIC_BYTES_MAX>,
     up: ShortText<TOPIC_BYTES_MAX>,
     ack: ShortText<TOPIC_BYTES_MAX>,
     refused: ShortText<TOPIC_BYTES_MAX>,
@@ -266,7 +296,13 @@ struct Topics {
 impl Topics {
     fn of(network: &str, kid: DeviceId) -> Topics {
         let topic = |kind| ShortText::of(&Topic { network, kid, kind });
-        Topics { up: topic(TopicKind::Up), ack: topic(TopicKind::Ack), refused: topic(TopicKind::Refused) }
+        Topics {
+            up: topic(TopicKind::Up),
+            ack: topic(TopicKind::Ack),
+            refused: topic(TopicKind::Refused),
+            down: topic(TopicKind::Down),
+            proof: topic(TopicKind::Proof),
+        }
     }
 }
 
@@ -290,6 +326,8 @@ struct ShortText<const N: usize> {
 }
 
 impl<const N: usize> ShortText<N> {
+    // Made for every topic: a copy for each would be dear.
+    #[inline(never)]
     fn of(text: &dyn fmt::Display) -> Self {
         let mut short = Self { bytes: [0; N], length: 0 };
         // Fails only where the text is longer than N.

@@ -31,6 +31,8 @@ struct Broker {
     manners: Manners,
     sessions: u32,
     envelopes: Vec<Vec<u8>>,
+    /// What the next session finds on its `down` topic: a whole packet.
+    command: Option<Vec<u8>>,
 }
 
 /// Reads one MQTT packet: its first byte and its body.
@@ -53,8 +55,12 @@ async fn read_packet(stream: &mut TcpStream) -> std::io::Result<(u8, Vec<u8>)> {
 /// A QoS 0 publication.
 fn publication(topic: &str, payload: &[u8], retained: bool) -> Vec<u8> {
     let body_bytes = 2 + topic.len() + 1 + payload.len();
-    assert!(body_bytes < 128);
-    let mut packet = vec![0x30 | u8::from(retained), body_bytes as u8, 0, topic.len() as u8];
+    let mut packet = vec![0x30 | u8::from(retained)];
+    if body_bytes >= 128 {
+        packet.push((body_bytes % 128) as u8 | 0x80);
+    }
+    packet.push(if body_bytes >= 128 { body_bytes / 128 } else { body_bytes } as u8);
+    packet.extend([0, topic.len() as u8]);
     packet.extend_from_slice(topic.as_bytes());
     packet.push(0);
     packet.extend_from_slice(payload);
@@ -77,12 +83,14 @@ async fn serve(mut stream: TcpStream, broker: Rc<RefCell<Broker>>) -> std::io::R
         match first >> 4 {
             // CONNECT: no session present, success, no properties.
             1 => stream.write_all(&[0x20, 3, 0, 0, 0]).await?,
-            // SUBSCRIBE: both filters at QoS 1, then the retained acknowledgement.
+            // SUBSCRIBE: the three filters at QoS 1, then the retained acknowledgement and the retained command.
             8 => {
                 broker.borrow_mut().sessions += 1;
-                stream.write_all(&[0x90, 5, body[0], body[1], 0, 1, 1]).await?;
+                stream.write_all(&[0x90, 6, body[0], body[1], 0, 1, 1, 1]).await?;
                 let retained = ack_publication(&broker.borrow().gateway, &ack_topic, true);
                 stream.write_all(&retained.unwrap_or_default()).await?;
+                let command = broker.borrow_mut().command.take();
+                stream.write_all(&command.unwrap_or_default()).await?;
             }
             3 => {
                 published += 1;
@@ -133,6 +141,7 @@ fn broker() -> Rc<RefCell<Broker>> {
         manners: Manners::default(),
         sessions: 0,
         envelopes: Vec::new(),
+        command: None,
     }))
 }
 
@@ -264,5 +273,41 @@ fn a_confirmation_of_the_broker_lets_nothing_go() {
         running.abort();
         assert_eq!(device.borrow().counters().settled, 0);
         assert_eq!(broker.borrow().envelopes.len(), 64, "and no more than the window was sent");
+    });
+}
+
+#[test]
+fn a_device_takes_its_owners_command_from_the_broker_and_connects_anew_under_another_key() {
+    let owner = devices::SigningKey::from_seed([1; 32]);
+    let account = *owner.public_key().thumbprint().as_bytes();
+    let page = devices::IdentityPage::new("devnet", [7; 32], None).unwrap();
+    let page = page.with_owner(account).with_rotation_root([9; 32]);
+    let (old, new) = (page.signing_key().kid(), page.signing_key_of(1).unwrap().kid());
+    let command = devices::Command { device: old, counter: 1, order: devices::Order::UseKey(1) };
+    let mut bytes = [0; devices::limits::COMMAND_BYTES_MAX];
+    let length = command.sign(&owner, "devnet", &mut bytes).unwrap();
+    on_one_thread(async {
+        let broker = broker();
+        // Nothing is delivered to the gateway, which knows the old key alone.
+        broker.borrow_mut().manners.is_deaf = true;
+        let topic = format!("lamppost/1/devnet/dev/{old}/down");
+        broker.borrow_mut().command = Some(publication(&topic, &bytes[..length], true));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        spawn_local(listen(listener, Rc::clone(&broker)));
+        let now = node::uplink::now_milliseconds();
+        let identity = node::Identity::new(page.clone());
+        let settings = Settings { sample_interval_milliseconds: 50, ..Settings::default() };
+        let device = Device::start(identity, Eeprom::new(), Thermometer(2_000), settings, now).unwrap();
+        let device = Rc::new(RefCell::new(device));
+        let running = spawn_local(run(Rc::clone(&device), port));
+        until("the key is in use", || device.borrow().identity().kid() == new).await;
+        until("a second session", || broker.borrow().sessions >= 2).await;
+        let of_the_new_key = |envelope: &Vec<u8>| {
+            let reading = devices::SignedReading::decode(&envelope[..]).unwrap();
+            reading.kid() == new
+        };
+        until("a reading under it", || broker.borrow().envelopes.iter().any(of_the_new_key)).await;
+        running.abort();
     });
 }

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::limits;
-use crate::outbox::{self, Outbound};
+use crate::outbox::{self, Commands, Outbound};
 use crate::shared::Submission;
 use crate::telemetry::Telemetry;
 
@@ -92,8 +92,11 @@ pub async fn start(
     let mut broker = rumqttd::Broker::new(config(network, v4, v5));
     let link = broker.link(rules::GATEWAY_CLIENT_ID);
     let (mut sender, receiver) = link.map_err(|error| BrokerError::Start(error.to_string()))?;
-    let filter = TopicFilter { network, kind: TopicKind::Up }.to_string();
-    sender.subscribe(filter).map_err(|error| BrokerError::Start(error.to_string()))?;
+    for kind in [TopicKind::Up, TopicKind::Proof] {
+        let filter = TopicFilter { network, kind }.to_string();
+        sender.subscribe(filter).map_err(|error| BrokerError::Start(error.to_string()))?;
+    }
+    let commands = outbound.commands();
     let spawned = spawn("mqtt-broker", move || {
         if let Err(error) = broker.start() {
             tracing::error!(%error, "the embedded MQTT broker ended");
@@ -104,7 +107,7 @@ pub async fn start(
         wait_until_up(address).await?;
     }
     let gate = front::Gate::new(intake.clone(), telemetry.clone());
-    spawn("mqtt-read", move || read(receiver, &intake, &telemetry)).map_err(start)?;
+    spawn("mqtt-read", move || read(receiver, &intake, &commands, &telemetry)).map_err(start)?;
     let name = network.to_owned();
     spawn("mqtt-write", move || write(sender, outbound, &name)).map_err(start)?;
     tokio::spawn(front::serve(listener, front::Backends { v4, v5 }, gate, rules::Rules::new(network)));
@@ -116,7 +119,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
 }
 
 /// Only enqueues: whatever takes longer would make the broker's memory wrap and lose what it acknowledged.
-fn read(mut link: LinkRx, intake: &mpsc::Sender<Submission>, telemetry: &Telemetry) {
+fn read(mut link: LinkRx, intake: &mpsc::Sender<Submission>, commands: &Commands, telemetry: &Telemetry) {
     loop {
         let forward = match link.recv() {
             Ok(Some(Notification::Forward(forward))) => forward,
@@ -126,8 +129,12 @@ fn read(mut link: LinkRx, intake: &mpsc::Sender<Submission>, telemetry: &Telemet
             Err(_) => return,
         };
         let publish = forward.publish;
-        let topic_kid =
-            std::str::from_utf8(&publish.topic).ok().and_then(Topic::parse).map(|topic| topic.kid);
+        let topic = std::str::from_utf8(&publish.topic).ok().and_then(Topic::parse);
+        if let Some(topic) = topic.filter(|topic| topic.kind == TopicKind::Proof) {
+            commands.offered(topic.kid, &publish.payload);
+            continue;
+        }
+        let topic_kid = topic.map(|topic| topic.kid);
         let submission = Submission { topic_kid, bytes: publish.payload.to_vec(), reply: None };
         match intake.try_send(submission) {
             Ok(()) => {}
@@ -142,7 +149,7 @@ fn read(mut link: LinkRx, intake: &mpsc::Sender<Submission>, telemetry: &Telemet
     }
 }
 
-/// Publishes acks and refusals, many at a time: the broker's router is woken once for a burst. Never faster than the
+/// Publishes commands, acks and refusals, many at a time: the broker's router is woken once for a burst. Never faster than the
 /// router takes them: what waits in the outbox gives way to newer acks, what waits here does not.
 fn write(mut link: LinkTx, mut outbound: outbox::Receiver, network: &str) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
@@ -171,8 +178,7 @@ fn packet(network: &str, message: &Outbound) -> Packet {
 }
 
 fn config(network: &str, v4: SocketAddr, v5: SocketAddr) -> rumqttd::Config {
-    let filters = [TopicKind::Up, TopicKind::Ack, TopicKind::Refused]
-        .map(|kind| TopicFilter { network, kind }.to_string());
+    let filters = TopicKind::ALL.map(|kind| TopicFilter { network, kind }.to_string());
     let up = SegmentConfig { max_segment_size: UP_SEGMENT_BYTES, max_segment_count: UP_SEGMENTS };
     let router = RouterConfig {
         max_connections: limits::CONNECTIONS_MAX + 10,

@@ -12,6 +12,7 @@
 //! DATA/state/           the state's leaves at the last epochs' ends, for proofs of balances, derived
 //! DATA/index/           the queries' index, derived
 //! DATA/sign-in.json      sessions by their hashes, passkeys
+//! DATA/commands/*.cose   the last command of an owner to each device
 //! DATA/fleet/           seeds and outboxes of the virtual devices
 //! ```
 
@@ -202,6 +203,11 @@ impl DataDir {
     /// The index's directory.
     pub fn index(&self) -> PathBuf {
         self.root.join("index")
+    }
+
+    /// The directory of the last command to each device.
+    pub fn commands(&self) -> PathBuf {
+        self.root.join("commands")
     }
 
     /// The snapshots' directory.

@@ -1,5 +1,6 @@
-//! What a device says of its firmware: a record named `firmware:VERSION` with the value true, in any envelope; mostly the
-//! first after a start. It is signed as every reading is, and paid for by no tariff that does not name it.
+//! What a device says of itself in records with the value true, in any envelope: `firmware:VERSION`, mostly in the first
+//! after a start, and `config:COUNTER`, that it took its owner's command of this counter. They are signed as every reading
+//! is, and paid for by no tariff that does not name them.
 
 use std::sync::LazyLock;
 
@@ -7,11 +8,13 @@ use devices::{DeviceId, Value};
 use ledger::block::Entry;
 use memchr::memmem::Finder;
 
-/// How the record's name begins.
-const NAME_BEGINS: &str = "firmware:";
+/// How the records' names begin.
+const FIRMWARE: &str = "firmware:";
+const CONFIRMED: &str = "config:";
 
 /// Made once: to make it takes longer than to look through an entry.
-static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME_BEGINS));
+static FIND_FIRMWARE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(FIRMWARE));
+static FIND_CONFIRMED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(CONFIRMED));
 
 /// The device of an entry and the version that it says, if it says one.
 ///
@@ -19,13 +22,25 @@ static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME_BEG
 /// assert_eq!(gateway::firmware::said_in(b"no entry at all, though it has firmware: in it"), None);
 /// ```
 pub fn said_in(entry: &[u8]) -> Option<(DeviceId, String)> {
+    said(entry, &FIND_FIRMWARE, FIRMWARE).filter(|(_, version)| !version.is_empty())
+}
+
+/// The device of an entry and the counter of the command that it says it took, if it says so.
+pub fn confirmed_in(entry: &[u8]) -> Option<(DeviceId, u64)> {
+    let (kid, counter) = said(entry, &FIND_CONFIRMED, CONFIRMED)?;
+    Some((kid, counter.parse().ok()?))
+}
+
+/// The device of an entry and how the name of a true record goes on that begins so; of several the last one's.
+fn said(entry: &[u8], finder: &Finder<'_>, begins: &str) -> Option<(DeviceId, String)> {
     // Hardly any entry says it, and most are only looked through for these bytes.
-    FINDER.find(entry)?;
+    finder.find(entry)?;
     let Entry::Reading(reading) = Entry::decode(entry)? else { return None };
     let pack = reading.pack();
-    let version = pack.resolved().filter(|record| record.value == Value::Boolean(true)).find_map(|record| {
+    let said = pack.resolved().filter(|record| record.value == Value::Boolean(true)).filter_map(|record| {
         let name = format!("{}{}", record.base_name, record.name);
-        name.strip_prefix(NAME_BEGINS).filter(|version| !version.is_empty()).map(ToOwned::to_owned)
+        name.strip_prefix(begins).map(ToOwned::to_owned)
     });
-    Some((reading.kid(), version?))
+    let last = said.last()?;
+    Some((reading.kid(), last))
 }

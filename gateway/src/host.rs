@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admit::{Arrival, Ticket};
 use crate::clock;
+use crate::commander::Commander;
 use crate::effects;
 use crate::leaves::Leaves;
 use crate::limits;
@@ -51,6 +52,9 @@ pub enum HostError {
     /// No threads.
     #[error("the operating system gave no thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// The commands of before.
+    #[error("the directory `commands` in the data directory cannot be used: {0}")]
+    Commands(std::io::Error),
 }
 
 struct Host {
@@ -102,6 +106,8 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     telemetry.height.set(as_gauge(durable.height));
     telemetry.log_size.set(as_gauge(durable.log_size));
     telemetry.devices.set(as_gauge(state.device_count() as u64));
+    let commander =
+        Commander::open(&directory.commands(), outbound.commands()).map_err(HostError::Commands)?;
     let leaves = Leaves::open(&directory.state(), genesis.hash());
     let parts = Parts {
         genesis,
@@ -110,6 +116,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         index,
         rows,
         leaves,
+        commander,
         silent_after_seconds,
         state,
         checkpoint,

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod amount;
 pub mod blocks;
 pub mod cells;
+pub mod commands;
 pub mod csv;
 pub mod devices;
 pub mod door;
@@ -78,6 +79,7 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(devices::list))
         .routes(routes!(devices::device))
         .routes(routes!(devices::readings))
+        .routes(routes!(commands::command, commands::last))
         .routes(routes!(devices::device_statements))
         .routes(routes!(statement::statement))
         .routes(routes!(cells::cells))

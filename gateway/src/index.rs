@@ -37,7 +37,7 @@ use runs::{Pair, Runs};
 use versions::Versions;
 
 /// Version of the layout; another one is rebuilt.
-const LAYOUT: &[u8] = b"lamppost index 6";
+const LAYOUT: &[u8] = b"lamppost index 7";
 
 /// The index could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,8 @@ pub struct BlockEntry {
     pub readings: Vec<(DeviceId, u64)>,
     /// What devices said of their firmware, in order.
     pub firmware: Vec<(DeviceId, String)>,
+    /// Counters of the commands that devices said they took, in order.
+    pub confirmed: Vec<(DeviceId, u64)>,
     /// Statements it wrote.
     pub statements: Vec<Statement>,
     /// Transfers it posted.
@@ -119,6 +121,8 @@ pub struct Index {
     days_of_all: Days<0>,
     /// What devices say of their firmware.
     firmware: Versions,
+    /// The counter of the last command that each device said it took.
+    confirmed: sled::Tree,
     feed: Feed,
     /// Held by whoever writes.
     writing: Mutex<()>,
@@ -192,6 +196,7 @@ impl Index {
             days_of_payees: Days::open(&database, "days of payees").map_err(store)?,
             days_of_all: Days::open(&database, "days of all").map_err(store)?,
             firmware: Versions::open(tree("firmware")?).map_err(store)?,
+            confirmed: tree("confirmed")?,
             feed: Feed::default(),
             writing: Mutex::default(),
             database,
@@ -245,6 +250,9 @@ impl Index {
         }
         for (kid, version) in &entry.firmware {
             self.firmware.put(*kid, version).map_err(|error| self.failed(error))?;
+        }
+        for (kid, counter) in &entry.confirmed {
+            self.insert(&self.confirmed, kid.as_bytes(), &counter.to_be_bytes())?;
         }
         // Only now, because whoever finds a pair reads what it leads to.
         self.ids.add(place.height, id_pairs(entry));

@@ -15,6 +15,7 @@ pub mod cells;
 pub mod city;
 pub mod client;
 pub mod clock;
+pub mod commander;
 pub mod commands;
 pub mod consensus;
 pub mod data_dir;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Devices of which the last command is kept, and published again to a broker that comes back: 40 MB at most.
+pub const COMMANDED_DEVICES_MAX: usize = 100_000;
+/// Messages of `proof` topics that are kept until somebody asks for them.
+pub const KEY_OFFERS_MAX: usize = 256;
 /// Raw envelopes that wait for admission. When it is full, intake waits and says so in a metric.
 pub const INTAKE_MAX: usize = 16_384;
 /// Envelopes that one verification batch holds at most; batches of 1024 cost half of batches of 64 a signature.

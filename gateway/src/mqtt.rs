@@ -11,7 +11,7 @@ use rumqttc::{AsyncClient, ConnectReturnCode, Event, EventLoop, MqttOptions, Pac
 use tokio::sync::mpsc;
 
 use crate::limits;
-use crate::outbox;
+use crate::outbox::{self, Commands};
 use crate::shared::Submission;
 use crate::telemetry::Telemetry;
 
@@ -90,17 +90,19 @@ pub fn start(
         options.set_credentials(user, password);
     }
     let (client, connection) = AsyncClient::new(options, limits::EXTERNAL_BURST_MAX);
-    let filter = TopicFilter { network, kind: TopicKind::Up }.to_string();
-    let link = Link { url: url.to_string(), filter, client: client.clone(), intake, telemetry };
+    let filters = [TopicKind::Up, TopicKind::Proof].map(|kind| TopicFilter { network, kind }.to_string());
+    let commands = outbound.commands();
+    let link = Link { url: url.to_string(), filters, client: client.clone(), intake, commands, telemetry };
     tokio::spawn(link.run(connection));
     tokio::spawn(publish(client, outbound, network.to_owned()));
 }
 
 struct Link {
     url: String,
-    filter: String,
+    filters: [String; 2],
     client: AsyncClient,
     intake: mpsc::Sender<Submission>,
+    commands: Commands,
     telemetry: Arc<Telemetry>,
 }
 
@@ -113,9 +115,13 @@ impl Link {
                     wait = limits::RECONNECT_MILLISECONDS_MIN;
                     tracing::info!(broker = %self.url, "connected to the external MQTT broker");
                     // Also where the broker kept our session: subscribing twice does no harm.
-                    if let Err(error) = self.client.try_subscribe(&self.filter, QoS::AtLeastOnce) {
-                        tracing::warn!(%error, "the subscription could not be asked for");
+                    for filter in &self.filters {
+                        if let Err(error) = self.client.try_subscribe(filter, QoS::AtLeastOnce) {
+                            tracing::warn!(%error, "the subscription could not be asked for");
+                        }
                     }
+                    // A broker without a disk has forgotten what it retained.
+                    self.commands.publish_all_again();
                 }
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
                     if !self.enqueue(&publish.topic, cut(&publish.payload)).await {
@@ -136,7 +142,12 @@ impl Link {
 
     /// Only enqueues. While the queue is full nothing is read, so the broker waits too.
     async fn enqueue(&self, topic: &str, bytes: Vec<u8>) -> bool {
-        let topic_kid = Topic::parse(topic).map(|topic| topic.kid);
+        let topic = Topic::parse(topic);
+        if let Some(topic) = topic.filter(|topic| topic.kind == TopicKind::Proof) {
+            self.commands.offered(topic.kid, &bytes);
+            return true;
+        }
+        let topic_kid = topic.map(|topic| topic.kid);
         let submission = Submission { topic_kid, bytes, reply: None };
         match self.intake.try_send(submission) {
             Ok(()) => true,

@@ -1,5 +1,7 @@
-//! What waits for the broker: the newest ack of each device, and refusal notices. An ack says all that is settled, so a
+//! What waits for the broker: owners' commands, the newest ack of each device, and refusal notices. An ack says all that is settled, so a
 //! newer one takes the place of one that still waits, and a broker that is slow gets fewer of them instead of a queue.
+
+mod commands;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -9,9 +11,10 @@ use devices::{Ack, DeviceId, RefusedNotice, Topic, TopicKind};
 use tokio::sync::Notify;
 
 use crate::limits;
+pub use commands::Commands;
 
 /// One message from the gateway to a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {
     /// The device.
     pub kid: DeviceId,
@@ -20,12 +23,14 @@ pub struct Outbound {
 }
 
 /// What a device is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// What is settled; the broker keeps it for a device that comes later.
     Ack(Ack),
     /// What was refused.
     Refused(RefusedNotice),
+    /// What its owner commands; the broker keeps it for a device that comes later.
+    Command(Arc<[u8]>),
 }
 
 impl Outbound {
@@ -34,6 +39,7 @@ impl Outbound {
         match self.message {
             Message::Ack(_) => TopicKind::Ack,
             Message::Refused(_) => TopicKind::Refused,
+            Message::Command(_) => TopicKind::Down,
         }
     }
 
@@ -53,6 +59,7 @@ impl Outbound {
         let encoded = match &self.message {
             Message::Ack(ack) => ack.encode(&mut payload),
             Message::Refused(notice) => notice.encode(&mut payload),
+            Message::Command(command) => return command.to_vec(),
         };
         // Both always fit: their bounds say so.
         payload[..encoded.unwrap_or_default()].to_vec()
@@ -60,7 +67,7 @@ impl Outbound {
 
     /// Whether the broker keeps it for later subscribers.
     pub fn is_retained(&self) -> bool {
-        matches!(self.message, Message::Ack(_))
+        matches!(self.message, Message::Ack(_) | Message::Command(_))
     }
 }
 
@@ -76,7 +83,8 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Outbox {
     waiting: Mutex<Waiting>,
-    filled: Notify,
+    filled: Arc<Notify>,
+    commands: Commands,
 }
 
 impl Outbox {
@@ -95,7 +103,9 @@ pub struct Receiver(Arc<Outbox>);
 
 /// An empty outbox.
 pub fn outbox() -> (Sender, Receiver) {
-    let outbox = Arc::new(Outbox::default());
+    let filled = Arc::<Notify>::default();
+    let commands = Commands::new(filled.clone());
+    let outbox = Arc::new(Outbox { waiting: Mutex::default(), filled, commands });
     (Sender(outbox.clone()), Receiver(outbox))
 }
 
@@ -137,7 +147,12 @@ impl Sender {
     /// Messages that wait.
     pub fn len(&self) -> usize {
         let waiting = self.0.waiting();
-        waiting.turns.len() + waiting.notices.len()
+        waiting.turns.len() + waiting.notices.len() + self.0.commands.waiting()
+    }
+
+    /// The commands among it.
+    pub fn commands(&self) -> Commands {
+        self.0.commands.clone()
     }
 
     /// Whether none waits.
@@ -154,6 +169,11 @@ impl Drop for Sender {
 }
 
 impl Receiver {
+    /// The commands among it.
+    pub fn commands(&self) -> Commands {
+        self.0.commands.clone()
+    }
+
     /// Waits for messages and moves up to `most` of them to `burst`; gives how many, 0 only when no more can come.
     pub async fn recv_many(&mut self, burst: &mut Vec<Outbound>, most: usize) -> usize {
         loop {
@@ -166,10 +186,14 @@ impl Receiver {
     }
 
     fn take(&self, burst: &mut Vec<Outbound>, most: usize) -> (usize, bool) {
+        let before = burst.len();
+        // People wait for these, and there are few.
+        let commands = self.0.commands.take(most).into_iter();
+        burst.extend(commands.map(|(kid, command)| Outbound { kid, message: Message::Command(command) }));
+        let room = most - (burst.len() - before);
         let mut waiting = self.0.waiting();
         let Waiting { acks, turns, notices, closed } = &mut *waiting;
-        let before = burst.len();
-        let notices = notices.drain(..notices.len().min(most));
+        let notices = notices.drain(..notices.len().min(room));
         burst.extend(notices.map(|(kid, notice)| Outbound { kid, message: Message::Refused(notice) }));
         let room = most - (burst.len() - before);
         let turns = turns.drain(..turns.len().min(room));

@@ -16,6 +16,7 @@ use ledger::transfer::TransferRecord;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
+use crate::commander::Commander;
 use crate::effects::Kept;
 use crate::events::{EventId, Events, Watcher};
 use crate::index::{Index, IndexError};
@@ -140,6 +141,8 @@ pub struct Shared {
     pub refusals: Refusals,
     /// What happened lately.
     pub pulse: Pulse,
+    /// Where owners command their devices.
+    pub commander: Commander,
     /// Seconds without an accepted reading after which a device counts as silent.
     pub silent_after_seconds: u64,
     state: RwLock<State>,
@@ -167,6 +170,8 @@ pub struct Parts {
     pub rows: Rows,
     /// The state's leaves at the last epoch's end.
     pub leaves: Leaves,
+    /// Where owners command their devices.
+    pub commander: Commander,
     /// Seconds without an accepted reading after which a device counts as silent.
     pub silent_after_seconds: u64,
     /// The state after the last durable block.
@@ -205,6 +210,7 @@ impl Shared {
             leaves: parts.leaves,
             refusals: Refusals::default(),
             pulse: Pulse::default(),
+            commander: parts.commander,
             silent_after_seconds: parts.silent_after_seconds,
             state: RwLock::new(parts.state),
             checkpoint: RwLock::new(parts.checkpoint.into()),

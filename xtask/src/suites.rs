@@ -111,10 +111,10 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "journey",
-        about: "from `up` to earnings, the same totals everywhere; every command",
+        about: "from `up` to earnings, the same totals everywhere; every command, also those to devices",
         tools: &[setup::OPENSSL],
         targets: no_targets,
-        steps: |run| end_to_end(run, &["journey", "commands"]),
+        steps: |run| end_to_end(run, &["journey", "commands", "orders"]),
     },
     Suite {
         name: "economy",

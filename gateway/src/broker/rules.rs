@@ -215,7 +215,9 @@ impl Rules {
 
     fn topic(&self, topic: &[u8]) -> Result<(), Violation> {
         let topic = std::str::from_utf8(topic).ok().and_then(Topic::parse);
-        let is_allowed = |topic: &Topic| topic.kind == TopicKind::Up && topic.network == &*self.network;
+        let is_allowed = |topic: &Topic| {
+            matches!(topic.kind, TopicKind::Up | TopicKind::Proof) && topic.network == &*self.network
+        };
         topic.filter(is_allowed).map(drop).ok_or(Violation::Topic)
     }
 }

@@ -1,6 +1,8 @@
-//! `lamppost device`: enrols and shows devices, moves them between owners and keys, and explains what they earned.
+//! `lamppost device`: enrols and shows devices, moves them between owners and keys, commands them, and explains what they
+//! earned.
 
 mod claim_link;
+mod command;
 mod listing;
 mod ownership;
 mod provision;
@@ -12,7 +14,7 @@ use devices::DeviceId;
 use super::{explain, output};
 use crate::client::Client;
 
-/// Enrols and shows devices, moves them between owners and keys, and explains what they earned
+/// Enrols and shows devices, moves them between owners and keys, commands them, and explains what they earned
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  lamppost device list")]
 pub struct Arguments {
@@ -30,6 +32,8 @@ enum Action {
     Accept(ownership::Accept),
     Rotate(ownership::Rotate),
     Revoke(ownership::Revoke),
+    Configure(command::Configure),
+    Obey(command::Obey),
     /// Lists the devices of the network
     #[command(after_help = "Example:\n  lamppost device list --json")]
     List {
@@ -69,6 +73,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Action::Accept(accept) => accept.run(),
         Action::Rotate(rotate) => rotate.run(),
         Action::Revoke(revoke) => revoke.run(),
+        Action::Configure(configure) => configure.run(),
+        Action::Obey(obey) => obey.run(),
         Action::List { node, json } => listing::list(&Client::new(&node)?, json),
         Action::Show { kid, node, json } => {
             let device = Client::new(&node)?.json(&format!("/api/v1/devices/{kid}"))?;

@@ -329,6 +329,15 @@ impl Index {
         self.days_of_all.of(&[], &days).map_err(|error| self.failed(error))
     }
 
+    /// The counter of the command that a device said last that it took, as far as the index has come.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn confirmed_of(&self, device: DeviceId) -> Result<Option<u64>, IndexError> {
+        let counter = self.confirmed.get(device.as_bytes()).map_err(|error| self.failed(error))?;
+        Ok(counter.and_then(|counter| counter.as_ref().try_into().ok()).map(u64::from_be_bytes))
+    }
+
     /// The version of its firmware that a device named last, as far as the index has come.
     ///
     /// # Errors

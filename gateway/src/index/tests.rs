@@ -45,6 +45,7 @@ fn block(height: u64, entries: u32) -> BlockEntry {
         ids,
         readings: vec![(DEVICE, first_index)],
         firmware: vec![(DEVICE, "1.4.2".to_owned())],
+        confirmed: vec![(DEVICE, height)],
         statements: Vec::new(),
         transfers: vec![record],
         settlement: None,

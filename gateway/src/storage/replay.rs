@@ -150,6 +150,7 @@ pub fn entry(position: Position, block: &Block, results: BlockResults) -> BlockE
         ids,
         readings: results.outcomes.iter().filter_map(reading).collect(),
         firmware: block.entries.iter().filter_map(|entry| firmware::said_in(entry)).collect(),
+        confirmed: block.entries.iter().filter_map(|entry| firmware::confirmed_in(entry)).collect(),
         statements: results.statements,
         transfers: results.transfers,
         settlement: results.settlement,
@@ -163,13 +164,15 @@ pub fn pruned_entry(
     first_index: u64,
     block: PrunedBlock,
 ) -> BlockEntry {
-    let (mut ids, mut readings, mut firmware) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut readings) = (Vec::new(), Vec::new());
+    let (mut firmware, mut confirmed) = (Vec::new(), Vec::new());
     for (entry, at) in block.entries.iter().zip(first_index..) {
         let Some(entry) = entry else { continue };
         ids.push((entry_id(&genesis.network, entry), at));
         if let Some(Entry::Reading(reading)) = Entry::decode(entry) {
             readings.push((reading.kid(), at));
             firmware.extend(firmware::said_in(entry));
+            confirmed.extend(firmware::confirmed_in(entry));
         }
     }
     ids.push((TransactionId(block.seal.id()), first_index + block.entries.len() as u64));
@@ -188,6 +191,7 @@ pub fn pruned_entry(
         ids,
         readings,
         firmware,
+        confirmed,
         statements,
         transfers,
         settlement,

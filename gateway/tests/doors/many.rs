@@ -43,6 +43,7 @@ fn put_statements(node: &Node, like: &Statement) {
             place,
             ids: Vec::new(),
             firmware: Vec::new(),
+            confirmed: Vec::new(),
             readings: Vec::new(),
             statements: numbers.map(statement).collect(),
             transfers: Vec::new(),

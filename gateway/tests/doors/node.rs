@@ -114,6 +114,16 @@ impl Node {
         node
     }
 
+    /// The end of the outbox that a broker would have.
+    pub fn outbound(&mut self) -> &mut gateway::outbox::Receiver {
+        &mut self.ends.outbound
+    }
+
+    /// The commands in it.
+    pub fn outbound_commands(&self) -> gateway::outbox::Commands {
+        self.ends.outbound.commands()
+    }
+
     pub fn shared(&self) -> &Shared {
         &self.ends.shared
     }

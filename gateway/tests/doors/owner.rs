@@ -99,6 +99,7 @@ async fn a_statement_is_shown_between_its_blocks_write_and_the_word_that_it_is_d
             ids,
             readings,
             firmware: Vec::new(),
+            confirmed: Vec::new(),
             statements,
             transfers,
             settlement: None,

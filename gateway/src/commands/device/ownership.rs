@@ -7,9 +7,10 @@ use anyhow::{Context as _, ensure};
 use devices::{DeviceId, IdentityPage, Possession, PublicKey, SigningKey};
 use ledger::account::AccountId;
 use ledger::instruction::Instruction;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::claim_link::ClaimLink;
+use super::command;
 use super::registration::Place;
 use crate::client::Client;
 use crate::commands::{NODE, output, read_file, send, write_file};
@@ -38,10 +39,14 @@ impl Signer {
     /// Signs, submits, waits until it is durable, and says what is so now.
     fn submit(&self, kid: DeviceId, instruction: &Instruction, sentence: &str) -> anyhow::Result<()> {
         let answer = send::submit(&Client::new(&self.node)?, &self.key, instruction)?;
+        self.say(kid, &answer, sentence)
+    }
+
+    fn say(&self, kid: DeviceId, answer: &Value, sentence: &str) -> anyhow::Result<()> {
         if self.json {
             return output::json(&json!({"kid": kid.to_string(), "transaction": answer.get("id")}));
         }
-        output::line(format!("{sentence}\ntransaction {}", output::member(&answer, "/id")))
+        output::line(format!("{sentence}\ntransaction {}", output::member(answer, "/id")))
     }
 }
 
@@ -252,7 +257,7 @@ impl Accept {
 /// The device goes on under the new key's kid; what it sent before still verifies under the old one.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  lamppost device rotate be5de2f4bcdc383a --new-identity identity.bin --key owner.pem"
+    after_help = "Example:\n  lamppost device rotate be5de2f4bcdc383a --over-the-air --key owner.pem\n  lamppost device rotate be5de2f4bcdc383a --new-identity identity.bin --key owner.pem"
 )]
 pub struct Rotate {
     /// The device's kid, 16 hex digits
@@ -267,11 +272,12 @@ pub struct Rotate {
 #[derive(Debug, clap::Args)]
 struct NewKey {
     /// The new key's file
-    #[arg(long, value_name = "PEM", required_unless_present_any = ["new_identity", "new_public_key"])]
-    #[arg(conflicts_with_all = ["new_identity", "new_public_key"])]
+    #[arg(long, value_name = "PEM")]
+    #[arg(required_unless_present_any = ["new_identity", "new_public_key", "over_the_air"])]
+    #[arg(conflicts_with_all = ["new_identity", "new_public_key", "over_the_air"])]
     new_key: Option<PathBuf>,
     /// The identity page with the new key
-    #[arg(long, value_name = "FILE", conflicts_with = "new_public_key")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["new_public_key", "over_the_air"])]
     new_identity: Option<PathBuf>,
     /// The new public key, 64 hex digits
     #[arg(long, value_name = "HEX", requires = "new_proof")]
@@ -279,6 +285,12 @@ struct NewKey {
     /// The proof that `lamppost device prove --replaces` made where the new key is, 128 hex digits
     #[arg(id = "new_proof", long = "proof", value_name = "HEX", value_parser = proof, requires = "new_public_key")]
     proof: Option<[u8; 64]>,
+    /// Has the device make its next key itself; the account that it obeys must sign
+    #[arg(long, conflicts_with = "new_public_key")]
+    over_the_air: bool,
+    /// How long to wait for the device's answer over the air
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "over_the_air")]
+    wait: u64,
 }
 
 impl Rotate {
@@ -288,6 +300,15 @@ impl Rotate {
     /// When a file or the node fails, or the node refuses.
     pub fn run(self) -> anyhow::Result<()> {
         let kid = self.kid;
+        if self.new.over_the_air {
+            let client = Client::new(&self.signer.node)?;
+            let (new_key, answer) = command::rotate(&client, &self.signer.key, kid, self.new.wait)?;
+            return self.signer.say(
+                new_key.kid(),
+                &answer,
+                &format!("device {kid} goes on as {}", new_key.kid()),
+            );
+        }
         let (new_key, proof) = match (self.new.new_public_key, self.new.proof) {
             (Some(new_key), Some(proof)) => (new_key, proof),
             _ => {

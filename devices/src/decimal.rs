@@ -51,11 +51,13 @@ impl Decimal {
             return Ok(Decimal::ZERO);
         }
         while exponent < 0 && ends_with_zero(mantissa) {
-            (mantissa, exponent) = (mantissa / 10, exponent + 1);
+            (mantissa, exponent) = (tenth(mantissa), exponent + 1);
         }
         while exponent > 0 {
-            mantissa = mantissa.checked_mul(10).ok_or(DecimalError::OutOfRange)?;
-            exponent -= 1;
+            if !(MANTISSA_MIN..=MANTISSA_MAX).contains(&mantissa) {
+                return Err(DecimalError::OutOfRange);
+            }
+            (mantissa, exponent) = (mantissa * 10, exponent - 1);
         }
         if exponent < -DECIMAL_DIGITS_MAX {
             return Err(DecimalError::TooPrecise);
@@ -85,9 +87,29 @@ impl Decimal {
     }
 }
 
-/// Division of 128 bits is a call, and what sensors measure fits into 64.
+/// Division of 128 bits takes long, and on a microcontroller two kilobytes; what sensors measure fits into 64.
 fn ends_with_zero(mantissa: i128) -> bool {
-    i64::try_from(mantissa).map_or_else(|_| mantissa % 10 == 0, |small| small % 10 == 0)
+    i64::try_from(mantissa)
+        .map_or_else(|_| divided_by_ten(mantissa.unsigned_abs()).1 == 0, |small| small % 10 == 0)
+}
+
+fn tenth(mantissa: i128) -> i128 {
+    match i64::try_from(mantissa) {
+        Ok(small) => (small / 10).into(),
+        // A tenth of what 128 bits hold fits into them with its sign.
+        Err(_) => divided_by_ten(mantissa.unsigned_abs()).0 as i128 * mantissa.signum(),
+    }
+}
+
+/// Quotient and remainder, 32 bits at a time.
+fn divided_by_ten(number: u128) -> (u128, u8) {
+    let (mut quotient, mut remainder) = (0, 0);
+    for place in (0..4).rev() {
+        let part = remainder << 32 | u64::from((number >> (32 * place)) as u32);
+        quotient = quotient << 32 | u128::from(part / 10);
+        remainder = part % 10;
+    }
+    (quotient, remainder as u8)
 }
 
 impl From<u32> for Decimal {
@@ -117,17 +139,33 @@ impl PartialOrd for Decimal {
 impl fmt::Display for Decimal {
     /// All digits and no more: `-7.25`, `21`, `0.001`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = usize::from(self.exponent.unsigned_abs());
-        let divisor = 10_u128.pow(u32::from(self.exponent.unsigned_abs()));
-        let magnitude = self.mantissa.unsigned_abs();
+        // From the last digit to the first; 20 digits, a point and a sign at most.
+        let mut text = [0; 24];
+        let mut start = text.len();
+        let mut put = |byte: u8| {
+            start -= 1;
+            text[start] = byte;
+        };
+        let places = u32::from(self.exponent.unsigned_abs());
+        let (mut rest, mut digit) = divided_by_ten(self.mantissa.unsigned_abs());
+        let mut written = 0;
+        loop {
+            put(b'0' + digit);
+            written += 1;
+            if written == places {
+                put(b'.');
+            }
+            if rest == 0 && written > places {
+                break;
+            }
+            // Without its last digit every mantissa fits into 64 bits.
+            let small = rest as u64;
+            (rest, digit) = (u128::from(small / 10), (small % 10) as u8);
+        }
         if self.mantissa < 0 {
-            out.write_str("-")?;
+            put(b'-');
         }
-        write!(out, "{}", magnitude / divisor)?;
-        if digits > 0 {
-            write!(out, ".{:0digits$}", magnitude % divisor)?;
-        }
-        Ok(())
+        out.write_str(core::str::from_utf8(&text[start..]).unwrap_or_default())
     }
 }
 

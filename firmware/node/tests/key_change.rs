@@ -251,7 +251,7 @@ fn a_generation_that_cannot_be_read_publishes_nothing() {
     let eeprom = Eeprom::new();
     let mut bytes = eeprom.copy();
     bytes[768..776].copy_from_slice(&[1; 8]);
-    bytes[800..808].copy_from_slice(&[2; 8]);
+    bytes[896..904].copy_from_slice(&[2; 8]);
     eeprom.fill(&bytes);
     let refused = Device::start(Identity::new(page()), eeprom, Thermometer(0), settings(), 0);
     assert_eq!(refused.err().unwrap().to_string(), "both slots of the key's generation are damaged");

@@ -2,33 +2,32 @@
 //! but that of its storage and its sensor.
 
 mod commands;
+mod failure;
+mod time;
 
-use devices::cose::SealError;
 use devices::limits::{BASE_TIME_MIN, PACK_BYTES_MAX};
 use devices::{Ack, Decimal, Record, Refusal, RefusedNotice, Sequence};
 use embedded_storage::Storage;
 use log::{error, info, warn};
 
-use crate::clock::{self, Clock, Verdict};
+use crate::clock::{self, Clock};
 use crate::condition::Condition;
 use crate::delivery::Delivery;
-use crate::generation::{self, GenerationError};
+use crate::generation;
 use crate::health::{Birth, Vitals};
-use crate::limits::{
-    CLOCK_DRIFT_SECONDS_MAX, OUTBOX_SLOT_BYTES, OUTBOX_SLOT_BYTES_MAX, SAMPLE_INTERVAL_MILLISECONDS,
-    THRESHOLDS_MAX,
-};
+use crate::limits::{OUTBOX_SLOT_BYTES, OUTBOX_SLOT_BYTES_MAX, SAMPLE_INTERVAL_MILLISECONDS, THRESHOLDS_MAX};
 use crate::orders::Orders;
 use crate::outbox::{Entry, Outbox, OutboxError};
 use crate::pack;
 use crate::provision::Identity;
 use crate::reporter::Reporter;
 use crate::sampler::{Records, Sensor};
-use crate::sequence::{self, SequenceError};
+use crate::sequence;
 use crate::slot::{Head, Stamp};
 use crate::threshold::{Crossings, Thresholds};
 use crate::watch::Watch;
 use commands::Obedience;
+pub use failure::{SendError, StartError};
 
 /// What a board, a fleet or a device's owner may choose.
 #[derive(Clone, Copy, Debug)]
@@ -53,42 +52,6 @@ impl Default for Settings {
             thresholds: [None; THRESHOLDS_MAX],
         }
     }
-}
-
-/// Why a device cannot start. It must not publish then.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StartError<E> {
-    /// There is no boot number.
-    Sequence(SequenceError<E>),
-    /// The outbox cannot be opened.
-    Outbox(OutboxError<E>),
-    /// It is not known which key is the device's.
-    Generation(GenerationError<E>),
-    /// The storage names a later key, but the identity page has no rotation root.
-    NoSuchKey,
-    /// What the owner commanded cannot be read.
-    Orders(E),
-}
-
-impl<E: core::fmt::Debug> core::fmt::Display for StartError<E> {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Sequence(error) => error.fmt(out),
-            Self::Outbox(error) => error.fmt(out),
-            Self::Generation(error) => error.fmt(out),
-            Self::NoSuchKey => out.write_str("the key was changed, and the identity page knows no later one"),
-            Self::Orders(error) => write!(out, "what was commanded cannot be read: {error:?}"),
-        }
-    }
-}
-
-/// Why there is no envelope to send, beside there being none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SendError<E> {
-    /// The outbox cannot be read.
-    Outbox(OutboxError<E>),
-    /// The pack cannot be signed.
-    Seal(SealError),
 }
 
 /// What became of a report.
@@ -264,57 +227,6 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// Gives the storage back, as a reset does to the next boot.
     pub fn into_storage(self) -> S {
         self.storage
-    }
-
-    /// Tells the time of day, as a host or a clock chip knows it; from now on packs carry a base time. Without it the time
-    /// of arrival counts.
-    pub fn set_clock(&mut self, now_milliseconds: u64, unix_seconds: u32) {
-        let before = self.clock.start_unix_seconds();
-        self.clock.set(now_milliseconds, unix_seconds);
-        self.remember_clock(before);
-    }
-
-    /// A time server has answered: within bounds it is believed ([`crate::clock`]).
-    pub fn time_answered(&mut self, now_milliseconds: u64, unix_seconds: u32) -> Verdict {
-        let before = self.clock.start_unix_seconds();
-        let verdict = self.clock.answered(now_milliseconds, unix_seconds);
-        match verdict {
-            Verdict::Set => info!("the time is {unix_seconds} seconds since 1970"),
-            Verdict::Kept => {}
-            Verdict::Doubted => {
-                warn!("the time server says {unix_seconds}, which is doubted until others do")
-            }
-            Verdict::Impossible => warn!("the time server says {unix_seconds}, which is long ago: ignored"),
-            Verdict::Stepped(by) => {
-                warn!("the clock was wrong by {by} seconds");
-                if let Ok(by) = Decimal::new(by.into(), 0) {
-                    self.condition.count("clock_step", "s", by);
-                }
-            }
-        }
-        self.remember_clock(before);
-        verdict
-    }
-
-    /// No time server answered.
-    pub fn time_unanswered(&mut self, now_milliseconds: u64) {
-        self.clock.unanswered(now_milliseconds);
-        self.link_failed();
-    }
-
-    /// When a time server is to be asked next.
-    pub fn ask_time_at_milliseconds(&self) -> u64 {
-        self.clock.ask_at_milliseconds()
-    }
-
-    fn remember_clock(&mut self, before: Option<u32>) {
-        let Some(start) = self.clock.start_unix_seconds() else { return };
-        if before.is_some_and(|before| before.abs_diff(start) <= CLOCK_DRIFT_SECONDS_MAX) {
-            return;
-        }
-        if let Err(failure) = clock::remember(&mut self.storage, self.reporter.next().boot, start) {
-            error!("when this boot began cannot be kept: {failure:?}");
-        }
     }
 
     /// When the next sample is due.

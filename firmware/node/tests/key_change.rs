@@ -9,7 +9,9 @@ use devices::limits::{COMMAND_BYTES_MAX, KEY_OFFER_BYTES_MAX};
 use devices::{
     Ack, DeviceId, IdentityPage, KeyOffer, Possession, PublicKey, Sequence, SignedReading, SigningKey,
 };
-use node::limits::{ACK_GRACE_MILLISECONDS, KEY_CHANGE_MILLISECONDS_MAX};
+use node::limits::{
+    ACK_GRACE_MILLISECONDS, GENERATION_OFFSET, GENERATION_SLOT_BYTES, KEY_CHANGE_MILLISECONDS_MAX,
+};
 use node::{Device, Identity, generation};
 use support::{Eeprom, INTERVAL, TestDevice, Thermometer, send_all, settings};
 
@@ -250,8 +252,10 @@ fn a_power_cut_at_any_byte_of_the_change_leaves_one_key_and_the_command_can_be_r
 fn a_generation_that_cannot_be_read_publishes_nothing() {
     let eeprom = Eeprom::new();
     let mut bytes = eeprom.copy();
-    bytes[768..776].copy_from_slice(&[1; 8]);
-    bytes[896..904].copy_from_slice(&[2; 8]);
+    for slot in 0..2 {
+        let offset = GENERATION_OFFSET + slot * GENERATION_SLOT_BYTES;
+        bytes[offset as usize..][..8].copy_from_slice(&[1; 8]);
+    }
     eeprom.fill(&bytes);
     let refused = Device::start(Identity::new(page()), eeprom, Thermometer(0), settings(), 0);
     assert_eq!(refused.err().unwrap().to_string(), "both slots of the key's generation are damaged");

@@ -386,6 +386,7 @@ async fn the_api_document_lists_every_route_and_no_other() {
         "/api/v1/devices",
         "/api/v1/devices/{kid}",
         "/api/v1/devices/{kid}/readings",
+        "/api/v1/devices/{kid}/commands",
         "/api/v1/devices/{kid}/statements",
         "/api/v1/devices/{kid}/statements/{epoch}",
         "/api/v1/accounts/{id}",

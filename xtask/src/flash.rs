@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// What `cargo xtask flash --help` says.
 pub const HELP: &str = "\
-Builds a real board's firmware and flashes it with its identity page, over the debug probe. Needs probe-rs:
+Builds a real board's bootloader and firmware and flashes both with its identity page, over the debug probe. Needs probe-rs:
 cargo install probe-rs-tools --locked
 
 The nucleo-f429zi is built in every test run, but we have not run it on hardware.
@@ -40,6 +40,9 @@ pub const BOARDS: &[Board] =
 const PAGE_MAGIC: &[u8] = b"LAMPPOST";
 const PAGE_BYTES: [usize; 2] = [96, 256];
 
+/// Where a board's bootloader lies, under its own directory.
+pub const BOOTLOADER: &str = "boot";
+
 /// Builds and flashes.
 ///
 /// # Errors
@@ -53,8 +56,10 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
     if process::find("probe-rs").is_none() {
         return Err(Failure::new("probe-rs is missing; type: cargo install probe-rs-tools --locked"));
     }
-    let firmware = firmware::build_board(&process::root().join("firmware/boards").join(options.board.name))?;
-    for mut step in steps(&options, &firmware) {
+    let directory = process::root().join("firmware/boards").join(options.board.name);
+    let bootloader = firmware::build_board(&directory.join(BOOTLOADER))?;
+    let firmware = firmware::build_board(&directory)?;
+    for mut step in steps(&options, &bootloader, &firmware) {
         process::run(&mut step)?;
     }
     say(&format!("{} runs; its log is on the ST-LINK's serial port, at 115200 baud", options.board.name));
@@ -62,7 +67,7 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// Identity first: with the reset at the end, the firmware finds it at its first start.
-fn steps(options: &Options, firmware: &Path) -> Vec<Command> {
+fn steps(options: &Options, bootloader: &Path, firmware: &Path) -> Vec<Command> {
     let board = options.board;
     let probe = |subcommand: &str| {
         let mut command = process::command("probe-rs");
@@ -76,9 +81,11 @@ fn steps(options: &Options, firmware: &Path) -> Vec<Command> {
         page.args(["--verify", "--binary-format", "bin", "--base-address", &address]).arg(identity);
         steps.push(page);
     }
-    let mut image = probe("download");
-    image.args(["--verify", "--binary-format", "elf"]).arg(firmware);
-    steps.push(image);
+    for file in [bootloader, firmware] {
+        let mut image = probe("download");
+        image.args(["--verify", "--binary-format", "elf"]).arg(file);
+        steps.push(image);
+    }
     steps.push(probe("reset"));
     steps
 }
@@ -146,11 +153,13 @@ mod tests {
     #[test]
     fn the_identity_goes_to_its_sector_and_the_board_restarts_last() -> Result<(), Failure> {
         let options = parse(&["--board", "nucleo-f429zi", "--identity", "/page.bin"])?;
-        let shown: Vec<_> = steps(&options, Path::new("/firmware")).iter().map(process::shown).collect();
+        let shown: Vec<_> =
+            steps(&options, Path::new("/boot"), Path::new("/firmware")).iter().map(process::shown).collect();
         assert_eq!(
             shown,
             [
                 "probe-rs download --chip STM32F429ZITx --verify --binary-format bin --base-address 0x81e0000 /page.bin",
+                "probe-rs download --chip STM32F429ZITx --verify --binary-format elf /boot",
                 "probe-rs download --chip STM32F429ZITx --verify --binary-format elf /firmware",
                 "probe-rs reset --chip STM32F429ZITx",
             ]
@@ -160,7 +169,7 @@ mod tests {
 
     #[test]
     fn without_an_identity_the_boards_own_stays() -> Result<(), Failure> {
-        let steps = steps(&parse(&[])?, Path::new("/firmware"));
+        let steps = steps(&parse(&[])?, Path::new("/boot"), Path::new("/firmware"));
         assert!(steps.iter().all(|step| !process::shown(step).contains("--base-address")));
         Ok(())
     }
@@ -202,7 +211,8 @@ mod tests {
             let configuration =
                 std::fs::read_to_string(directory.join(".cargo/config.toml")).unwrap_or_default();
             assert!(configuration.contains(&format!("--chip {}", board.chip)), "{}", board.name);
-            assert!(!toolchain::target_of_board(&directory)?.is_empty());
+            let target = toolchain::target_of_board(&directory)?;
+            assert_eq!(toolchain::target_of_board(&directory.join(BOOTLOADER))?, target);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The suites of `cargo xtask test`: what each proves, what it needs, and the steps it takes.
 
 use crate::firmware::{boards, signature};
+use crate::flash::BOOTLOADER;
 use crate::process::{self, Failure};
 use crate::setup::{self, Tool};
 use crate::suite::Run;
@@ -243,7 +244,7 @@ fn lint(run: &mut Run) {
     for manifest in [NODE, SENSORS, STATION, BIRTH, CORTEX, UPDATE, FLASH_STORE] {
         run.check(cargo(["clippy", "--manifest-path", manifest, "--all-targets", "--", "-D", "warnings"]));
     }
-    for board in boards().into_iter().chain([signature::directory()]) {
+    for board in boards().into_iter().chain(bootloaders()).chain([signature::directory()]) {
         // Clippy's driver comes with rustup's toolchain; Debian's fallback builds boards, but has no say in style.
         match board_toolchain(&board) {
             Ok((toolchain @ Toolchain::Own, target)) => {
@@ -307,6 +308,16 @@ fn firmware(run: &mut Run) {
     let mut sizes = own("firmware");
     sizes.arg("--size");
     run.check(sizes);
+    for bootloader in bootloaders() {
+        match board_toolchain(&bootloader) {
+            Ok((toolchain, target)) => {
+                let mut command = toolchain.cargo("build", &target);
+                command.current_dir(bootloader).arg("--release");
+                run.check(command);
+            }
+            Err(failure) => drop(run.outcome(Err(failure))),
+        }
+    }
 }
 
 /// Reads sources alone: nothing needs to be built before but the test itself.
@@ -366,9 +377,15 @@ pub fn firmware_manifests() -> Vec<PathBuf> {
     let mut manifests: Vec<_> = [NODE, SENSORS, STATION, BIRTH, CORTEX, UPDATE, FLASH_STORE]
         .map(|manifest| process::root().join(manifest))
         .into();
-    let packages = boards().into_iter().chain([signature::directory()]);
-    manifests.extend(packages.map(|board| board.join("Cargo.toml")));
+    let packages = boards().into_iter().chain(bootloaders()).chain([signature::directory()]);
+    manifests.extend(packages.map(|directory| directory.join("Cargo.toml")));
     manifests
+}
+
+/// The directory of every board's bootloader.
+fn bootloaders() -> Vec<PathBuf> {
+    let directories = boards().into_iter().map(|board| board.join(BOOTLOADER));
+    directories.filter(|path| path.join("Cargo.toml").is_file()).collect()
 }
 
 /// What a board is built for, and how.

@@ -38,13 +38,15 @@ const COMPLAINT_SECONDS: u64 = 10;
 const VITALS_SECONDS: u64 = 60;
 
 /// What only a board's own gate to its chip can do.
-pub struct Gate<V, F> {
+pub struct Gate<V, F, A> {
     /// Why the board started.
     pub birth: Birth,
     /// Measures what can be measured at any time.
     pub vitals: V,
     /// Starts the watchdog's period anew.
     pub feed_watchdog: F,
+    /// Called again and again once this boot has sent something and the gateway has settled something: the firmware works.
+    pub acknowledged: A,
 }
 
 /// Where a device lies: a variable of the task that runs it, and not of a future that is handed on by value, which would take
@@ -60,14 +62,14 @@ pub async fn run<S, P>(
     storage: S,
     sensor: P,
     settings: Settings,
-    gate: Gate<impl Fn() -> Vitals, impl FnMut()>,
+    gate: Gate<impl Fn() -> Vitals, impl FnMut(), impl FnMut()>,
 ) -> !
 where
     S: Storage<Error: Debug>,
     P: Sensor,
 {
     let (broker, time_server) = (identity.broker(), identity.time_server());
-    let Gate { birth, vitals, mut feed_watchdog } = gate;
+    let Gate { birth, vitals, mut feed_watchdog, mut acknowledged } = gate;
     let device = match start(place, identity, storage, sensor, settings, &birth) {
         Ok(device) => device,
         Err(failure) => {
@@ -82,6 +84,10 @@ where
         loop {
             if device.borrow().may_feed_watchdog(uplink::now_milliseconds()) {
                 feed_watchdog();
+            }
+            let counters = *device.borrow().counters();
+            if counters.sent > 0 && counters.settled > 0 {
+                acknowledged();
             }
             Timer::after_secs(FEED_SECONDS).await;
         }

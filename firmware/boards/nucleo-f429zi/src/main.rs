@@ -9,11 +9,13 @@ mod console;
 mod last_reset;
 mod partition;
 mod storage;
+mod updates;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, entry, exception};
+use devices::IdentityPage;
 use devices::identity_page::PageError;
 use embassy_executor::Executor;
 use embassy_net::{Runner, Stack, StackResources};
@@ -35,12 +37,15 @@ use station::Gate;
 
 use crate::console::Console;
 use crate::storage::{PAGE_ADDRESS, StoreFlash};
+use crate::updates::BoardUpdater;
 
 /// The address that the LAN8742A's straps choose on this board.
 const PHY_ADDRESS: u8 = 0;
 /// At the nominal 32 kHz; the oscillator's tolerance makes 11 to 30 seconds of it.
 const WATCHDOG_MICROSECONDS: u32 = 16_000_000;
 const FIRMWARE: &str = env!("CARGO_PKG_VERSION");
+/// One more than others have: the visits that look for firmware.
+const SOCKETS: usize = station::SOCKETS + 1;
 const FRAMES_OUT: usize = 4;
 const FRAMES_IN: usize = 8;
 
@@ -82,9 +87,9 @@ fn start(board: Peripherals, birth: Birth, spawner: embassy_executor::Spawner) {
     let Peripherals { USART3, PD8, FLASH, PA12, IWDG, I2C1, PB0, PB8, PB9, RNG, ETH, ETH_SMA, .. } = board;
     console::start(USART3, PD8);
     rest();
-    let (identity, store) = storage::split(FLASH, PA12);
-    let identity = match identity {
-        Ok(identity) => identity,
+    let storage::Parts { page, store, download, update, boot } = storage::split(FLASH, PA12);
+    let page = match page {
+        Ok(page) => page,
         Err(failure) => {
             if let Ok(lament) = lament(failure, PB0) {
                 spawner.spawn(lament);
@@ -92,6 +97,8 @@ fn start(board: Peripherals, birth: Birth, spawner: embassy_executor::Spawner) {
             return;
         }
     };
+    let updater = updates::start(&page, &birth, download, update, boot);
+    let identity = Identity::new(page.clone());
     // Before the Ethernet, whose reset waits for ever when the PHY's clock is missing.
     let mut watchdog = IndependentWatchdog::new(IWDG, WATCHDOG_MICROSECONDS);
     watchdog.unleash();
@@ -112,16 +119,20 @@ fn start(board: Peripherals, birth: Birth, spawner: embassy_executor::Spawner) {
     );
     // Port numbers, TCP's first sequence numbers and DHCP's transaction ids: nobody should guess them.
     let seed = Rng::new(RNG, Interrupts).next_u64();
-    static RESOURCES: StaticCell<StackResources<{ station::SOCKETS }>> = StaticCell::new();
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
     let configuration = embassy_net::Config::dhcpv4(Default::default());
     let (stack, runner) =
         embassy_net::new(ethernet, configuration, RESOURCES.init_with(StackResources::new), seed);
     let wires = Wires { bus: I2C1, clock: PB8, data: PB9 };
-    if let (Ok(network), Ok(device)) =
-        (network(runner), device(stack, identity, store, wires, birth, watchdog))
-    {
+    static IS_ACKNOWLEDGED: StaticCell<Cell<bool>> = StaticCell::new();
+    let is_acknowledged: &Cell<bool> = IS_ACKNOWLEDGED.init(Cell::new(false));
+    let device = device(stack, identity, store, wires, birth, watchdog, is_acknowledged);
+    if let (Ok(network), Ok(device)) = (network(runner), device) {
         spawner.spawn(network);
         spawner.spawn(device);
+    }
+    if let Some(Ok(update)) = updater.map(|updater| update_task(updater, page, stack, is_acknowledged)) {
+        spawner.spawn(update);
     }
 }
 
@@ -138,6 +149,16 @@ async fn network(mut runner: Runner<'static, Driver>) -> ! {
     runner.run().await
 }
 
+#[embassy_executor::task]
+async fn update_task(
+    updater: BoardUpdater,
+    page: IdentityPage,
+    stack: Stack<'static>,
+    is_acknowledged: &'static Cell<bool>,
+) -> ! {
+    updates::keep_updated(updater, page, stack, is_acknowledged).await
+}
+
 /// The device itself: sensor on the I2C bus, numbers and records in flash, the uplink over TCP.
 #[embassy_executor::task]
 async fn device(
@@ -147,6 +168,7 @@ async fn device(
     wires: Wires,
     birth: Birth,
     mut watchdog: IndependentWatchdog<'static, IWDG>,
+    is_acknowledged: &'static Cell<bool>,
 ) -> ! {
     let mut configuration = i2c::Config::default();
     // Beside the pull-ups on the sensor's board, which do the work: the chip's own are weak.
@@ -167,7 +189,8 @@ async fn device(
         same_samples(TMP1X2_SAME_SECONDS_MAX, SETTINGS.sample_interval_milliseconds),
     );
     let mut place = None;
-    let gate = Gate { birth, vitals: cortex::vitals, feed_watchdog: || watchdog.pet() };
+    let acknowledged = || is_acknowledged.set(true);
+    let gate = Gate { birth, vitals: cortex::vitals, feed_watchdog: || watchdog.pet(), acknowledged };
     station::run(&mut place, stack, identity, storage, sensor, SETTINGS, gate).await
 }
 

@@ -186,8 +186,8 @@ pub struct Updater<D, S, B> {
 }
 
 impl<D: NorFlash, S: NorFlash, B: Bootloader> Updater<D, S, B> {
-    /// Finds where the update stands and settles what the reset has interrupted. `crashed` where the watchdog or a panic
-    /// has caused it. `state` is flash of two sectors at least, of which the first two are used.
+    /// Finds where the update stands and settles what the reset has interrupted. `crashed` where neither the power
+    /// nor a person has caused it. `state` is flash of two sectors at least, of which the first two are used.
     ///
     /// # Errors
     /// When a flash or the bootloader does not answer. The firmware that runs can work without an updater.

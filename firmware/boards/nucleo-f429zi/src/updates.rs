@@ -66,7 +66,9 @@ pub fn start(
     static WORD: StaticCell<[u8; WORD_BYTES]> = StaticCell::new();
     let slots = Slots(BlockingFirmwareState::new(boot, WORD.init([0; WORD_BYTES])));
     let about = About { board: BOARD, running, publisher, image_bytes_max: ACTIVE_BYTES };
-    let crashed = matches!(birth.reset, Reset::Watchdog | Reset::Panic);
+    // A firmware on trial never resets itself on purpose; and the panic of another image is told as a reset by software,
+    // because its last words lie elsewhere in RAM.
+    let crashed = !matches!(birth.reset, Reset::PowerOn | Reset::Button);
     match Updater::start(about, download, update, slots, crashed) {
         Ok((_, Start::Reset)) => SCB::sys_reset(),
         Ok((updater, Start::Run | Start::RunOnTrial)) => {

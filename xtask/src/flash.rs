@@ -12,10 +12,12 @@ cargo install probe-rs-tools --locked
 
 The nucleo-f429zi is built in every test run, but we have not run it on hardware.
 
-Usage: cargo xtask flash [--board NAME] [--identity FILE]
+Usage: cargo xtask flash [--board NAME] [--identity FILE] [--erase]
 
   --board NAME     the board [nucleo-f429zi]
   --identity FILE  the page that `lamppost device provision --out FILE` made; without it the page on the board stays
+  --erase          erases the whole chip first, if it held something else: with a new identity, because the board's numbers
+                   begin again
 
 Where several probes are plugged in, PROBE_RS_PROBE names one (probe-rs list).
 
@@ -75,6 +77,9 @@ fn steps(options: &Options, bootloader: &Path, firmware: &Path) -> Vec<Command> 
         command
     };
     let mut steps = Vec::new();
+    if options.erases {
+        steps.push(probe("erase"));
+    }
     if let Some(identity) = &options.identity {
         let mut page = probe("download");
         let address = format!("{:#x}", board.identity_address);
@@ -108,16 +113,18 @@ fn check_identity(file: &Path) -> Result<(), Failure> {
 struct Options {
     board: &'static Board,
     identity: Option<PathBuf>,
+    erases: bool,
 }
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, Failure> {
-        let mut options = Options { board: &BOARDS[0], identity: None };
+        let mut options = Options { board: &BOARDS[0], identity: None, erases: false };
         let mut words = arguments.iter().map(String::as_str);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| wrong(&format!("{word} needs a value")));
             match word {
                 "--board" => options.board = board(value()?)?,
+                "--erase" => options.erases = true,
                 "--identity" => {
                     let file = Path::new(value()?);
                     // probe-rs is started at the root of the checkout.
@@ -125,6 +132,9 @@ impl Options {
                 }
                 _ => return Err(wrong(&format!("there is no option {word}"))),
             }
+        }
+        if options.erases && options.identity.is_none() {
+            return Err(wrong("--erase takes the identity away too: name a new one with --identity"));
         }
         Ok(options)
     }
@@ -164,6 +174,15 @@ mod tests {
                 "probe-rs reset --chip STM32F429ZITx",
             ]
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_chip_is_erased_first_and_never_without_a_new_identity() -> Result<(), Failure> {
+        let options = parse(&["--erase", "--identity", "/page.bin"])?;
+        let steps = steps(&options, Path::new("/boot"), Path::new("/firmware"));
+        assert_eq!(process::shown(&steps[0]), "probe-rs erase --chip STM32F429ZITx");
+        assert!(parse(&["--erase"]).is_err_and(|failure| failure.to_string().contains("--identity")));
         Ok(())
     }
 

@@ -156,3 +156,13 @@ fn power_lost_while_a_power_cut_is_repaired_loses_nothing() {
         }
     }
 }
+
+#[test]
+fn flash_that_held_something_else_is_refused_and_left_as_it_is() {
+    let flash = flash(&Power::on());
+    flash.bytes.borrow_mut().fill(0);
+    let before = flash.bytes.borrow().clone();
+    // Erased on the quiet, a counter would begin again.
+    assert!(matches!(open(&flash), Err(FlashStoreError::Damaged)));
+    assert_eq!(*flash.bytes.borrow(), before);
+}

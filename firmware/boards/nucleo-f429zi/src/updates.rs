@@ -1,7 +1,6 @@
 //! Update over the air on this board: embassy-boot's two slots, and visits to the broker.
 use core::cell::Cell;
 
-use cortex_m::peripheral::SCB;
 use devices::manifest::Version;
 use devices::{IdentityPage, PublicKey};
 use embassy_boot::{BlockingFirmwareState, FirmwareUpdaterError, State};
@@ -70,7 +69,7 @@ pub fn start(
     // because its last words lie elsewhere in RAM.
     let crashed = !matches!(birth.reset, Reset::PowerOn | Reset::Button);
     match Updater::start(about, download, update, slots, crashed) {
-        Ok((_, Start::Reset)) => SCB::sys_reset(),
+        Ok((_, Start::Reset)) => cortex::end::restart(),
         Ok((updater, Start::Run | Start::RunOnTrial)) => {
             info!("firmware {running}, update: {:?}", updater.state());
             Some(updater)
@@ -134,7 +133,7 @@ async fn look(
         Ok(Visit::Ready) => {
             if updater.install()? {
                 info!("the new firmware is tried after a reset");
-                SCB::sys_reset();
+                cortex::end::restart();
             }
             Ok(())
         }

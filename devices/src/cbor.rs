@@ -1,12 +1,12 @@
 //! CBOR as Lamppost speaks it: the one place that names serde_cbor, with strictness of our own around it.
 //!
-//! serde_cbor 0.11 encodes integers, booleans and null in their shortest form and decodes scalars into types; but it
-//! also takes longer forms, indefinite lengths, duplicate keys and NaN. So the [`Reader`] accepts an item only in its one
-//! deterministic encoding (RFC 8949 §4.2.1), and floats never.
+//! serde_cbor 0.11 encodes integers, booleans and null in their shortest form, and that is what it is asked for. Its decoder
+//! also takes longer forms, indefinite lengths, duplicate keys and NaN. So the [`Reader`] is our own: it accepts an item only
+//! in its one deterministic encoding (RFC 8949 §4.2.1), and floats never.
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_cbor::ser::SliceWrite;
 
 use crate::limits::CBOR_DEPTH_MAX;
@@ -362,12 +362,14 @@ impl<'a> Reader<'a> {
 
     /// `false` or `true`.
     pub fn boolean(&mut self) -> Result<bool, DecodeError> {
-        let start = self.position;
-        if self.kind()? != Kind::Boolean {
-            return Err(DecodeError::Unexpected);
-        }
+        // One byte says it all: to ask serde_cbor for it would put its whole decoder into a device's flash.
+        let value = match *self.input.get(self.position).ok_or(DecodeError::Truncated)? {
+            FALSE => false,
+            TRUE => true,
+            _ => return self.kind().and(Err(DecodeError::Unexpected)),
+        };
         self.position += 1;
-        self.typed(start)
+        Ok(value)
     }
 
     /// `null`.
@@ -455,12 +457,6 @@ impl<'a> Reader<'a> {
         let taken = &self.input[self.position..self.position + length];
         self.position += length;
         Ok(taken)
-    }
-
-    /// The scalar from `start` to here, of which the strict scan knows that it is the deterministic encoding.
-    fn typed<T: Deserialize<'a>>(&self, start: usize) -> Result<T, DecodeError> {
-        let item = &self.input[start..self.position];
-        serde_cbor::de::from_slice_with_scratch(item, &mut []).map_err(|_| DecodeError::Unexpected)
     }
 }
 

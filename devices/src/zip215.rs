@@ -83,6 +83,23 @@ impl DecompressedKey {
     }
 }
 
+/// ℓ = 2^252 + 27742317777372353535851937790883648493, little-endian (RFC 8032 §5.1).
+const ORDER: [u8; 32] = [
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+];
+
+/// The scalar of these bytes, if it is a number below ℓ. It is made by the reduction that the hash needs as well, which
+/// leaves such a number as it is: another one would be two kilobytes of a device's flash.
+fn scalar_below_order(bytes: &[u8; 32]) -> Option<Scalar> {
+    if !bytes.iter().rev().lt(ORDER.iter().rev()) {
+        return None;
+    }
+    let mut wide = [0; 64];
+    wide[..32].copy_from_slice(bytes);
+    Some(Scalar::from_bytes_mod_order_wide(&wide))
+}
+
 /// By doubling and adding, which takes less flash and less stack than any table. Nothing in it is secret.
 #[inline(never)]
 fn multiple_of(point: &EdwardsPoint, scalar: &Scalar) -> EdwardsPoint {
@@ -123,7 +140,7 @@ impl<'a> Claim<'a> {
         signature: &[u8; SIGNATURE_BYTES],
     ) -> Option<(Claim<'a>, [u8; 64])> {
         let (nonce, s) = signature.split_first_chunk::<32>()?;
-        let s = Option::from(Scalar::from_canonical_bytes(s.try_into().ok()?))?;
+        let s = scalar_below_order(s.try_into().ok()?)?;
         let hash = hash_of([nonce, key.key.as_bytes(), message]);
         let nonce = CompressedEdwardsY(*nonce).decompress()?;
         Some((Claim { key, nonce, k: Scalar::from_bytes_mod_order_wide(&hash), s }, hash))

@@ -23,8 +23,14 @@ use crate::sampler::Fault;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HealthRecord {
     name: Name,
-    unit: Option<&'static str>,
-    value: Value,
+    said: Said,
+}
+
+/// What a health record says. Whole numbers in 64 bits: a decimal would take half of a record's room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Said {
+    Yes(bool),
+    Number(i64, &'static str),
 }
 
 impl HealthRecord {
@@ -35,17 +41,19 @@ impl HealthRecord {
 
     /// What it says.
     pub fn value(&self) -> Value {
-        self.value
+        match self.said {
+            Said::Yes(value) => Value::Boolean(value),
+            Said::Number(number, _) => Value::Number(Decimal::new(number.into(), 0).unwrap_or(Decimal::ZERO)),
+        }
     }
 
     /// As a record of a pack.
     pub fn record(&self) -> Record<'_> {
-        Record {
-            name: Some(self.name.as_str()),
-            unit: self.unit,
-            value: self.value,
-            time_offset_seconds: None,
-        }
+        let unit = match self.said {
+            Said::Yes(_) => None,
+            Said::Number(_, unit) => Some(unit),
+        };
+        Record { name: Some(self.name.as_str()), unit, value: self.value(), time_offset_seconds: None }
     }
 }
 
@@ -75,12 +83,12 @@ impl Condition {
 
     /// Tells a yes or no under a name.
     pub fn say(&mut self, name: &dyn Display, value: bool) {
-        self.add(HealthRecord { name: Name::of(name), unit: None, value: Value::Boolean(value) });
+        self.add(HealthRecord { name: Name::of(name), said: Said::Yes(value) });
     }
 
-    /// Tells a number.
-    pub fn count(&mut self, name: &'static str, unit: &'static str, value: Decimal) {
-        self.add(HealthRecord { name: Name::of(&name), unit: Some(unit), value: Value::Number(value) });
+    /// Tells a whole number.
+    pub fn count(&mut self, name: &'static str, unit: &'static str, number: i64) {
+        self.add(HealthRecord { name: Name::of(&name), said: Said::Number(number, unit) });
     }
 
     /// What the last sample said of its sensors: tells what has changed.

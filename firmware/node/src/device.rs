@@ -6,7 +6,7 @@ mod failure;
 mod time;
 
 use devices::limits::{BASE_TIME_MIN, PACK_BYTES_MAX};
-use devices::{Ack, Decimal, Record, Refusal, RefusedNotice, Sequence};
+use devices::{Ack, Record, Refusal, RefusedNotice, Sequence};
 use embedded_storage::Storage;
 use log::{error, info, warn};
 
@@ -133,10 +133,10 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
             return Err(StartError::NoSuchKey);
         }
         let orders = Orders::load(&mut storage).map_err(StartError::Orders)?;
-        let commanded = orders.configuration();
-        let settings = commanded
-            .and_then(|configuration| commands::settings_of(&configuration, &settings))
-            .unwrap_or(settings);
+        let mut settings = settings;
+        if let Some(commanded) = orders.configuration() {
+            commands::apply(&commanded, &mut settings);
+        }
         let outbox = Outbox::open(&mut storage, settings.outbox_slot_bytes).map_err(StartError::Outbox)?;
         info!(
             "{} on {}, boot {boot}: {} of {} outbox slots wait",
@@ -187,10 +187,15 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
     /// Takes other settings, from the next sample on. Those of the outbox stay: its slots lie where they lie.
     pub fn configure(&mut self, now_milliseconds: u64, settings: Settings) {
         self.settings = Settings { outbox_slot_bytes: self.settings.outbox_slot_bytes, ..settings };
-        self.watch.expect(now_milliseconds, settings.sample_interval_milliseconds);
-        let soon = now_milliseconds.saturating_add(settings.sample_interval_milliseconds);
+        self.settings_changed(now_milliseconds);
+    }
+
+    fn settings_changed(&mut self, now_milliseconds: u64) {
+        let Settings { sample_interval_milliseconds, batch_interval_milliseconds, .. } = self.settings;
+        self.watch.expect(now_milliseconds, sample_interval_milliseconds);
+        let soon = now_milliseconds.saturating_add(sample_interval_milliseconds);
         self.sample_at_milliseconds = self.sample_at_milliseconds.min(soon);
-        let soon = now_milliseconds.saturating_add(settings.batch_interval_milliseconds);
+        let soon = now_milliseconds.saturating_add(batch_interval_milliseconds);
         self.close_at_milliseconds = self.close_at_milliseconds.map(|at| at.min(soon));
     }
 
@@ -331,14 +336,14 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
             return;
         }
         let Counters { link_errors, sensor_faults, lost, .. } = self.counters;
-        self.condition.count("uptime", "s", Decimal::from(seconds(now_milliseconds)));
+        self.condition.count("uptime", "s", seconds(now_milliseconds).into());
         if let Some(vitals) = self.vitals {
-            self.condition.count("stack_free", "B", Decimal::from(vitals.stack_free_bytes));
+            self.condition.count("stack_free", "B", vitals.stack_free_bytes.into());
         }
-        self.condition.count("queue", "count", Decimal::from(self.outbox.waiting()));
-        self.condition.count("link_errors", "count", Decimal::from(link_errors));
-        self.condition.count("sensor_faults", "count", Decimal::from(sensor_faults));
-        self.condition.count("lost", "count", Decimal::from(lost));
+        self.condition.count("queue", "count", self.outbox.waiting().into());
+        self.condition.count("link_errors", "count", link_errors.into());
+        self.condition.count("sensor_faults", "count", sensor_faults.into());
+        self.condition.count("lost", "count", lost.into());
     }
 
     fn close(&mut self) {

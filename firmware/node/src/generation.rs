@@ -22,7 +22,7 @@ pub enum GenerationError<E> {
 impl<E: core::fmt::Debug> core::fmt::Display for GenerationError<E> {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Storage(error) => write!(out, "the key's generation cannot be read: {error:?}"),
+            Self::Storage(_) => out.write_str("the key's generation cannot be read"),
             Self::Damaged => out.write_str("both slots of the key's generation are damaged"),
             Self::Unconfirmed => out.write_str("the key's generation does not read back as it was written"),
         }

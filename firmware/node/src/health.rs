@@ -2,6 +2,8 @@
 //!
 //! A board fills these in; nothing here knows how a chip tells.
 
+use core::fmt;
+
 use crate::limits::LAST_WORDS_BYTES_MAX;
 
 /// What a board knows when it starts.
@@ -50,8 +52,8 @@ impl Reset {
     }
 }
 
-impl core::fmt::Display for Reset {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for Reset {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
     }
 }
@@ -72,39 +74,36 @@ impl LastWords {
     /// assert_eq!(LastWords::at("/cargo/embassy-net-0.9.1/src/lib.rs", 7).as_str(), "y-net-0.9.1/src/lib.rs:7");
     /// ```
     pub fn at(file: &str, line: u32) -> LastWords {
-        let mut digits = [0; 10];
-        let mut first = digits.len();
-        let mut rest = line;
-        loop {
-            first -= 1;
-            digits[first] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        let path = file.strip_prefix("src/").unwrap_or(file).as_bytes();
-        let room = LAST_WORDS_BYTES_MAX - 1 - (digits.len() - first);
-        let end = &path[path.len().saturating_sub(room)..];
-        LastWords::collect(end.iter().chain(b":").chain(&digits[first..]))
+        let path = file.strip_prefix("src/").unwrap_or(file);
+        let room = LAST_WORDS_BYTES_MAX - 2 - line.checked_ilog10().unwrap_or(0) as usize;
+        let end = path.get(path.len().saturating_sub(room)..).unwrap_or(path);
+        let mut words = LastWords::nothing();
+        // Never fails: what finds no room is dropped.
+        let _ = fmt::write(&mut words, format_args!("{end}:{line}"));
+        words
     }
 
     /// The beginning of a text; what may not stand in a name becomes `_`. None where nothing is left.
     pub fn new(text: &[u8]) -> Option<LastWords> {
-        let words = LastWords::collect(text.iter());
+        let mut words = LastWords::nothing();
+        words.collect(text);
         (words.bytes > 0).then_some(words)
     }
 
-    fn collect<'a>(bytes: impl Iterator<Item = &'a u8>) -> LastWords {
-        let mut words = LastWords { text: [0; LAST_WORDS_BYTES_MAX], bytes: 0 };
-        // A name begins with a letter or a digit.
-        let may_not_begin = |byte: &&u8| !byte.is_ascii_alphanumeric();
-        for (place, byte) in words.text.iter_mut().zip(bytes.skip_while(may_not_begin)) {
-            let may_stand = byte.is_ascii_alphanumeric() || b"-:./_".contains(byte);
-            *place = if may_stand { *byte } else { b'_' };
-            words.bytes += 1;
+    fn nothing() -> LastWords {
+        LastWords { text: [0; LAST_WORDS_BYTES_MAX], bytes: 0 }
+    }
+
+    fn collect(&mut self, text: &[u8]) {
+        for byte in text {
+            // A name begins with a letter or a digit.
+            let is_dropped = self.bytes == 0 && !byte.is_ascii_alphanumeric();
+            if let (false, Some(place)) = (is_dropped, self.text.get_mut(usize::from(self.bytes))) {
+                let may_stand = byte.is_ascii_alphanumeric() || b"-:./_".contains(byte);
+                *place = if may_stand { *byte } else { b'_' };
+                self.bytes += 1;
+            }
         }
-        words
     }
 
     /// The text.
@@ -114,8 +113,15 @@ impl LastWords {
     }
 }
 
-impl core::fmt::Display for LastWords {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Write for LastWords {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.collect(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl fmt::Display for LastWords {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
     }
 }

@@ -33,7 +33,8 @@ pub enum OutboxError<E> {
 impl<E: core::fmt::Debug> core::fmt::Display for OutboxError<E> {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Storage(error) => write!(out, "the outbox's storage does not answer: {error:?}"),
+            // Its own error is left out here and elsewhere: drivers' texts would take a kilobyte of a board's flash.
+            Self::Storage(_) => out.write_str("the outbox's storage does not answer"),
             Self::Full => out.write_str("the outbox is full of packs that wait for their acknowledgement"),
             Self::TooLong => out.write_str("the sample is longer than a slot of the outbox"),
             Self::NoRoom => out.write_str("the storage is too small for an outbox"),

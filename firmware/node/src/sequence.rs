@@ -24,7 +24,7 @@ pub enum SequenceError<E> {
 impl<E: core::fmt::Debug> core::fmt::Display for SequenceError<E> {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Storage(error) => write!(out, "the boot counter's storage does not answer: {error:?}"),
+            Self::Storage(_) => out.write_str("the boot counter's storage does not answer"),
             Self::Damaged => out.write_str("both slots of the boot counter are damaged"),
             Self::Unconfirmed => out.write_str("the boot counter does not read back as it was written"),
             Self::Exhausted => out.write_str("the boot counter is at its end"),

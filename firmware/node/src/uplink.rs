@@ -43,7 +43,14 @@ impl<E: fmt::Debug> fmt::Display for UplinkError<E> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent => out.write_str("the broker does not answer"),
-            Self::Mqtt(error) => write!(out, "{error:?}"),
+            // In words, because every error's own text would take kilobytes of a board's flash.
+            Self::Mqtt(error) => out.write_str(match error {
+                Error::Transport(_) | Error::WriteZero => "the connection to the broker broke",
+                Error::Disconnected => "the broker ended it",
+                Error::Peer(_) => "the broker refuses, or says what is not MQTT",
+                Error::NotReady | Error::Resource(_) => "there is no room for what is to be said",
+                _ => "MQTT cannot say what is to be said",
+            }),
             Self::Device => out.write_str("the device cannot publish"),
             Self::KeyChanged => out.write_str("the device has another key"),
         }
@@ -217,7 +224,7 @@ async fn publish_due<S: Storage<Error: fmt::Debug>, P: Sensor, IO: Read + WriteB
             Ok(Some(Next::Key(length))) => (&topics.proof, length, None),
             Ok(None) => return Ok(()),
             Err(SendError::Outbox(failure)) => {
-                error!("{failure:?}");
+                error!("{failure}");
                 return Err(UplinkError::Device);
             }
             Err(SendError::Seal(failure)) => {

@@ -58,12 +58,8 @@ async fn ask(stack: Stack<'static>, server: SocketAddrV4, cookie: u64) -> Option
     let mut socket =
         UdpSocket::new(stack, &mut received_metadata, &mut received, &mut sent_metadata, &mut sent);
     // Port 0 is any that is free.
-    if let Err(failure) = socket.bind(0) {
-        warn!("no port to ask for the time: {failure:?}");
-        return None;
-    }
-    if let Err(failure) = socket.send_to(&sntp::question(cookie), server).await {
-        warn!("the time server at {server} cannot be asked: {failure:?}");
+    if socket.bind(0).is_err() || socket.send_to(&sntp::question(cookie), server).await.is_err() {
+        warn!("the time server at {server} cannot be asked");
         return None;
     }
     let answered = async {

@@ -78,19 +78,20 @@ impl Obedience {
     }
 }
 
-/// The settings that a configuration asks for, where they are not its own to say as they are; `None` where a bound is none
-/// that a threshold takes.
-pub(super) fn settings_of(configuration: &Configuration<'_>, settings: &Settings) -> Option<Settings> {
-    let mut thresholds = Settings::default().thresholds;
-    for (place, asked) in thresholds.iter_mut().zip(configuration.thresholds()) {
-        *place = Some(Threshold::new(asked.name, asked.below, asked.above)?);
+/// Whether every bound is one that a threshold takes.
+fn is_sound(configuration: &Configuration<'_>) -> bool {
+    configuration.thresholds().all(|asked| Threshold::new(asked.name, asked.below, asked.above).is_some())
+}
+
+/// Puts what a sound configuration asks for in the place of what the settings say. In place, because settings are large
+/// for a stack.
+pub(super) fn apply(configuration: &Configuration<'_>, settings: &mut Settings) {
+    settings.sample_interval_milliseconds = u64::from(configuration.interval_seconds()) * 1_000;
+    settings.batch_interval_milliseconds = u64::from(configuration.batch_seconds()) * 1_000;
+    let mut asked = configuration.thresholds();
+    for place in &mut settings.thresholds {
+        *place = asked.next().and_then(|asked| Threshold::new(asked.name, asked.below, asked.above));
     }
-    Some(Settings {
-        sample_interval_milliseconds: u64::from(configuration.interval_seconds()) * 1_000,
-        batch_interval_milliseconds: u64::from(configuration.batch_seconds()) * 1_000,
-        thresholds,
-        ..*settings
-    })
 }
 
 impl<S: Storage<Error: fmt::Debug>, P: Sensor> Device<S, P> {
@@ -99,7 +100,7 @@ impl<S: Storage<Error: fmt::Debug>, P: Sensor> Device<S, P> {
     pub fn commanded(&mut self, now_milliseconds: u64, bytes: &[u8]) {
         let mut orders = match Orders::load(&mut self.storage) {
             Ok(orders) => orders,
-            Err(failure) => return error!("a command cannot be judged: {failure:?}"),
+            Err(_) => return error!("a command cannot be judged: the storage does not answer"),
         };
         let identity = self.reporter.identity();
         let standing = Standing {
@@ -139,12 +140,14 @@ impl<S: Storage<Error: fmt::Debug>, P: Sensor> Device<S, P> {
         orders.set_counter(counter);
         match order {
             Order::Configure(configuration) => {
-                let settings =
-                    settings_of(&configuration, &self.settings).ok_or(RefusedCommand::Malformed)?;
+                if !is_sound(&configuration) {
+                    return Err(RefusedCommand::Malformed);
+                }
                 orders.set_configuration(&configuration);
                 let is_kept = self.keep_orders(orders);
                 if is_kept {
-                    self.configure(now_milliseconds, settings);
+                    apply(&configuration, &mut self.settings);
+                    self.settings_changed(now_milliseconds);
                 }
                 Ok(is_kept)
             }
@@ -180,8 +183,8 @@ impl<S: Storage<Error: fmt::Debug>, P: Sensor> Device<S, P> {
     }
 
     fn keep_orders(&mut self, orders: &mut Orders) -> bool {
-        orders.store(&mut self.storage).unwrap_or_else(|failure| {
-            error!("commands cannot be kept: {failure:?}");
+        orders.store(&mut self.storage).unwrap_or_else(|_| {
+            error!("commands cannot be kept: the storage does not answer");
             false
         })
     }

@@ -28,7 +28,7 @@ impl<E: core::fmt::Debug> core::fmt::Display for StartError<E> {
             Self::Outbox(error) => error.fmt(out),
             Self::Generation(error) => error.fmt(out),
             Self::NoSuchKey => out.write_str("the key was changed, and the identity page knows no later one"),
-            Self::Orders(error) => write!(out, "what was commanded cannot be read: {error:?}"),
+            Self::Orders(_) => out.write_str("what was commanded cannot be read"),
         }
     }
 }

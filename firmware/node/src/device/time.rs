@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use devices::Decimal;
 use embedded_storage::Storage;
 use log::{error, info, warn};
 
@@ -33,9 +32,7 @@ impl<S: Storage<Error: fmt::Debug>, P: Sensor> Device<S, P> {
             Verdict::Impossible => warn!("the time server says {unix_seconds}, which is long ago: ignored"),
             Verdict::Stepped(by) => {
                 warn!("the clock was wrong by {by} seconds");
-                if let Ok(by) = Decimal::new(by.into(), 0) {
-                    self.condition.count("clock_step", "s", by);
-                }
+                self.condition.count("clock_step", "s", by);
             }
         }
         self.remember_clock(before);
@@ -58,8 +55,8 @@ impl<S: Storage<Error: fmt::Debug>, P: Sensor> Device<S, P> {
         if before.is_some_and(|before| before.abs_diff(start) <= CLOCK_DRIFT_SECONDS_MAX) {
             return;
         }
-        if let Err(failure) = clock::remember(&mut self.storage, self.reporter.next().boot, start) {
-            error!("when this boot began cannot be kept: {failure:?}");
+        if clock::remember(&mut self.storage, self.reporter.next().boot, start).is_err() {
+            error!("when this boot began cannot be kept: the storage does not answer");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The emulated board: a temperature becomes a signed reading and a payment; neither an outage nor a reset nor a power cut
 //! loses one or repeats one; a sensor that is missing and a clock that jumps are noticed.
 
-use e2e::broker::{Mosquitto, free_address};
+use devices::command::{Command, Order};
+use devices::{DeviceId, SigningKey};
+use e2e::broker::{Mosquitto, free_address, mosquitto_pub};
 use e2e::chance::Chance;
+use e2e::mqtt;
 use e2e::node::{Node, Up};
 use e2e::time_server::TimeServer;
 use e2e::{page, program, wait};
@@ -255,4 +258,51 @@ fn a_time_server_gives_readings_their_time_and_its_jump_moves_nothing_at_once() 
         assert!((now - time).abs() < 600, "{time} is {} seconds from now", time - now);
     }
     assert_eq!(scene.node.refused("in_future"), 0, "{}", scene.said());
+}
+
+#[test]
+fn a_board_obeys_its_owner_and_takes_no_garbage_no_replay_and_no_stranger() {
+    let address = free_address();
+    let _broker = Mosquitto::start_at(&address);
+    let node = Up::new().with(&["--broker", &format!("mqtt://{address}")]).start();
+    let scene = Scene::new(node, &address);
+    let kid = scene.enrolled.kid.clone();
+    let down = format!("lamppost/1/devnet/dev/{kid}/down");
+    let ear = mqtt::Device::connect(&address, "ear", std::slice::from_ref(&down));
+    scene.wait_for_records(1);
+    let configurations = || {
+        let records = scene.records().into_iter();
+        records.filter(|(name, ..)| name.starts_with("config:")).count()
+    };
+    let configure = |interval: &str, told: usize| -> Vec<u8> {
+        let key = scene.store.directory().join("owner.pem");
+        let mut program =
+            program::lamppost(&["device", "configure", &kid, "--interval", interval, "--batch", "2"]);
+        program.args(["--node", &scene.node.http, "--key"]).arg(key);
+        program::Ended::of(&mut program).success();
+        wait::until_true("the board says that it is so", PATIENCE, || configurations() >= told);
+        ear.next_on("down")
+    };
+    let first = configure("1", 1);
+    let second = configure("2", 2);
+    assert_ne!(first, second);
+
+    let stranger = SigningKey::from_seed([9; 32]);
+    let device: DeviceId = kid.parse().expect("a kid");
+    let order = Order::HandOver(*stranger.public_key().thumbprint().as_bytes());
+    let mut strangers = [0; 512];
+    let length = Command { device, counter: u64::MAX, order }.sign(&stranger, "devnet", &mut strangers);
+    let strangers = &strangers[..length.expect("it can be signed")];
+    for (payload, word) in
+        [(b"not a command".as_slice(), "malformed"), (&first, "replayed"), (strangers, "not_owner")]
+    {
+        mosquitto_pub(&address, &down, payload);
+        wait::until_true("the refusal is on the ledger", PATIENCE, || {
+            scene.has_record(&format!("refused_command:{word}"), "true")
+        });
+    }
+    assert_eq!(configurations(), 2, "nothing else is carried out:\n{}", scene.said());
+    scene.board.control().reset().expect("QEMU resets the board");
+    let obeyed = configure("3", 3);
+    assert_ne!(obeyed, second, "after a reset it obeys the same owner");
 }

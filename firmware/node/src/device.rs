@@ -15,7 +15,7 @@ use crate::condition::Condition;
 use crate::delivery::Delivery;
 use crate::generation;
 use crate::health::{Birth, Vitals};
-use crate::limits::{OUTBOX_SLOT_BYTES, OUTBOX_SLOT_BYTES_MAX, SAMPLE_INTERVAL_MILLISECONDS, THRESHOLDS_MAX};
+use crate::limits::OUTBOX_SLOT_BYTES_MAX;
 use crate::orders::Orders;
 use crate::outbox::{Entry, Outbox, OutboxError};
 use crate::pack;
@@ -23,36 +23,12 @@ use crate::provision::Identity;
 use crate::reporter::Reporter;
 use crate::sampler::{Records, Sensor};
 use crate::sequence;
+use crate::settings::Settings;
 use crate::slot::{Head, Stamp};
-use crate::threshold::{Crossings, Thresholds};
+use crate::threshold::Crossings;
 use crate::watch::Watch;
 use commands::Obedience;
 pub use failure::{SendError, StartError};
-
-/// What a board, a fleet or a device's owner may choose.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Milliseconds between two samples.
-    pub sample_interval_milliseconds: u64,
-    /// Milliseconds that samples are collected before they are signed and sent as one envelope; 0 makes each sample an
-    /// envelope of its own. While there is no connection they are collected until a slot is full.
-    pub batch_interval_milliseconds: u64,
-    /// Bytes of an outbox slot. A multiple of the EEPROM's page.
-    pub outbox_slot_bytes: u32,
-    /// What is sent at once.
-    pub thresholds: Thresholds,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            sample_interval_milliseconds: SAMPLE_INTERVAL_MILLISECONDS,
-            batch_interval_milliseconds: 0,
-            outbox_slot_bytes: OUTBOX_SLOT_BYTES,
-            thresholds: [None; THRESHOLDS_MAX],
-        }
-    }
-}
 
 /// What became of a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

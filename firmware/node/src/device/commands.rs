@@ -17,12 +17,13 @@ use devices::{Ack, Command, Configuration, KeyOffer, Order, Possession, Sequence
 use embedded_storage::Storage;
 use log::{error, info, warn};
 
-use super::{Device, Settings};
+use super::Device;
 use crate::command::{self, Judged, RefusedCommand, Standing};
 use crate::generation;
 use crate::limits::{KEY_CHANGE_MILLISECONDS_MAX, REFUSED_COMMAND_MILLISECONDS};
 use crate::orders::Orders;
 use crate::sampler::Sensor;
+use crate::settings::Settings;
 use crate::threshold::Threshold;
 
 /// A key that was asked for and is not in use yet.

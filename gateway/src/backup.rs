@@ -164,10 +164,12 @@ impl Copy<'_> {
         self.bytes("format", data_dir::format_line().as_bytes(), 0o644)?;
         self.bytes("genesis.json", genesis.to_json().as_bytes(), 0o644)?;
         self.bytes("checkpoint", checkpoint.as_bytes(), 0o644)?;
+        // No log holds them: a device that is away when its owner commands it hears of it from whoever keeps the command.
+        self.directory(directory.root(), "commands", 0o644)?;
         if with_keys {
-            self.secrets(directory.root(), "keys")?;
+            self.directory(directory.root(), "keys", 0o600)?;
             // After the log: what the virtual devices remember is then never older than what the ledger knows of them.
-            self.secrets(directory.root(), "fleet")?;
+            self.directory(directory.root(), "fleet", 0o600)?;
         }
         let end = verify(self.to, genesis, checkpoint)?;
         let manifest = Manifest {
@@ -212,8 +214,8 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// The files of a directory that nobody else may read.
-    fn secrets(&mut self, root: &Path, name: &str) -> Result<(), BackupError> {
+    /// The files of a directory, with this mode; nothing where there is none.
+    fn directory(&mut self, root: &Path, name: &str, mode: u32) -> Result<(), BackupError> {
         let directory = root.join(name);
         let io = |source| BackupError::Io { file: directory.clone(), source };
         let entries = match fs::read_dir(&directory) {
@@ -229,11 +231,11 @@ impl Copy<'_> {
             }
             let content = match fs::read(entry.path()) {
                 Ok(content) => content,
-                // A running node replaces its devices' memories by renaming: one that is gone has a successor.
+                // A running node replaces such files by renaming: one that is gone has a successor.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(BackupError::Io { file: entry.path(), source }),
             };
-            self.bytes(&format!("{name}/{file}"), &content, 0o600)?;
+            self.bytes(&format!("{name}/{file}"), &content, mode)?;
         }
         Ok(())
     }

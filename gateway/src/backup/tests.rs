@@ -35,6 +35,9 @@ impl World {
 fn what_was_backed_up_is_restored_and_opens() {
     let world = World::new();
     let opened = storage::open(&world.at("data"), &WANTED).unwrap();
+    let command = "commands/be5de2f4bcdc383a.cose";
+    fs::create_dir_all(world.at("data/commands")).unwrap();
+    fs::write(world.at("data").join(command), b"an owner's word").unwrap();
     let mut heard = 0;
     let made = backup(&world.at("data"), &world.at("copy"), true, &mut |bytes, of| {
         assert!(bytes <= of);
@@ -47,6 +50,7 @@ fn what_was_backed_up_is_restored_and_opens() {
     drop(opened);
     assert_eq!(world.restore("copy", "again").unwrap(), made);
     assert_eq!(storage::open(&world.at("again"), &WANTED).unwrap().state, state);
+    assert_eq!(fs::read(world.at("again").join(command)).unwrap(), b"an owner's word");
     let mode = fs::metadata(world.at("again/keys/validator.pem")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

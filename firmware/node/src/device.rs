@@ -100,7 +100,7 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
         mut identity: Identity,
         mut storage: S,
         sensor: P,
-        settings: Settings,
+        mut settings: Settings,
         now_milliseconds: u64,
     ) -> Result<Self, StartError<S::Error>> {
         let boot = sequence::next_boot(&mut storage).map_err(StartError::Sequence)?;
@@ -109,7 +109,6 @@ impl<S: Storage<Error: core::fmt::Debug>, P: Sensor> Device<S, P> {
             return Err(StartError::NoSuchKey);
         }
         let orders = Orders::load(&mut storage).map_err(StartError::Orders)?;
-        let mut settings = settings;
         if let Some(commanded) = orders.configuration() {
             commands::apply(&commanded, &mut settings);
         }

@@ -79,12 +79,8 @@ impl Obedience {
     }
 }
 
-/// Whether every bound is one that a threshold takes.
-fn is_sound(configuration: &Configuration<'_>) -> bool {
-    configuration.thresholds().all(|asked| Threshold::new(asked.name, asked.below, asked.above).is_some())
-}
-
-/// Puts what a sound configuration asks for in the place of what the settings say. In place, because settings are large
+/// Puts what a configuration asks for in the place of what the settings say: its decoder has taken no threshold that has
+/// no place here. In place, because settings are large
 /// for a stack.
 pub(super) fn apply(configuration: &Configuration<'_>, settings: &mut Settings) {
     settings.sample_interval_milliseconds = u64::from(configuration.interval_seconds()) * 1_000;
@@ -141,9 +137,6 @@ impl<S: Storage<Error: fmt::Debug>, P: Sensor> Device<S, P> {
         orders.set_counter(counter);
         match order {
             Order::Configure(configuration) => {
-                if !is_sound(&configuration) {
-                    return Err(RefusedCommand::Malformed);
-                }
                 orders.set_configuration(&configuration);
                 let is_kept = self.keep_orders(orders);
                 if is_kept {

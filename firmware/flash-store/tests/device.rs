@@ -8,11 +8,10 @@ mod street;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use devices::Sequence;
 use flash_store::{FlashStore, FlashStoreError};
 use node::limits::ACK_GRACE_MILLISECONDS as GRACE;
 use node::{Device, Report, Settings, sequence};
-use street::{Gateway, INTERVAL, MINUTE, Thermometer, identity};
+use street::{Gateway, MINUTE, Thermometer, identity};
 use support::nor::{self, Power};
 use support::{flash, open};
 
@@ -37,28 +36,6 @@ fn boots_are_counted_in_flash_wherever_the_power_goes() {
     }
 }
 
-/// One life: 6 samples, delivered and acknowledged as they come, until the power goes.
-fn live(store: support::Store, gateway: &mut Gateway, kept: &mut Vec<Sequence>) {
-    let Ok(mut device) = Device::start(identity(), store, Thermometer(2_000), street::settings(), 0) else {
-        return;
-    };
-    device.session_opened(0);
-    let mut envelope = [0; 1024];
-    for round in 0..6 {
-        let now = GRACE + round * INTERVAL;
-        if let Some(Report::Kept(sequence)) = device.sample_if_due(now) {
-            kept.push(sequence);
-        }
-        while let Ok(Some(outgoing)) = device.next_to_send(now, &mut envelope) {
-            device.sent(now, &outgoing);
-            gateway.take(&envelope[..outgoing.envelope_bytes]);
-        }
-        if let Some(ack) = gateway.ack().filter(|_| round % 3 == 2) {
-            device.acknowledged(now, &ack);
-        }
-    }
-}
-
 #[test]
 fn power_lost_at_every_write_of_the_flash_loses_no_record_and_pays_none_twice() {
     let lives = |power: &Rc<RefCell<Power>>, lives: usize, cut: Option<usize>| {
@@ -69,7 +46,7 @@ fn power_lost_at_every_write_of_the_flash_loses_no_record_and_pays_none_twice() 
         }
         for _ in 0..lives {
             if let Ok(store) = open(&flash) {
-                live(store, &mut gateway, &mut kept);
+                street::live(store, street::settings(), 6, &mut gateway, &mut kept);
             }
             if power.borrow().is_off {
                 power.borrow_mut().comes_back();

@@ -8,7 +8,7 @@ use node::limits::{
     ACK_GRACE_MILLISECONDS as GRACE, OUTBOX_OFFSET, OUTBOX_SLOT_BYTES, RETRY_MILLISECONDS_MAX,
     RETRY_MILLISECONDS_MIN,
 };
-use support::{Eeprom, Gateway, INTERVAL, send_all, start};
+use support::{Eeprom, Gateway, send_all, start};
 
 /// Samples `count` times, from `from` milliseconds on; returns when the next is due.
 fn sample(device: &mut support::TestDevice, count: u64) -> u64 {
@@ -168,31 +168,9 @@ fn packets_that_the_client_repeats_are_paid_once() {
     assert_eq!((device.waiting(), gateway.accepted.len(), gateway.replayed), (0, 3, 3));
 }
 
-/// One life of a device: 12 samples, delivered and acknowledged as they come, until the power goes. Returns what was
-/// known to be kept.
+/// One life of a device: 12 samples.
 fn live(eeprom: &Eeprom, gateway: &mut Gateway, kept: &mut Vec<Sequence>) {
-    let sensor = support::Thermometer(2_000);
-    let Ok(mut device) =
-        node::Device::start(support::identity(), eeprom.clone(), sensor, support::settings(), 0)
-    else {
-        return;
-    };
-    device.session_opened(0);
-    let mut envelope = [0; 1024];
-    for round in 0..12 {
-        let now = GRACE + round * INTERVAL;
-        if let Some(Report::Kept(sequence)) = device.sample_if_due(now) {
-            kept.push(sequence);
-        }
-        while let Ok(Some(outgoing)) = device.next_to_send(now, &mut envelope) {
-            device.sent(now, &outgoing);
-            gateway.take(&envelope[..outgoing.envelope_bytes]);
-        }
-        // Acknowledgements come in bundles.
-        if let Some(ack) = gateway.ack().filter(|_| round % 3 == 2) {
-            device.acknowledged(now, &ack);
-        }
-    }
+    support::live(eeprom.clone(), support::settings(), 12, gateway, kept);
 }
 
 #[test]

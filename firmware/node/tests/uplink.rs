@@ -1,5 +1,7 @@
 //! The MQTT session over a real socket, against a broker of a hundred lines that can be taken away.
 
+#[path = "support/mqtt.rs"]
+mod mqtt;
 mod support;
 
 use std::cell::RefCell;
@@ -7,10 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use embedded_io_adapters::tokio_1::FromTokio;
+use mqtt::{publication, read_packet};
 use node::uplink::{Backoff, SessionBuffers, keep_sampling, run_session};
 use node::{Device, Settings};
 use support::{Eeprom, Gateway, TestDevice, Thermometer, identity};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
@@ -33,38 +36,6 @@ struct Broker {
     envelopes: Vec<Vec<u8>>,
     /// What the next session finds on its `down` topic: a whole packet.
     command: Option<Vec<u8>>,
-}
-
-/// Reads one MQTT packet: its first byte and its body.
-async fn read_packet(stream: &mut TcpStream) -> std::io::Result<(u8, Vec<u8>)> {
-    let first = stream.read_u8().await?;
-    let (mut length, mut shift) = (0, 0);
-    loop {
-        let byte = stream.read_u8().await?;
-        length |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    Ok((first, body))
-}
-
-/// A QoS 0 publication.
-fn publication(topic: &str, payload: &[u8], retained: bool) -> Vec<u8> {
-    let body_bytes = 2 + topic.len() + 1 + payload.len();
-    let mut packet = vec![0x30 | u8::from(retained)];
-    if body_bytes >= 128 {
-        packet.push((body_bytes % 128) as u8 | 0x80);
-    }
-    packet.push(if body_bytes >= 128 { body_bytes / 128 } else { body_bytes } as u8);
-    packet.extend([0, topic.len() as u8]);
-    packet.extend_from_slice(topic.as_bytes());
-    packet.push(0);
-    packet.extend_from_slice(payload);
-    packet
 }
 
 fn ack_publication(gateway: &Gateway, topic: &str, retained: bool) -> Option<Vec<u8>> {

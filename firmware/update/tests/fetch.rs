@@ -1,5 +1,7 @@
 //! A board visits a broker that keeps what the publisher left there: the image arrives, is verified, and is ready.
 
+#[path = "../../node/tests/support/mqtt.rs"]
+mod mqtt;
 mod support;
 
 use std::cell::RefCell;
@@ -7,8 +9,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use embedded_io_adapters::tokio_1::FromTokio;
+use mqtt::{publication, read_packet};
 use support::{BOARD, Machine, TestUpdater, chunk, image, manifest, version};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 use update::State;
@@ -34,32 +37,6 @@ impl Broker {
     }
 }
 
-async fn read_packet(stream: &mut TcpStream) -> std::io::Result<(u8, Vec<u8>)> {
-    let first = stream.read_u8().await?;
-    let (mut length, mut shift) = (0, 0);
-    loop {
-        let byte = stream.read_u8().await?;
-        length |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    Ok((first, body))
-}
-
-/// A retained publication of QoS 0.
-fn publication(topic: &str, payload: &[u8]) -> Vec<u8> {
-    let length = 2 + topic.len() + 1 + payload.len();
-    let mut packet = vec![0x31, (length % 128) as u8 | 0x80, (length / 128) as u8, 0, topic.len() as u8];
-    packet.extend_from_slice(topic.as_bytes());
-    packet.push(0);
-    packet.extend_from_slice(payload);
-    packet
-}
-
 /// Serves one client until one of them hangs up.
 async fn serve(mut stream: TcpStream, broker: Rc<RefCell<Broker>>) -> std::io::Result<()> {
     broker.borrow_mut().subscriptions.clear();
@@ -81,7 +58,7 @@ async fn serve(mut stream: TcpStream, broker: Rc<RefCell<Broker>>) -> std::io::R
                         let Some(fewer) = left.checked_sub(1) else { return Ok(()) };
                         *left = fewer;
                     }
-                    broker.retained.get(&topic).map(|payload| publication(&topic, payload))
+                    broker.retained.get(&topic).map(|payload| publication(&topic, payload, true))
                 };
                 // What is retained may come before the confirmation.
                 stream.write_all(&kept.unwrap_or_default()).await?;

@@ -4,11 +4,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::rc::Rc;
 
 use devices::{Ack, Decimal, IdentityPage, Sequence, SignedReading};
 use embedded_storage::{ReadStorage, Storage};
-use node::{Device, Fault, Identity, Records, Sensor, Settings};
+use node::limits::ACK_GRACE_MILLISECONDS;
+use node::{Device, Fault, Identity, Records, Report, Sensor, Settings};
 
 /// Bytes of the emulated board's EEPROM.
 pub const EEPROM_BYTES: usize = 65_536;
@@ -229,5 +231,33 @@ impl Gateway {
 
     pub fn ack(&self) -> Option<Ack> {
         self.highest.map(|highest| Ack { highest, window: self.window, log_size: 1 })
+    }
+}
+
+/// One life of a device: so many samples, delivered and acknowledged as they come, until the power goes. What it says it
+/// has kept is added to `kept`.
+pub fn live<S: Storage<Error: Debug>>(
+    storage: S,
+    settings: Settings,
+    samples: u64,
+    gateway: &mut Gateway,
+    kept: &mut Vec<Sequence>,
+) {
+    let Ok(mut device) = Device::start(identity(), storage, Thermometer(2_000), settings, 0) else { return };
+    device.session_opened(0);
+    let mut envelope = [0; 1024];
+    for round in 0..samples {
+        let now = ACK_GRACE_MILLISECONDS + round * INTERVAL;
+        if let Some(Report::Kept(sequence)) = device.sample_if_due(now) {
+            kept.push(sequence);
+        }
+        while let Ok(Some(outgoing)) = device.next_to_send(now, &mut envelope) {
+            device.sent(now, &outgoing);
+            gateway.take(&envelope[..outgoing.envelope_bytes]);
+        }
+        // Acknowledgements come in bundles.
+        if let Some(ack) = gateway.ack().filter(|_| round % 3 == 2) {
+            device.acknowledged(now, &ack);
+        }
     }
 }

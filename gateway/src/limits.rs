@@ -179,6 +179,10 @@ pub const PREVIEW_WAIT_MAX: Duration = Duration::from_millis(5);
 /// page, but rests as a reckoning does.
 pub const DEVICE_COUNT_MAX: Duration = Duration::from_millis(1);
 
+/// How long no block comes in a network of several validators before the height counts as stuck: many times what a round
+/// takes, a dead proposer's included.
+pub const STUCK_AFTER: Duration = Duration::from_secs(10);
+
 /// Seconds without an accepted reading after which a device counts as silent, where the operator says nothing else.
 pub const SILENT_AFTER_SECONDS: u64 = 300;
 /// The longest that the operator may say: what was measured earlier is not accepted any more.

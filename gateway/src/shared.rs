@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::commander::Commander;
+use crate::consensus::status::Board;
 use crate::effects::Kept;
 use crate::events::{EventId, Events, Watcher};
 use crate::index::{Index, IndexError};
@@ -145,6 +146,8 @@ pub struct Shared {
     pub commander: Commander,
     /// Seconds without an accepted reading after which a device counts as silent.
     pub silent_after_seconds: u64,
+    /// How the validators' agreement stands, where there are several.
+    pub consensus: Board,
     state: RwLock<State>,
     checkpoint: RwLock<Arc<str>>,
     durable: RwLock<Durable>,
@@ -212,6 +215,7 @@ impl Shared {
             pulse: Pulse::default(),
             commander: parts.commander,
             silent_after_seconds: parts.silent_after_seconds,
+            consensus: Board::default(),
             state: RwLock::new(parts.state),
             checkpoint: RwLock::new(parts.checkpoint.into()),
             durable: RwLock::new(parts.durable),

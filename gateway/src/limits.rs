@@ -74,6 +74,14 @@ pub const EVENTS_MAX: usize = 4_096;
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A frame of the log holds at most this: the largest block with its length prefixes and its seal.
 pub const FRAME_BYTES_MAX: usize = BLOCK_BYTES_MAX + 8 * BLOCK_TRANSACTIONS_MAX + 64 * 1024;
+/// Bytes of a block that one message between validators carries.
+pub const PART_BYTES_MAX: usize = 256 * 1024;
+/// Bytes that name a stream of parts: height, round and a number of its sender's.
+pub const STREAM_ID_BYTES: usize = 20;
+/// Blocks that a validator sends a node that is behind at once.
+pub const SYNC_BLOCKS_MAX: usize = 64;
+/// Bytes of blocks that it sends at once; a single block may be larger.
+pub const SYNC_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What stays of a pruned block holds at most this: the statements of every device, where it closed an epoch.
 pub const HISTORY_FRAME_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Bytes that stay free on the disk unless somebody says otherwise.

@@ -26,6 +26,7 @@ use crate::disk::{self, Disk, DiskFile, Files};
 use crate::limits;
 
 pub use base::Base;
+pub use frame::{decode_block, encode_block};
 pub use history::History;
 pub use pruning::{Prepared, Pruning};
 pub use read::{LogReader, Part};
@@ -269,9 +270,21 @@ impl Log {
     /// may be appended again. After [`LogError::NotDurable`] the log takes nothing more: it has to be opened and read
     /// again.
     pub fn append(&mut self, block: &Block) -> Result<Position, LogError> {
+        self.append_certified(block, None)
+    }
+
+    /// The same with the certificate of those who agreed on the block: one write holds both.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn append_certified(
+        &mut self,
+        block: &Block,
+        certificate: Option<&[u8]>,
+    ) -> Result<Position, LogError> {
         let height = block.seal.height;
         assert_eq!(height, self.next_height, "blocks are appended in order of height");
-        let bytes = frame::encode(height, block)?;
+        let bytes = frame::encode(height, block, certificate)?;
         self.roll_over()?;
         let path = self.reader.path(self.segment);
         if let Err(error) = self.file.write_at(&bytes, self.offset) {

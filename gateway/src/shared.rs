@@ -267,7 +267,18 @@ impl Shared {
     /// Publishes what became durable.
     pub(crate) fn publish(&self, durable: Durable, checkpoint: String) {
         *self.checkpoint.write().unwrap_or_else(PoisonError::into_inner) = checkpoint.into();
+        self.publish_durable(durable);
+    }
+
+    /// Publishes what became durable and is not signed by enough validators yet.
+    pub(crate) fn publish_durable(&self, durable: Durable) {
         *self.durable.write().unwrap_or_else(PoisonError::into_inner) = durable;
+    }
+
+    /// Publishes the checkpoint of what is durable already, signed by more than two thirds of the validators.
+    #[cfg(feature = "bft")]
+    pub(crate) fn publish_checkpoint(&self, checkpoint: String) {
+        *self.checkpoint.write().unwrap_or_else(PoisonError::into_inner) = checkpoint.into();
     }
 
     /// Tells those who watch. Nobody watching is no error.
@@ -387,6 +398,10 @@ impl Shared {
     /// When the log or the rows cannot be read.
     pub fn receipt(&self, id: &TransactionId) -> Result<Option<String>, ReadError> {
         let Some(entry) = self.transaction(id)? else { return Ok(None) };
+        // Among several validators an entry is durable a moment before enough of them have signed for it.
+        if entry.index >= self.checkpoint_and_size().1 {
+            return Ok(None);
+        }
         Ok(Some(proofs::receipt(self, entry)?.to_string()))
     }
 

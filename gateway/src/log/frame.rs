@@ -117,23 +117,56 @@ impl Header {
     }
 }
 
-/// The whole frame of a block: header, then each entry with a 16-bit length, then the seal with one.
-pub fn encode(height: u64, block: &Block) -> Result<Vec<u8>, LogError> {
-    let bytes: usize = block.entries.iter().map(|entry| entry.len() + 2).sum();
-    let seal = block.seal.encode();
-    let total = FRAME_HEADER_BYTES + 4 + bytes + 2 + seal.len();
-    let too_large = || LogError::TooLarge { height, bytes: total };
-    if total - FRAME_HEADER_BYTES > limits::FRAME_BYTES_MAX {
-        return Err(too_large());
-    }
-    let mut frame = Vec::with_capacity(total);
-    frame.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
-    frame.extend_from_slice(&u32::try_from(block.entries.len()).map_err(|_| too_large())?.to_be_bytes());
-    for entry in block.entries.iter().chain(std::iter::once(&seal)) {
-        frame.extend_from_slice(&u16::try_from(entry.len()).map_err(|_| too_large())?.to_be_bytes());
-        frame.extend_from_slice(entry);
+/// The whole frame of a block: header, the block's bytes, and where several validators agreed on it, their certificate
+/// with a 16-bit length.
+pub fn encode(height: u64, block: &Block, certificate: Option<&[u8]>) -> Result<Vec<u8>, LogError> {
+    let too_large = |bytes| LogError::TooLarge { height, bytes };
+    let mut frame = vec![0; FRAME_HEADER_BYTES];
+    write_block(block, &mut frame).ok_or_else(|| too_large(block_bytes_estimate(block)))?;
+    if let Some(certificate) = certificate {
+        write_entry(certificate, &mut frame).ok_or_else(|| too_large(certificate.len()))?;
     }
     close(Kind::Segment, height, frame)
+}
+
+/// A block's bytes, as validators send them to one another: the number of entries in 32 bits, each entry with a 16-bit
+/// length, then the seal with one. `None` for a block that no frame holds.
+pub fn encode_block(block: &Block) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(block_bytes_estimate(block));
+    write_block(block, &mut bytes)?;
+    (bytes.len() <= limits::FRAME_BYTES_MAX).then_some(bytes)
+}
+
+/// Reads what [`encode_block`] wrote.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_block(bytes: &[u8]) -> Result<Block, &'static str> {
+    if bytes.len() > limits::FRAME_BYTES_MAX {
+        return Err("the block is larger than a frame");
+    }
+    match split_block(bytes)? {
+        (block, []) => Ok(block),
+        _ => Err("bytes follow the seal"),
+    }
+}
+
+fn block_bytes_estimate(block: &Block) -> usize {
+    const SEAL_BYTES: usize = 512;
+    block.entries.iter().map(|entry| entry.len() + 2).sum::<usize>() + SEAL_BYTES
+}
+
+fn write_block(block: &Block, bytes: &mut Vec<u8>) -> Option<()> {
+    bytes.reserve(block_bytes_estimate(block));
+    bytes.extend_from_slice(&u32::try_from(block.entries.len()).ok()?.to_be_bytes());
+    block.entries.iter().try_for_each(|entry| write_entry(entry, bytes))?;
+    write_entry(&block.seal.encode(), bytes)
+}
+
+fn write_entry(entry: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
+    bytes.extend_from_slice(&u16::try_from(entry.len()).ok()?.to_be_bytes());
+    bytes.extend_from_slice(entry);
+    Some(())
 }
 
 /// The whole frame of what stays of a pruned block.
@@ -158,9 +191,20 @@ fn close(kind: Kind, height: u64, mut frame: Vec<u8>) -> Result<Vec<u8>, LogErro
     Ok(frame)
 }
 
-/// Reads a block from a payload whose checksum held.
-pub fn decode_payload(payload: &[u8]) -> Result<Block, &'static str> {
-    let (count, mut rest) = payload.split_first_chunk::<4>().ok_or("the payload is too short")?;
+/// Reads a block from a payload whose checksum held, and the certificate behind it, where there is one.
+pub fn decode_payload(payload: &[u8]) -> Result<(Block, Option<Vec<u8>>), &'static str> {
+    let (block, rest) = split_block(payload)?;
+    if rest.is_empty() {
+        return Ok((block, None));
+    }
+    match split_entry(rest).ok_or("the certificate is incomplete")? {
+        (certificate, []) => Ok((block, Some(certificate.to_vec()))),
+        _ => Err("bytes follow the certificate"),
+    }
+}
+
+fn split_block(bytes: &[u8]) -> Result<(Block, &[u8]), &'static str> {
+    let (count, mut rest) = bytes.split_first_chunk::<4>().ok_or("the payload is too short")?;
     let count = u32::from_be_bytes(*count) as usize;
     let mut entries = Vec::with_capacity(count.min(limits::BLOCK_TRANSACTIONS_MAX));
     for _ in 0..count {
@@ -169,11 +213,8 @@ pub fn decode_payload(payload: &[u8]) -> Result<Block, &'static str> {
         rest = after;
     }
     let (seal, rest) = split_entry(rest).ok_or("the seal is missing")?;
-    if !rest.is_empty() {
-        return Err("bytes follow the seal");
-    }
     let seal = Seal::decode(seal).map_err(|_| "the seal cannot be read")?;
-    Ok(Block { entries, seal })
+    Ok((Block { entries, seal }, rest))
 }
 
 fn split_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

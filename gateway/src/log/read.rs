@@ -75,6 +75,14 @@ impl LogReader {
     /// # Errors
     /// Damage, or what the operating system says.
     pub fn read(&self, position: Position) -> Result<Block, LogError> {
+        self.read_certified(position).map(|(block, _)| block)
+    }
+
+    /// The same with the certificate of those who agreed on the block, where there were several.
+    ///
+    /// # Errors
+    /// Damage, or what the operating system says.
+    pub fn read_certified(&self, position: Position) -> Result<(Block, Option<Vec<u8>>), LogError> {
         let payload = self.payload(Kind::Segment, position)?;
         frame::decode_payload(&payload).map_err(|what| self.broken(position, what))
     }

@@ -21,8 +21,12 @@ pub struct Blocks {
     start: Option<Position>,
     next_height: Option<u64>,
     behind: Option<Position>,
+    certificate: Option<Vec<u8>>,
     ended: bool,
 }
+
+/// A block, and the certificate of those who agreed on it.
+type Certified = (Block, Option<Vec<u8>>);
 
 struct Open {
     segment: u32,
@@ -60,6 +64,7 @@ impl Blocks {
             start: None,
             next_height: Some(first),
             behind: None,
+            certificate: None,
             ended: false,
         }
     }
@@ -72,6 +77,7 @@ impl Blocks {
             start: Some(position),
             next_height: None,
             behind: None,
+            certificate: None,
             ended: false,
         }
     }
@@ -79,6 +85,11 @@ impl Blocks {
     /// Where the last block that was given ends; `None` before the first one.
     pub fn behind(&self) -> Option<Position> {
         self.behind
+    }
+
+    /// The certificate of the last block that was given, where several validators agreed on it.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 
     fn advance(&mut self) -> Result<Option<(Position, u64, Block)>, LogError> {
@@ -94,13 +105,14 @@ impl Blocks {
                 continue;
             }
             let position = Position { segment: open.segment, offset: open.offset };
-            let (header, block) = match open.read_frame(self.next_height)? {
+            let (header, (block, certificate)) = match open.read_frame(self.next_height)? {
                 Ok(found) => found,
                 Err(what) => return Err(open.judge(what)?),
             };
             open.offset += (FRAME_HEADER_BYTES + header.payload_bytes) as u64;
             self.behind = Some(Position { segment: open.segment, offset: open.offset });
             self.next_height = Some(header.height + 1);
+            self.certificate = certificate;
             return Ok(Some((position, header.height, block)));
         }
     }
@@ -162,7 +174,7 @@ impl Open {
     fn read_frame(
         &mut self,
         expected: Option<u64>,
-    ) -> Result<Result<(Header, Block), &'static str>, LogError> {
+    ) -> Result<Result<(Header, Certified), &'static str>, LogError> {
         let left = self.bytes - self.offset;
         if left < FRAME_HEADER_BYTES as u64 {
             return Ok(Err("the frame's header is incomplete"));
@@ -186,7 +198,7 @@ impl Open {
             return Err(LogError::Broken { file: self.path.clone(), offset: self.offset, what });
         }
         match frame::decode_payload(&payload) {
-            Ok(block) => Ok(Ok((header, block))),
+            Ok(certified) => Ok(Ok((header, certified))),
             // The checksum held, so this is what was written: no crash does that.
             Err(what) => {
                 Err(LogError::Broken { file: self.path.clone(), offset: self.offset, what: what.into() })

@@ -3,6 +3,7 @@
 use crate::limits::{EPOCH_SECONDS_MAX, NETWORK_BYTES_MAX, VALIDATORS_MAX};
 use crate::note::{NoteError, VerifierKey, is_key_name};
 use crate::tariff::{Tariff, TariffError};
+use crate::validators::quorum_of;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -159,8 +160,7 @@ impl Genesis {
     /// How many validators' signatures make a checkpoint good: more than two thirds.
     #[must_use]
     pub fn quorum(&self) -> usize {
-        let faulty = self.validators.len().saturating_sub(1) / 3;
-        self.validators.len().saturating_sub(faulty)
+        quorum_of(self.validators.len())
     }
 
     /// Milliseconds of an epoch.

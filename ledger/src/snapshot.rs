@@ -10,6 +10,7 @@ use crate::state_root::{
     read_account_state, read_device, read_totals, write_account_state, write_device, write_totals,
 };
 use crate::tariffs::{Tariffs, read_version, write_version};
+use crate::validators::Validators;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -104,7 +105,7 @@ impl State {
         if reader.byte_array()? != &constants.genesis_hash {
             return Err(SnapshotError::Foreign);
         }
-        let state = read_state(&mut reader, constants)?;
+        let state = read_state(&mut reader, constants, Validators::of_genesis(genesis))?;
         reader.end()?;
         Ok(state)
     }
@@ -132,7 +133,11 @@ fn append(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>) -> Written) {
     write(&mut Writer::appending(bytes)).expect("a vector takes every 64-bit item");
 }
 
-fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, SnapshotError> {
+fn read_state(
+    reader: &mut Reader<'_>,
+    constants: Constants,
+    validators: Validators,
+) -> Result<State, SnapshotError> {
     let height = reader.unsigned()?;
     let time_unix_milliseconds = reader.unsigned()?;
     let epoch = reader.unsigned()?;
@@ -166,6 +171,7 @@ fn read_state(reader: &mut Reader<'_>, constants: Constants) -> Result<State, Sn
         owned: Sharded::new(),
         tariffs: Arc::new(tariffs),
         totals,
+        validators: Arc::new(validators),
     };
     state.derive()?;
     Ok(state)

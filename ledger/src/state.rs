@@ -16,6 +16,7 @@ use crate::tariff::Tariff;
 use crate::tariffs::Tariffs;
 use crate::transaction::RefusedCounts;
 use crate::transfer::{Transfer, TransferReason};
+use crate::validators::Validators;
 use crate::workers::{Sequential, Workers};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -99,6 +100,7 @@ pub struct State {
     pub(crate) owned: Sharded<AccountId, Arc<BTreeSet<DeviceId>>>,
     pub(crate) tariffs: Arc<Tariffs>,
     pub(crate) totals: Totals,
+    pub(crate) validators: Arc<Validators>,
 }
 
 impl State {
@@ -120,6 +122,7 @@ impl State {
             owned: Sharded::new(),
             tariffs: Arc::new(Tariffs::new(genesis.tariff.clone())),
             totals: Totals::default(),
+            validators: Arc::new(Validators::of_genesis(genesis)),
             constants,
         };
         state.book.sign_in(state.constants.operator, genesis.operator, 0);
@@ -280,6 +283,12 @@ impl State {
     #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// The validators that decide the next height.
+    #[must_use]
+    pub fn validators(&self) -> &Validators {
+        &self.validators
     }
 
     /// All devices in order of their kids.

@@ -1,5 +1,7 @@
 //! Who decides which block comes next: one validator alone, or several behind the feature `bft`.
 
+#[cfg(feature = "bft")]
+pub mod bft;
 pub mod solo;
 pub mod status;
 

@@ -198,7 +198,7 @@ impl Host {
             }
             let has_room = self.node.has_room()
                 && self.hands.verifier.under_way() < self.hands.verifier.capacity()
-                && self.node.batched() + limits::VERIFY_BATCH_MAX <= limits::BATCH_MAX;
+                && self.node.takes_more();
             tokio::select! {
                 biased;
                 verdicts = self.hands.verifier.next(), if self.hands.verifier.under_way() > 0 => {

@@ -27,6 +27,8 @@ pub const BLOCK_BYTES_MAX: usize = ledger::limits::BLOCK_BYTES_MAX;
 pub const BLOCK_AGE_MAX_MILLISECONDS: u64 = 10;
 /// Verified transactions that wait for a block.
 pub const BATCH_MAX: usize = 4 * BLOCK_TRANSACTIONS_MAX;
+/// Bytes of verified transactions that wait for a block of several validators.
+pub const POOL_BYTES_MAX: usize = 16 * BLOCK_BYTES_MAX;
 
 /// Bytes of a firmware image that is signed or published at most: more flash than any chip in sight has.
 pub const FIRMWARE_IMAGE_BYTES_MAX: u64 = 16 << 20;
@@ -76,6 +78,38 @@ pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const FRAME_BYTES_MAX: usize = BLOCK_BYTES_MAX + 8 * BLOCK_TRANSACTIONS_MAX + 64 * 1024;
 /// Bytes of a block that one message between validators carries.
 pub const PART_BYTES_MAX: usize = 256 * 1024;
+/// Parts of one block at most, its end among them.
+pub const PARTS_MAX: u64 = (FRAME_BYTES_MAX / PART_BYTES_MAX) as u64 + 2;
+/// Streams of parts that a validator has with this node at once.
+pub const STREAMS_PER_VALIDATOR_MAX: usize = 4;
+/// How long a proposer has before the others vote for no block, in the first round of a height.
+pub const PROPOSE_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How much longer in each further round.
+pub const PROPOSE_TIMEOUT_STEP: Duration = Duration::from_millis(500);
+/// How long votes that disagree are waited for.
+pub const VOTE_TIMEOUT: Duration = Duration::from_millis(500);
+/// The longest of these, however many rounds there were.
+pub const ROUND_TIMEOUT_MAX: Duration = Duration::from_secs(10);
+/// How often validators tell one another how far they are.
+pub const SYNC_STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// How long blocks that were asked for are waited for.
+pub const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections of the engine's network with one address: several validators may stand behind it.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+/// Questions to the engine that wait.
+pub const ENGINE_REQUESTS_MAX: usize = 64;
+/// Signatures of a block below which no second core is worth its start.
+pub const VERIFY_SHARE_MIN: usize = 64;
+/// Sizes of the log whose checkpoints' signatures are gathered at once.
+pub const CHECKPOINTS_GATHERED_MAX: usize = 64;
+/// Blocks of heights to come that are kept until their turn.
+pub const BLOCKS_AHEAD_MAX: usize = 8;
+/// Blocks of one height that are kept executed: one a round, and rounds are few.
+pub const BLOCKS_JUDGED_MAX: usize = 8;
+/// Milliseconds that a proposed block's time may lie ahead of this node's clock.
+pub const BLOCK_AHEAD_MAX_MILLISECONDS: u64 = 10_000;
+/// How long validators rest when there is nothing to decide, at most.
+pub const REST_MAX_MILLISECONDS: u64 = 10_000;
 /// Bytes that name a stream of parts: height, round and a number of its sender's.
 pub const STREAM_ID_BYTES: usize = 20;
 /// Blocks that a validator sends a node that is behind at once.

@@ -2,6 +2,8 @@
 //! it. It knows no clock, file, socket or thread; the host carries its effects out, and a simulation can do so just as well.
 
 mod acks;
+pub mod agreed;
+pub mod pool;
 
 use std::mem;
 
@@ -13,12 +15,14 @@ use ledger::transaction::{Outcome, Refused, VerifiedTransaction};
 use crate::admit::{self, Arrival, Candidate, Ticket, Turned};
 use crate::batch::Batch;
 use crate::consensus::solo::{self, Proposal};
+use crate::limits;
 use crate::refusals::RefusedReading;
 use crate::shared::{Event, SubmitError, Submitted};
 use crate::verify::{Verdict, Verified};
 use crate::workers::Cores;
 
 use acks::{Notices, Settled};
+use pool::Pool;
 
 /// What happens to the node.
 #[derive(Debug)]
@@ -59,6 +63,8 @@ pub enum Effect {
 #[derive(Default)]
 pub struct Node {
     batch: Batch,
+    /// Takes the batch's place where the node does not decide alone.
+    pool: Option<Pool>,
     settled: Settled,
     notices: Notices,
     /// Readings refused since the last block; its seal will say so.
@@ -86,13 +92,21 @@ impl Node {
 
     /// Verified transactions that wait for a block.
     pub fn batched(&self) -> usize {
-        self.batch.len()
+        self.batch.len() + self.pool.as_ref().map_or(0, Pool::len)
+    }
+
+    /// Whether another verified batch may come in.
+    pub fn takes_more(&self) -> bool {
+        match &self.pool {
+            Some(pool) => pool.has_room(),
+            None => self.batch.len() + limits::VERIFY_BATCH_MAX <= limits::BATCH_MAX,
+        }
     }
 
     /// When the node wants a [`Input::Tick`], Unix milliseconds: a block is due or an epoch ends. Never while there is no
-    /// room for a block.
+    /// room for a block, nor where others decide too.
     pub fn wake_at(&self, state: &State) -> u64 {
-        if self.is_full {
+        if self.is_full || self.pool.is_some() {
             return u64::MAX;
         }
         let settlement = state.next_settlement_unix_milliseconds();
@@ -108,7 +122,7 @@ impl Node {
         let mut effects = Vec::new();
         match input {
             Input::Received(arrivals) => self.receive(state, now, arrivals, &mut effects),
-            Input::Verified(verdicts) => self.take_verdicts(now, verdicts, &mut effects),
+            Input::Verified(verdicts) => self.take_verdicts(state, now, verdicts, &mut effects),
             Input::Room(has_room) => self.is_full = !has_room,
             Input::Tick => {}
         }
@@ -118,7 +132,7 @@ impl Node {
     /// Whether a block is to be made now.
     pub fn is_due(&self, state: &State, now: u64) -> bool {
         let epoch_over = now >= state.next_settlement_unix_milliseconds();
-        !self.is_full && (epoch_over || self.batch.is_due(now))
+        !self.is_full && self.pool.is_none() && (epoch_over || self.batch.is_due(now))
     }
 
     fn receive(&mut self, state: &State, now: u64, arrivals: Vec<Arrival>, effects: &mut Vec<Effect>) {
@@ -134,12 +148,17 @@ impl Node {
         }
     }
 
-    fn take_verdicts(&mut self, now: u64, verdicts: Vec<Verdict>, effects: &mut Vec<Effect>) {
+    fn take_verdicts(&mut self, state: &State, now: u64, verdicts: Vec<Verdict>, effects: &mut Vec<Effect>) {
+        let mut for_pool = Vec::new();
         for verdict in verdicts {
             match verdict {
+                Ok(verified) if self.pool.is_some() => for_pool.push(verified),
                 Ok(verified) => self.batch.push(now, verified),
                 Err(turned) => self.turn(now, &turned, effects),
             }
+        }
+        if !for_pool.is_empty() {
+            self.take_into_pool(state, now, for_pool, effects);
         }
     }
 
@@ -204,7 +223,8 @@ impl Node {
         assert!(self.pending.is_none(), "one block is written after the other");
         let waiting = self.batch.take();
         let epoch_over = now >= state.next_settlement_unix_milliseconds();
-        if !epoch_over && waiting.iter().all(|verified| precheck(state, now, verified).is_err()) {
+        if !epoch_over && waiting.iter().all(|verified| precheck(state, now, &verified.transaction).is_err())
+        {
             self.refuse_all(state, now, &waiting, effects);
             return None;
         }
@@ -245,7 +265,7 @@ impl Node {
     fn refuse_all(&mut self, state: &State, now: u64, waiting: &[Verified], effects: &mut Vec<Effect>) {
         let mut settled = Vec::new();
         for verified in waiting {
-            let Err(refusal) = precheck(state, now, verified) else { continue };
+            let Err(refusal) = precheck(state, now, &verified.transaction) else { continue };
             let size_bytes = verified.transaction.bytes().len();
             let named = named(&verified.transaction);
             let turned = turned(named, Refused::Reading(refusal), size_bytes, verified.ticket);
@@ -288,8 +308,8 @@ impl Pending {
 }
 
 /// What a verified reading is refused for without a block.
-fn precheck(state: &State, now: u64, verified: &Verified) -> Result<(), Refusal> {
-    match &verified.transaction {
+fn precheck(state: &State, now: u64, transaction: &VerifiedTransaction<Vec<u8>>) -> Result<(), Refusal> {
+    match transaction {
         VerifiedTransaction::Reading(reading) => state.check(now, reading),
         VerifiedTransaction::Instruction(_) => Ok(()),
     }

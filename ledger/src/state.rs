@@ -9,7 +9,7 @@ use crate::execute::BlockBuilder;
 use crate::genesis::Genesis;
 use crate::instruction::InstructionRefusal;
 use crate::limits::{AGE_SECONDS_MAX, ENVELOPES_PER_DEVICE_EPOCH_MAX, FUTURE_SECONDS_MAX};
-use crate::merkle::{Frontier, Hash};
+use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::registry::Device;
 use crate::sharded::Sharded;
 use crate::tariff::Tariff;
@@ -259,6 +259,14 @@ impl State {
     #[must_use]
     pub fn root(&self) -> Hash {
         self.log.root()
+    }
+
+    /// The log's root with further entries behind it: what the seal of a block with them commits to.
+    #[must_use]
+    pub fn root_with<B: AsRef<[u8]>>(&self, entries: &[B]) -> Hash {
+        let mut log = self.log.clone();
+        entries.iter().for_each(|entry| log.append(leaf_hash(entry.as_ref())));
+        log.root()
     }
 
     /// What the log says of itself now; unsigned.

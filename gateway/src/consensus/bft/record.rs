@@ -1,0 +1,144 @@
+//! Whether this directory remembers what its key has voted. A validator's key whose record is gone may have voted before:
+//! it never votes from here again, because two votes in one round are misbehaviour.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use devices::PublicKey;
+
+use crate::data_dir::replace;
+
+/// Where the agreement keeps what must outlive a crash: `DATA/consensus`.
+pub fn directory(data: &Path) -> PathBuf {
+    data.join("consensus")
+}
+
+/// The engine's record of the votes of the height that is being decided.
+pub fn wal(data: &Path) -> PathBuf {
+    directory(data).join("votes.wal")
+}
+
+/// Blocks that were proposed or voted for and are not decided yet.
+pub fn proposals(data: &Path) -> PathBuf {
+    directory(data).join("proposals")
+}
+
+fn permit(data: &Path) -> PathBuf {
+    directory(data).join("record")
+}
+
+/// Why a validator's key does not vote.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The record is missing, or of another key.
+    #[error(
+        "this validator's key does not vote: {} holds no record of its votes, so it may have voted before and must not \
+         vote twice; make a new key with `lamppost key validator --data {}` and have the other validators add it with `lamppost \
+         validator add`; until then this node only follows", directory.display(), data.display()
+    )]
+    NoRecord {
+        /// Where it should be.
+        directory: PathBuf,
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// The disk.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+fn line(key: &PublicKey, word: &str) -> String {
+    format!("lamppost votes 1\n{key}\n{word}\n")
+}
+
+/// Writes that a key, just made, has never voted. Only whoever makes a key may say so.
+///
+/// # Errors
+/// When the directory cannot be written, or holds a record already.
+pub fn begin(data: &Path, key: &PublicKey) -> Result<(), RecordError> {
+    let (directory, file) = (directory(data), permit(data));
+    let io = |source| RecordError::Io { file: file.clone(), source };
+    fs::create_dir_all(&directory).map_err(io)?;
+    if file.exists() {
+        return Err(io(io::ErrorKind::AlreadyExists.into()));
+    }
+    replace(&file, &[line(key, "none").as_bytes()]).map_err(io)
+}
+
+/// Whether the key may vote from this directory; from now on the votes' record must be there.
+///
+/// # Errors
+/// `NoRecord` when nothing here shows that the key's votes are remembered, or what the disk says.
+pub fn check(data: &Path, key: &PublicKey) -> Result<(), RecordError> {
+    let file = permit(data);
+    let io = |source| RecordError::Io { file: file.clone(), source };
+    let missing = || RecordError::NoRecord { directory: directory(data), data: data.to_owned() };
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
+        Err(error) => return Err(io(error)),
+    };
+    fs::create_dir_all(proposals(data)).map_err(io)?;
+    if text == line(key, "none") {
+        return replace(&file, &[line(key, "voting").as_bytes()]).map_err(io);
+    }
+    // A first start that broke off before the engine wrote anything has voted for nothing.
+    if text == line(key, "voting") && wal(data).exists() { Ok(()) } else { Err(missing()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devices::SigningKey;
+
+    fn key(seed: u8) -> PublicKey {
+        SigningKey::from_seed([seed; 32]).public_key()
+    }
+
+    #[test]
+    fn a_new_key_votes_and_goes_on_while_its_record_is_there() {
+        let data = tempfile::tempdir().unwrap();
+        begin(data.path(), &key(1)).unwrap();
+        check(data.path(), &key(1)).unwrap();
+        fs::write(wal(data.path()), "").unwrap();
+        check(data.path(), &key(1)).unwrap();
+    }
+
+    #[test]
+    fn a_key_on_a_wiped_disk_never_votes_again() {
+        let data = tempfile::tempdir().unwrap();
+        let error = check(data.path(), &key(1)).unwrap_err();
+        assert!(matches!(error, RecordError::NoRecord { .. }), "{error}");
+        assert!(error.to_string().contains("validator add"), "{error}");
+    }
+
+    #[test]
+    fn a_key_whose_votes_were_deleted_never_votes_again() {
+        let data = tempfile::tempdir().unwrap();
+        begin(data.path(), &key(1)).unwrap();
+        check(data.path(), &key(1)).unwrap();
+        fs::write(wal(data.path()), "").unwrap();
+        fs::remove_file(wal(data.path())).unwrap();
+        assert!(matches!(check(data.path(), &key(1)), Err(RecordError::NoRecord { .. })));
+    }
+
+    #[test]
+    fn another_keys_record_is_none() {
+        let data = tempfile::tempdir().unwrap();
+        begin(data.path(), &key(1)).unwrap();
+        assert!(matches!(check(data.path(), &key(2)), Err(RecordError::NoRecord { .. })));
+    }
+
+    #[test]
+    fn a_record_is_never_begun_twice() {
+        let data = tempfile::tempdir().unwrap();
+        begin(data.path(), &key(1)).unwrap();
+        assert!(begin(data.path(), &key(1)).is_err());
+    }
+}

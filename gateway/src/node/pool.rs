@@ -1,0 +1,114 @@
+//! The pool: verified transactions that wait until several validators have agreed on a block with them. Pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use devices::TransactionId;
+use ledger::transaction::VerifiedTransaction;
+
+use crate::admit::Ticket;
+use crate::limits;
+use crate::verify::Verified;
+
+/// One that waits.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The transaction.
+    pub transaction: VerifiedTransaction<Vec<u8>>,
+    /// Who waits for the answer: whoever submitted it, however often.
+    pub tickets: Vec<Ticket>,
+    /// Since when, Unix milliseconds.
+    pub since: u64,
+    /// Whether it is in a batch for the validators; a validator's own pool has none.
+    pub submitted: bool,
+}
+
+/// Those that wait, in the order of their arrival, each once.
+#[derive(Debug, Default)]
+pub struct Pool {
+    waiting: HashMap<TransactionId, Waiting>,
+    /// Names of those that have left stay in it until it is walked.
+    order: VecDeque<TransactionId>,
+    bytes: usize,
+}
+
+impl Pool {
+    /// Adds one that was verified at `now` (Unix milliseconds). What waits already is not taken twice: only who waits for
+    /// its answer is noted.
+    pub fn push(&mut self, now: u64, verified: Verified) {
+        let Verified { transaction, ticket } = verified;
+        let id = transaction.id();
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            waiting.tickets.extend(ticket);
+            return;
+        }
+        self.bytes += transaction.bytes().len();
+        let tickets = ticket.into_iter().collect();
+        self.waiting.insert(id, Waiting { transaction, tickets, since: now, submitted: false });
+        self.order.push_back(id);
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, id: &TransactionId) -> Option<Waiting> {
+        let waiting = self.waiting.remove(id)?;
+        self.bytes -= waiting.transaction.bytes().len();
+        if self.waiting.is_empty() {
+            self.order.clear();
+        } else if self.order.len() > 2 * self.waiting.len() + limits::VERIFY_BATCH_MAX {
+            self.order.retain(|id| self.waiting.contains_key(id));
+        }
+        Some(waiting)
+    }
+
+    /// One that waits.
+    pub fn get(&self, id: &TransactionId) -> Option<&Waiting> {
+        self.waiting.get(id)
+    }
+
+    /// All that wait, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&TransactionId, &Waiting)> {
+        self.order.iter().filter_map(|id| self.waiting.get_key_value(id))
+    }
+
+    /// The oldest that are in no batch yet, as far as they fit into one, are in one from now on.
+    pub fn take_for_batch(&mut self, bytes_max: usize, transactions_max: usize) -> Vec<Vec<u8>> {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        for id in &self.order {
+            let Some(waiting) = self.waiting.get_mut(id).filter(|waiting| !waiting.submitted) else {
+                continue;
+            };
+            let transaction = waiting.transaction.bytes();
+            bytes += transaction.len();
+            if bytes > bytes_max || taken.len() == transactions_max {
+                break;
+            }
+            taken.push(transaction.to_vec());
+            waiting.submitted = true;
+        }
+        taken
+    }
+
+    /// Since when the oldest waits that is in no batch yet, Unix milliseconds.
+    pub fn oldest_unsubmitted(&self) -> Option<u64> {
+        self.iter()
+            .map(|(_, waiting)| waiting)
+            .find(|waiting| !waiting.submitted)
+            .map(|waiting| waiting.since)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether another verified batch may come in.
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() + limits::VERIFY_BATCH_MAX <= limits::BATCH_MAX
+            && self.bytes <= limits::POOL_BYTES_MAX
+    }
+}

@@ -3,7 +3,7 @@
 //! One secret (`DATA/keys/fleet.pem`) gives the seeds of all devices; their EEPROMs lie in `DATA/fleet/`, so that boot
 //! counters and outboxes outlive the program; the owners' keys are `DATA/keys/owner-N.pem`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use devices::{DeviceId, SigningKey};
@@ -52,13 +52,13 @@ pub struct City {
 }
 
 impl City {
-    /// Reads or makes the keys of `devices` virtual devices and of their owners.
+    /// Reads or makes the keys of `devices` virtual devices and of their owners; the operator's key enrols them.
     ///
     /// # Errors
     /// When a key file is broken or cannot be written.
-    pub fn open(opened: &Opened, devices: u32) -> Result<City, CityError> {
+    pub fn open(opened: &Opened, operator_key: &Path, devices: u32) -> Result<City, CityError> {
         let directory = &opened.directory;
-        let operator = keys::read(&directory.key("operator"))?;
+        let operator = keys::read(operator_key)?;
         let (mut seeds, mut owners) = (Vec::new(), Vec::new());
         if devices > 0 {
             let secret = keys::read_or_create(&directory.key("fleet"))?.to_seed();

@@ -2,6 +2,8 @@
 //! `effects` keeps for every block: execute, write the log and wait for the disk, rows and index, checkpoint, and only
 //! then acks, answers and events.
 
+#[cfg(feature = "bft")]
+pub mod agreed;
 mod hands;
 mod pace;
 
@@ -55,6 +57,10 @@ pub enum HostError {
     /// The commands of before.
     #[error("the directory `commands` in the data directory cannot be used: {0}")]
     Commands(std::io::Error),
+    /// Several validators were asked for.
+    #[cfg(feature = "bft")]
+    #[error("this node cannot take part in a network of several yet")]
+    NotOfSeveral,
 }
 
 struct Host {

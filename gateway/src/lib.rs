@@ -17,6 +17,8 @@ pub mod client;
 pub mod clock;
 pub mod commander;
 pub mod commands;
+#[cfg(feature = "bft")]
+pub mod configuration;
 pub mod consensus;
 pub mod data_dir;
 pub mod descriptors;

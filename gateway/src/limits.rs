@@ -225,6 +225,19 @@ pub const DEVICE_COUNT_MAX: Duration = Duration::from_millis(1);
 /// takes, a dead proposer's included.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
+/// Bytes of a node's configuration file at most.
+pub const CONFIGURATION_BYTES_MAX: u64 = 256 * 1024;
+/// Milliseconds between the beginnings of two blocks of several validators, where the file says nothing.
+pub const BLOCK_MILLISECONDS_DEFAULT: u64 = 250;
+/// The least that it may say: below, validators would do nothing but vote.
+pub const BLOCK_MILLISECONDS_MIN: u64 = 10;
+/// The most: a height without a block for longer counts as stuck.
+pub const BLOCK_MILLISECONDS_MAX: u64 = 5_000;
+/// Gateways that a validator lets in at most.
+pub const GATEWAYS_MAX: usize = 64;
+/// What a gateway may bring in a second, where nobody says otherwise.
+pub const GATEWAY_ENVELOPES_PER_SECOND: u64 = 5_000;
+
 /// Seconds without an accepted reading after which a device counts as silent, where the operator says nothing else.
 pub const SILENT_AFTER_SECONDS: u64 = 300;
 /// The longest that the operator may say: what was measured earlier is not accepted any more.

@@ -3,6 +3,7 @@
 //! The log is the truth. State, rows and index are brought to its end by replaying what follows the newest snapshot
 //! that they all hold.
 
+mod network;
 mod replay;
 
 use std::collections::HashMap;
@@ -78,6 +79,25 @@ pub enum StorageError {
     /// The validator's key file does not belong to this network.
     #[error("{0} is not the key of the validator that the genesis document names; restore it from a backup")]
     AnotherValidator(std::path::PathBuf),
+    /// The data directory was made for another ledger.
+    #[error(
+        "{directory} belongs to another genesis document than {document}: the two must be of one network; choose another \
+         data directory, or put the right document there"
+    )]
+    AnotherGenesis {
+        /// The data directory.
+        directory: std::path::PathBuf,
+        /// The document that the configuration names.
+        document: std::path::PathBuf,
+    },
+    /// The genesis document that the configuration names cannot be read.
+    #[error("the genesis document {file} cannot be used: {what}")]
+    Document {
+        /// The file.
+        file: std::path::PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// The epoch asked for is not the ledger's.
     #[error("{directory} has epochs of {found} s, not {wanted} s: they are fixed when a network begins", directory = .directory.display())]
     Epoch {
@@ -110,7 +130,7 @@ pub struct Opened {
     pub directory: DataDir,
     /// The genesis document.
     pub genesis: Genesis,
-    /// The validator's key.
+    /// The validator's key; a gateway's own where the node is one.
     pub validator: SigningKey,
     /// The log, for appending.
     pub log: Log,
@@ -145,6 +165,11 @@ pub struct Opened {
 pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
     let directory = DataDir::open(root)?;
     let (genesis, validator) = open_genesis(&directory, wanted)?;
+    open_ledger(directory, genesis, validator)
+}
+
+/// Opens what lies under a genesis document, and brings all of it to the log's end.
+fn open_ledger(directory: DataDir, genesis: Genesis, validator: SigningKey) -> Result<Opened, StorageError> {
     let genesis_hash = genesis.hash();
     let promised = promised(&directory)?.map_or(0, |checkpoint| checkpoint.size);
     let (mut log, cut) = Log::open(&directory.log(), genesis_hash, promised)?;
@@ -175,8 +200,7 @@ pub fn open(root: &Path, wanted: &Wanted) -> Result<Opened, StorageError> {
         replay::rebuild_rows(&reader, &rows)?;
     }
     check_against_checkpoint(&directory, &rows, &state)?;
-    let checkpoint = sign(&state.checkpoint(), &validator)?;
-    keep_checkpoint(&directory, &checkpoint)?;
+    let checkpoint = network::checkpoint(&directory, &genesis, &state, &validator)?;
     let refused_by_device = index.refused()?;
     let durable = Durable {
         height: state.height(),
@@ -287,6 +311,7 @@ pub fn sign(checkpoint: &Checkpoint, validator: &SigningKey) -> Result<String, N
     checkpoint.sign(&checkpoint.origin, validator).map(|note| note.to_string())
 }
 
+pub use network::open_network;
 pub use replay::{Replayed, entry};
 
 #[cfg(test)]

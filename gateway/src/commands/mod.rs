@@ -18,6 +18,8 @@ pub mod fleet;
 pub mod health;
 pub mod key;
 pub mod login;
+pub mod network;
+pub mod node;
 pub mod output;
 pub mod progress;
 pub mod proof;
@@ -25,6 +27,7 @@ pub mod prune;
 pub mod receipt;
 pub mod restore;
 pub mod send;
+pub mod serving;
 pub mod source;
 pub mod tariff;
 pub mod up;
@@ -46,6 +49,8 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Arguments),
+    Network(network::Arguments),
+    Node(node::Arguments),
     Key(key::Arguments),
     Login(login::Arguments),
     Device(device::Arguments),
@@ -70,6 +75,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Up(arguments) => up::run(arguments),
+        Command::Network(arguments) => network::run(&arguments),
+        Command::Node(arguments) => node::run(&arguments),
         Command::Key(arguments) => key::run(arguments),
         Command::Login(arguments) => login::run(&arguments),
         Command::Device(arguments) => device::run(arguments),
@@ -105,6 +112,15 @@ pub fn tree() -> clap::Command {
 
 /// Where a node answers unless somebody says otherwise.
 pub const NODE: &str = "http://127.0.0.1:8080";
+
+/// What a build without the consensus of several says to whoever asks for it.
+#[cfg(not(feature = "bft"))]
+fn no_consensus() -> anyhow::Error {
+    anyhow::anyhow!(
+        "this lamppost was built for a single node and knows no consensus of several: build it with `cargo build --release \
+         --features bft`"
+    )
+}
 
 /// Writes a file that must not exist yet, so that nothing is lost by a slip.
 ///

@@ -1,10 +1,14 @@
 //! What needs somebody's attention, from figures alone: a pure function, so that pages, metrics and tests agree. Each alert
 //! says what it is about and what to do.
 
+mod agreement;
+
 use crate::limits::{
     ALERT_DISK_BYTES, ALERT_POOL_SECONDS, ALERT_REFUSED_MIN, ALERT_REFUSED_PERMILLE, ALERT_STUCK_SECONDS,
     ALERT_TREASURY_SECONDS,
 };
+
+pub use agreement::Agreement;
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +19,10 @@ pub enum Kind {
     RefusalSpike,
     /// No block is made though one is due.
     StuckHeight,
+    /// A validator signed what contradicts itself.
+    ValidatorMisbehaved,
+    /// Validators are not heard of.
+    ValidatorsMissing,
     /// The disk is full, or nearly.
     DiskNearlyFull,
     /// The index cannot follow, or could not be written.
@@ -27,9 +35,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, the most urgent first.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 9] = [
         Kind::StuckHeight,
         Kind::DiskNearlyFull,
+        Kind::ValidatorMisbehaved,
+        Kind::ValidatorsMissing,
         Kind::RefusalSpike,
         Kind::IndexBehind,
         Kind::PoolRunningOut,
@@ -43,6 +53,8 @@ impl Kind {
             Kind::SilentDevices => "silent_devices",
             Kind::RefusalSpike => "refusal_spike",
             Kind::StuckHeight => "stuck_height",
+            Kind::ValidatorMisbehaved => "validator_misbehaved",
+            Kind::ValidatorsMissing => "validators_missing",
             Kind::DiskNearlyFull => "disk_nearly_full",
             Kind::IndexBehind => "index_behind",
             Kind::PoolRunningOut => "pool_running_out",
@@ -101,6 +113,8 @@ pub struct Figures {
     pub pool_seconds: Option<u64>,
     /// For how long pool and treasury together last; `None` where nothing is paid out.
     pub treasury_seconds: Option<u64>,
+    /// How several validators agree; `None` where one alone decides.
+    pub agreement: Option<Agreement>,
 }
 
 /// What needs looking at, the most urgent first; nothing when all is well.
@@ -110,6 +124,8 @@ pub fn of(figures: &Figures) -> Vec<Alert> {
             Kind::SilentDevices => silent_devices(figures),
             Kind::RefusalSpike => refusal_spike(figures),
             Kind::StuckHeight => stuck_height(figures),
+            Kind::ValidatorMisbehaved => figures.agreement.as_ref().and_then(agreement::misbehaved),
+            Kind::ValidatorsMissing => figures.agreement.as_ref().and_then(agreement::missing),
             Kind::DiskNearlyFull => disk_nearly_full(figures),
             Kind::IndexBehind => index_behind(figures),
             Kind::PoolRunningOut => pool_running_out(figures),
@@ -147,6 +163,10 @@ fn refusal_spike(figures: &Figures) -> Told {
 }
 
 fn stuck_height(figures: &Figures) -> Told {
+    // Several validators make blocks all the time, and know why none comes long before an epoch's end.
+    if let Some(told) = figures.agreement.as_ref().and_then(agreement::stuck) {
+        return Some(told);
+    }
     (figures.overdue_seconds >= ALERT_STUCK_SECONDS).then(|| {
         let cause = format!(
             "No block follows {}: the epoch should have been closed {} seconds ago.",

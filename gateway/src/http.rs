@@ -8,6 +8,7 @@ pub mod amount;
 pub mod blocks;
 pub mod cells;
 pub mod commands;
+pub mod consensus;
 pub mod csv;
 pub mod devices;
 pub mod door;

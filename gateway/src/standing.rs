@@ -4,8 +4,9 @@
 use devices::Refusal;
 use ledger::state::State;
 
-use crate::alerts::{self, Alert, Kind};
+use crate::alerts::{self, Agreement, Alert, Kind};
 use crate::clock;
+use crate::consensus::status::Status;
 use crate::figures::{self, Day};
 use crate::limits::{INDEX_QUEUE_ENTRIES_MAX, PAYOUT_DAYS};
 use crate::pulse::Recent;
@@ -74,6 +75,8 @@ pub struct Standing {
     pub treasury_microtokens: u64,
     /// What was paid out lately.
     pub payouts: Payouts,
+    /// How several validators agree, and what alerts are told from that; `None` where one alone decides.
+    pub agreement: Option<(Status, Agreement)>,
     /// What needs looking at.
     pub alerts: Vec<Alert>,
 }
@@ -100,12 +103,20 @@ pub fn of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Result<
         space: shared.space(),
         treasury_microtokens: state.balance_microtokens(state.treasury()),
         payouts,
+        agreement: agreement(shared, state, now_unix_milliseconds),
         alerts: Vec::new(),
     };
     let due = state.next_settlement_unix_milliseconds();
     let overdue_seconds = now_unix_milliseconds.saturating_sub(due) / 1_000;
     standing.alerts = alerts::of(&standing.told(overdue_seconds, shared));
     Ok(standing)
+}
+
+/// How several validators agree at `now`, Unix milliseconds.
+fn agreement(shared: &Shared, state: &State, now: u64) -> Option<(Status, Agreement)> {
+    let status = shared.consensus.status()?;
+    let told = Agreement::of(&status, state.validators().quorum() as u64, Vec::new(), now);
+    Some((status, told))
 }
 
 fn payouts(shared: &Shared, now: u64) -> Result<Payouts, ReadError> {
@@ -141,6 +152,7 @@ impl Standing {
             pool_microtokens: self.pool_microtokens,
             pool_seconds: payouts.runway_seconds(self.pool_microtokens),
             treasury_seconds: payouts.runway_seconds(self.both_microtokens()),
+            agreement: self.agreement.as_ref().map(|(_, told)| told.clone()),
         }
     }
 
@@ -157,6 +169,9 @@ impl Standing {
         telemetry.delays(&self.recent);
         for (status, devices) in ["new", "online", "silent", "revoked"].into_iter().zip(self.devices) {
             telemetry.devices_by_status(status, devices);
+        }
+        if let Some((status, told)) = &self.agreement {
+            telemetry.agreement.show(status, told);
         }
         for kind in Kind::ALL {
             telemetry.alert(kind, self.alerts.iter().any(|alert| alert.kind == kind));

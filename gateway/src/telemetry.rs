@@ -1,5 +1,7 @@
 //! What the node tells about itself: Prometheus metrics, every queue's depth and bound among them, and log lines.
 
+mod agreement;
+
 use std::io::IsTerminal as _;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::alerts::Kind;
 use crate::pulse::{Counts, Recent};
+
+pub use agreement::AgreementMetrics;
 
 /// One label and its value.
 type Label = Vec<(&'static str, &'static str)>;
@@ -112,6 +116,8 @@ pub struct Telemetry {
     pub block_seconds: Histogram,
     /// Transactions of a block.
     pub block_transactions: Histogram,
+    /// How several validators agree; nothing where one alone decides.
+    pub agreement: AgreementMetrics,
 }
 
 impl Default for Telemetry {
@@ -190,6 +196,7 @@ impl Telemetry {
         let help = "From a block's execution until it was durable";
         registry.register_with_unit("block_durable", help, Unit::Seconds, block_seconds.clone());
         registry.register("block_transactions", "Transactions of a block", block_transactions.clone());
+        let agreement = AgreementMetrics::registered(&mut registry);
         let telemetry = Telemetry {
             registry,
             refused,
@@ -224,6 +231,7 @@ impl Telemetry {
             index_errors,
             block_seconds,
             block_transactions,
+            agreement,
         };
         for reason in Refusal::ALL {
             telemetry.refused(reason, 0);

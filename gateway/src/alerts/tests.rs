@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::consensus::status::{Role, Status, Stuck, ValidatorStatus};
 use crate::pulse::{Counts, Recent};
 use crate::telemetry::{Queue, Telemetry};
 
@@ -89,6 +90,8 @@ fn every_metric_that_a_rule_names_is_exported() {
     let counts = Counts::default();
     telemetry.delays(&Recent { over: Duration::ZERO, counts, delay_half: None, delay_p99: None });
     telemetry.devices_by_status("silent", 0);
+    let status = agreement_of_four();
+    telemetry.agreement.show(&status, &Agreement::of(&status, 3, Vec::new(), 0));
     let exported = telemetry.render();
     let is_exported = |name: &str| {
         let of = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
@@ -100,6 +103,64 @@ fn every_metric_that_a_rule_names_is_exported() {
         assert!(is_exported(name), "{name} is no metric of the node");
     }
     assert!(!is_exported("lamppost_no_such_metric"));
+}
+
+/// How four validators agree, all of them well.
+fn agreement_of_four() -> Status {
+    let validators = ["city", "utility", "university", "operator"].map(|name| ValidatorStatus {
+        name: name.to_owned(),
+        is_self: name == "city",
+        is_connected: name != "city",
+        missed_proposals: 7,
+        last_signed_height: Some(40),
+    });
+    Status {
+        role: Role::Validator,
+        name: "city".to_owned(),
+        height: 41,
+        round: 0,
+        proposer: Some("utility".to_owned()),
+        validators: validators.into(),
+        last_block_unix_milliseconds: 0,
+        stuck: None,
+    }
+}
+
+#[test]
+fn several_validators_are_shown_in_the_metrics_and_a_lone_one_shows_none() {
+    let telemetry = Telemetry::new();
+    assert!(!telemetry.render().contains("lamppost_consensus_"), "{}", telemetry.render());
+    let status = agreement_of_four();
+    let told = Agreement::of(&status, 3, Vec::new(), 9_000);
+    telemetry.agreement.show(&status, &told);
+    let stuck = Status { stuck: Some(Stuck::Disk), validators: status.validators[..2].to_vec(), ..status };
+    telemetry.agreement.show(&stuck, &told);
+    let text = telemetry.render();
+    for line in [
+        "lamppost_consensus_height{role=\"validator\"} 41",
+        "lamppost_consensus_connected{role=\"validator\"} 1",
+        "lamppost_last_block_seconds{role=\"validator\"} 9",
+        "lamppost_consensus_stuck{cause=\"disk\"} 1",
+        "lamppost_consensus_stuck{cause=\"no_quorum\"} 0",
+        "lamppost_validator_connected{validator=\"utility\"} 1",
+        "lamppost_validator_missed_proposals_total{validator=\"city\"} 7",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    let gone = "lamppost_validator_connected{validator=\"operator\"}";
+    assert!(!text.contains(gone), "who has left is not said of any more:\n{text}");
+}
+
+#[test]
+fn what_is_wrong_with_the_agreement_comes_first() {
+    let stuck = Status { stuck: Some(Stuck::Wal("broken".to_owned())), ..agreement_of_four() };
+    let told = Agreement::of(&stuck, 3, vec!["utility".to_owned()], 60_000);
+    let figures = Figures { agreement: Some(told), silent: 1, ..well() };
+    assert_eq!(kinds(&figures), [Kind::StuckHeight, Kind::ValidatorMisbehaved, Kind::SilentDevices]);
+    let mut missing = agreement_of_four();
+    missing.validators[1].is_connected = false;
+    let figures = Figures { agreement: Some(Agreement::of(&missing, 3, Vec::new(), 0)), ..well() };
+    assert_eq!(kinds(&figures), [Kind::ValidatorsMissing]);
 }
 
 #[test]

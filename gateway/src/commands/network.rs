@@ -103,3 +103,6 @@ fn make(new: &New) -> anyhow::Result<()> {
         false => super::output::text(&made.to_text()),
     }
 }
+
+#[cfg(all(test, feature = "bft"))]
+mod tests;

@@ -11,6 +11,16 @@ pub enum Role {
     Gateway,
 }
 
+impl Role {
+    /// The role's word in configurations, metrics and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Validator => "validator",
+            Role::Gateway => "gateway",
+        }
+    }
+}
+
 /// One validator, as this node sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatorStatus {
@@ -47,6 +57,21 @@ pub enum Stuck {
         /// How far.
         behind_seconds: u64,
     },
+}
+
+impl Stuck {
+    /// Every cause's word.
+    pub const WORDS: [&str; 4] = ["no_quorum", "wal", "disk", "clock"];
+
+    /// The cause's word in metrics and the API.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Stuck::NoQuorum { .. } => "no_quorum",
+            Stuck::Wal(_) => "wal",
+            Stuck::Disk => "disk",
+            Stuck::Clock { .. } => "clock",
+        }
+    }
 }
 
 /// How the agreement stands.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::amount::Amount;
+use super::consensus::{self, Consensus};
 use super::door::Door;
 use super::instant::rfc3339;
 use super::problem::Problem;
@@ -115,6 +116,9 @@ pub struct Status {
     /// What was pruned; absent when everything is whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pruned: Option<PrunedPart>,
+    /// How several validators agree; absent where one alone decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consensus: Option<Consensus>,
     /// The program's version.
     version: &'static str,
 }
@@ -151,6 +155,7 @@ fn describe(shared: &Shared) -> Status {
             entries: base.entries,
             time: rfc3339(base.time_unix_milliseconds),
         }),
+        consensus: consensus::describe(shared),
         version: env!("CARGO_PKG_VERSION"),
     }
 }

@@ -146,7 +146,8 @@ fn make_block<K: Kept, H: Hands>(node: &mut Node, state: &K, hands: &mut H) -> R
     Ok(())
 }
 
-fn carry_out<H: Hands>(hands: &mut H, effects: Vec<Effect>) {
+/// Carries effects out in their order.
+pub fn carry_out<H: Hands>(hands: &mut H, effects: Vec<Effect>) {
     for effect in effects {
         match effect {
             Effect::Verify(candidates) => hands.verify(candidates),

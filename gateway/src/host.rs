@@ -6,6 +6,8 @@
 pub mod agreed;
 mod hands;
 mod pace;
+#[cfg(feature = "bft")]
+mod validator;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use crate::storage::{Opened, StorageError};
 use crate::telemetry::{Queue, Telemetry};
 use crate::verify::{Verdict, Verifier};
 
-use hands::{Hands, Late};
+use hands::{Hands, Late, Signs};
 use pace::Pace;
 
 /// Where submissions go in and messages come out.
@@ -57,6 +59,14 @@ pub enum HostError {
     /// The commands of before.
     #[error("the directory `commands` in the data directory cannot be used: {0}")]
     Commands(std::io::Error),
+    /// The record of the votes.
+    #[cfg(feature = "bft")]
+    #[error(transparent)]
+    Record(#[from] crate::consensus::bft::record::RecordError),
+    /// The engine.
+    #[cfg(feature = "bft")]
+    #[error(transparent)]
+    Engine(#[from] crate::consensus::bft::engine::EngineError),
     /// Several validators were asked for.
     #[cfg(feature = "bft")]
     #[error("this node cannot take part in a network of several yet")]
@@ -78,11 +88,51 @@ struct Host {
     snapshot_interval: snapshot::Interval,
 }
 
+/// A host that is not running yet, with the ends that its thread does not keep.
+struct Prepared {
+    host: Host,
+    shared: Arc<Shared>,
+    intake: mpsc::Sender<Submission>,
+    outbound: outbox::Receiver,
+}
+
 /// Starts the host on a thread of its own.
 ///
 /// # Errors
 /// When the operating system gives no thread.
 pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostError> {
+    let prepared = prepare(opened, telemetry, Node::default(), Signs::Alone)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    spawn(prepared, move |host, stopped| runtime.block_on(host.run(stopped)))
+}
+
+/// Runs a host on a thread of its own until it ends.
+fn spawn(
+    prepared: Prepared,
+    run: impl FnOnce(&mut Host, oneshot::Receiver<()>) -> Result<(), StorageError> + Send + 'static,
+) -> Result<Ends, HostError> {
+    let Prepared { mut host, shared, intake, outbound } = prepared;
+    let (stop, stopped) = oneshot::channel();
+    let (finish, finished) = oneshot::channel();
+    thread::Builder::new().name("host".to_owned()).spawn(move || {
+        let result = run(&mut host, stopped);
+        if let Err(error) = &result {
+            tracing::error!(%error, "the node stops");
+        }
+        host.end_threads();
+        // The directory's lock goes with the host, before anybody hears that it has ended.
+        drop(host);
+        let _nobody_waits = finish.send(result);
+    })?;
+    Ok(Ends { shared, intake, outbound, stop, finished })
+}
+
+fn prepare(
+    opened: Opened,
+    telemetry: Arc<Telemetry>,
+    node: Node,
+    signs: Signs,
+) -> Result<Prepared, HostError> {
     let Opened {
         directory,
         genesis,
@@ -102,7 +152,6 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
     } = opened;
     let (intake, intake_end) = mpsc::channel(limits::INTAKE_MAX);
     let (outbound, outbound_end) = outbox();
-    let node = Node::default();
     let verifier = Verifier::start(&genesis.network)?;
     telemetry.queue_bound(Queue::Intake, limits::INTAKE_MAX);
     telemetry.queue_bound(Queue::Outbound, limits::OUTBOUND_MAX);
@@ -143,9 +192,6 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         serve_index(&indexed);
     })?;
     let keeper = Keeper::start(shared.clone(), directory.snapshots())?;
-    let (stop, stopped) = oneshot::channel();
-    let (finish, finished) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let waiting = HashMap::new();
     // Until the first look: nobody is told that there is no space at all.
     let free_bytes = room::free_bytes(directory.root());
@@ -157,6 +203,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         log,
         room,
         late,
+        signs,
         validator,
         verifier,
         outbound,
@@ -164,7 +211,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         pace: Pace::default(),
     };
     shared.beat();
-    let mut host = Host {
+    let host = Host {
         node,
         hands,
         intake: intake_end,
@@ -177,17 +224,7 @@ pub fn start(opened: Opened, telemetry: Arc<Telemetry>) -> Result<Ends, HostErro
         snapshot_height: snapshot_height.unwrap_or(0),
         snapshot_interval,
     };
-    thread::Builder::new().name("host".to_owned()).spawn(move || {
-        let result = runtime.block_on(host.run(stopped));
-        if let Err(error) = &result {
-            tracing::error!(%error, "the node stops");
-        }
-        host.end_threads();
-        // The directory's lock goes with the host, before anybody hears that it has ended.
-        drop(host);
-        let _nobody_waits = finish.send(result);
-    })?;
-    Ok(Ends { shared, intake, outbound: outbound_end, stop, finished })
+    Ok(Prepared { host, shared, intake, outbound: outbound_end })
 }
 
 impl Host {
@@ -253,13 +290,25 @@ impl Host {
     fn step(&mut self, input: Input) -> Result<(), StorageError> {
         let shared = self.hands.shared.clone();
         effects::step(&mut self.node, &*shared, &mut self.hands, input)?;
+        self.keep_pace();
+        self.keep_snapshots();
+        Ok(())
+    }
+
+    /// Notes how long took what has left.
+    fn keep_pace(&mut self) {
         let still_waiting = self.node.batched();
         if self.hands.pace.have_left(still_waiting) {
-            let now = clock::monotonic();
+            let (now, shared) = (clock::monotonic(), &self.hands.shared);
             self.hands.pace.left(still_waiting, |taken, count| {
                 shared.pulse.took(now.duration_since(taken), count as u64);
             });
         }
+    }
+
+    /// Has the state kept now and then.
+    fn keep_snapshots(&mut self) {
+        let shared = &self.hands.shared;
         let written = self.replayed_bytes + self.hands.log.written_bytes() - self.log_bytes_at_snapshot;
         let blocks = shared.durable().height.saturating_sub(self.snapshot_height);
         // A large state is kept less often, so that no more is written for it than for the log.
@@ -270,7 +319,6 @@ impl Host {
             self.log_bytes_at_snapshot = self.hands.log.written_bytes();
             self.snapshot_height = shared.durable().height;
         }
-        Ok(())
     }
 
     /// Also after a failure: nobody works on the directory once its lock is gone.

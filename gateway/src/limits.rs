@@ -98,6 +98,10 @@ pub const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 /// Questions to the engine that wait.
 pub const ENGINE_REQUESTS_MAX: usize = 64;
+/// How often the agreement is looked at where nothing happens.
+pub const AGREEMENT_LOOK: Duration = Duration::from_secs(1);
+/// How long the engine may take to say that it is there.
+pub const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 /// Signatures of a block below which no second core is worth its start.
 pub const VERIFY_SHARE_MIN: usize = 64;
 /// Sizes of the log whose checkpoints' signatures are gathered at once.
@@ -106,6 +110,8 @@ pub const CHECKPOINTS_GATHERED_MAX: usize = 64;
 pub const BLOCKS_AHEAD_MAX: usize = 8;
 /// Blocks of one height that are kept executed: one a round, and rounds are few.
 pub const BLOCKS_JUDGED_MAX: usize = 8;
+/// What was said of blocks of one height, by so many proposers in so many rounds, at most.
+pub const BLOCKS_SEEN_MAX: usize = 64;
 /// Milliseconds that a proposed block's time may lie ahead of this node's clock.
 pub const BLOCK_AHEAD_MAX_MILLISECONDS: u64 = 10_000;
 /// How long validators rest when there is nothing to decide, at most.
@@ -191,6 +197,7 @@ const _: () = assert!(BLOCK_TRANSACTIONS_MAX + VERIFY_BATCH_MAX <= BATCH_MAX);
 const _: () = assert!(MQTT_PAYLOAD_BYTES_MAX > devices::limits::ENVELOPE_BYTES_MAX);
 const _: () = assert!((FRAME_BYTES_MAX as u64) < SEGMENT_BYTES_MAX);
 const _: () = assert!((FRAME_BYTES_MAX as u64) < LOG_RESERVE_BYTES);
+const _: () = assert!(STUCK_AFTER.as_millis() as u64 > REST_MAX_MILLISECONDS, "rest is no standstill");
 const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
 const _: () = assert!(EVENT_STREAMS_MAX < HTTP_CONNECTIONS_MAX);
 
@@ -223,7 +230,7 @@ pub const DEVICE_COUNT_MAX: Duration = Duration::from_millis(1);
 
 /// How long no block comes in a network of several validators before the height counts as stuck: many times what a round
 /// takes, a dead proposer's included.
-pub const STUCK_AFTER: Duration = Duration::from_secs(10);
+pub const STUCK_AFTER: Duration = Duration::from_secs(15);
 
 /// Bytes of a node's configuration file at most.
 pub const CONFIGURATION_BYTES_MAX: u64 = 256 * 1024;

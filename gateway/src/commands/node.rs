@@ -75,7 +75,7 @@ mod of_several {
         };
         let place = Place::of(&opened, operator_key);
         let ends = match &configuration.role {
-            Role::Validator(_) => agreed::start_validator(opened, telemetry, &configuration)?,
+            Role::Validator(_) => agreed::start_validator(opened, telemetry, &configuration).await?,
             Role::Gateway(_) => agreed::start_gateway(opened, telemetry, &configuration)?,
         };
         serving::serve(front, place, ends, door, city).await

@@ -31,11 +31,22 @@ pub(super) struct Hands {
     pub(super) log: Log,
     pub(super) room: Room,
     pub(super) late: Late,
+    pub(super) signs: Signs,
     pub(super) validator: SigningKey,
     pub(super) verifier: Verifier,
     pub(super) outbound: outbox::Sender,
     pub(super) waiting: HashMap<Ticket, oneshot::Sender<Result<Submitted, SubmitError>>>,
     pub(super) pace: Pace,
+}
+
+/// Who signs checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signs {
+    /// This node alone: with the block.
+    Alone,
+    /// Several: a checkpoint is published once enough of them have signed it.
+    #[cfg(feature = "bft")]
+    WithOthers,
 }
 
 /// What is derived from the last block and found the disk full: no further block is made until it is kept.
@@ -67,13 +78,7 @@ impl effects::Hands for Hands {
     }
 
     fn write(&mut self, block: &Block) -> Result<Position, StorageError> {
-        let began = clock::monotonic();
-        let before = self.log.written_bytes();
-        let position = self.log.append(block)?;
-        let telemetry = &self.shared.telemetry;
-        telemetry.block_seconds.observe(began.elapsed().as_secs_f64());
-        telemetry.log_bytes.inc_by(self.log.written_bytes() - before);
-        Ok(position)
+        self.write_certified(block, None)
     }
 
     fn derive(
@@ -86,14 +91,23 @@ impl effects::Hands for Hands {
         if !self.append_rows(results.first_index, &results.leaf_hashes)? {
             self.late.rows = Some((results.first_index, results.leaf_hashes.clone()));
         }
-        let checkpoint = storage::sign(&state.checkpoint(), &self.validator)?;
-        self.late.checkpoint = !storage::keep_checkpoint(&self.directory, &checkpoint)?;
+        let checkpoint = match self.signs {
+            Signs::Alone => Some(storage::sign(&state.checkpoint(), &self.validator)?),
+            #[cfg(feature = "bft")]
+            Signs::WithOthers => None,
+        };
+        if let Some(checkpoint) = &checkpoint {
+            self.late.checkpoint = !storage::keep_checkpoint(&self.directory, checkpoint)?;
+        }
         let (height, log_size) = (results.height, results.log_size);
         let durable = Durable { height, log_size, time_unix_milliseconds: results.time_unix_milliseconds };
         self.count(state, &results);
         // Before anybody hears of the block, so that whoever does finds what is in it.
         self.shared.index.enqueue(storage::entry(position, &block, results));
-        self.shared.publish(durable, checkpoint);
+        match checkpoint {
+            Some(checkpoint) => self.shared.publish(durable, checkpoint),
+            None => self.shared.publish_durable(durable),
+        }
         self.shared.leaves.follow(state, &block.seal);
         Ok(())
     }
@@ -139,6 +153,29 @@ impl effects::Hands for Hands {
 }
 
 impl Hands {
+    /// Writes a block, with the certificate of those who agreed on it where there are several, and waits for the disk.
+    pub(super) fn write_certified(
+        &mut self,
+        block: &Block,
+        certificate: Option<&[u8]>,
+    ) -> Result<Position, StorageError> {
+        let began = clock::monotonic();
+        let before = self.log.written_bytes();
+        let position = self.log.append_certified(block, certificate)?;
+        let telemetry = &self.shared.telemetry;
+        telemetry.block_seconds.observe(began.elapsed().as_secs_f64());
+        telemetry.log_bytes.inc_by(self.log.written_bytes() - before);
+        Ok(position)
+    }
+
+    /// Publishes a checkpoint that enough validators signed.
+    #[cfg(feature = "bft")]
+    pub(super) fn publish_checkpoint(&mut self, note: String) -> Result<(), StorageError> {
+        self.late.checkpoint = !storage::keep_checkpoint(&self.directory, &note)?;
+        self.shared.publish_checkpoint(note);
+        Ok(())
+    }
+
     /// Keeps what found the disk full before; gives whether everything is kept now.
     fn catch_up(&mut self) -> Result<bool, StorageError> {
         if let Some((first_index, leaves)) = self.late.rows.take()

@@ -4,7 +4,6 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use bytes::Bytes;
 use devices::batch::Signed;
 use devices::{SignedInstruction, SignedReading, TransactionId};
 use ledger::block::{Block, Entry};
@@ -64,7 +63,7 @@ impl Default for Judge {
 impl Judge {
     /// Judges a block's bytes against the state before it. `now` (Unix milliseconds) bounds its time, unless it is decided
     /// already. What waits in the node's pool was verified when it came in.
-    pub fn judge(&self, node: &Node, state: &State, bytes: &Bytes, now: Option<u64>) -> Judged {
+    pub fn judge(&self, node: &Node, state: &State, bytes: &[u8], now: Option<u64>) -> Judged {
         let Ok(block) = decode_block(bytes) else { return Judged::Garbage("the bytes are no block") };
         if block.seal.height != state.height() + 1 {
             return Judged::Garbage("the block is of another height");

@@ -1,0 +1,203 @@
+//! A validator: answers the engine's questions about blocks, proposes what waits, and commits what is decided.
+
+mod blocks;
+mod messages;
+mod rest;
+mod watch;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_malachitebft_app_channel::app::types::core::{CommitCertificate, Round};
+use arc_malachitebft_app_channel::{AppMsg, EngineHandle, NetworkMsg, Reply};
+use devices::SigningKey;
+use tokio::sync::{mpsc, oneshot};
+
+use super::agreed::signed_size;
+use super::hands::Signs;
+use super::{Ends, Host, HostError};
+use crate::configuration::{Configuration, Role, Validator as ValidatorConfiguration};
+use crate::consensus::bft::checkpoints::Checkpoints;
+use crate::consensus::bft::context::{Address, BlockId, Height, Lamppost};
+use crate::consensus::bft::engine::{self, Peer, Settings};
+use crate::consensus::bft::judge::Judge;
+use crate::consensus::bft::parts::{Assembled, Assembly};
+use crate::consensus::bft::proposals::Proposals;
+use crate::consensus::bft::record;
+use crate::limits;
+use crate::node::Node;
+use crate::node::agreed::Made;
+use crate::storage::{Opened, StorageError};
+use crate::telemetry::Telemetry;
+
+/// A block of the height that is being decided.
+struct Seen {
+    round: Round,
+    valid_round: Round,
+    proposer: Address,
+    id: BlockId,
+    is_right: bool,
+}
+
+/// A decision that waits for room on the disk.
+struct Decided {
+    certificate: CommitCertificate<Lamppost>,
+    reply: Reply<()>,
+}
+
+/// What a validator has beside its host.
+struct Agreement {
+    questions: mpsc::Receiver<AppMsg<Lamppost>>,
+    network: mpsc::Sender<NetworkMsg<Lamppost>>,
+    _engine: EngineHandle,
+    key: SigningKey,
+    address: Address,
+    votes: bool,
+    block_time: Duration,
+    judge: Judge,
+    assembly: Assembly,
+    proposals: Proposals,
+    checkpoints: Checkpoints,
+    /// Blocks of the height that is being decided.
+    seen: Vec<Seen>,
+    /// The right ones of them, executed.
+    executed: BTreeMap<BlockId, Made>,
+    /// Blocks of heights to come.
+    ahead: VecDeque<Assembled>,
+    /// The height whose blocks were read from the disk.
+    recalled: Height,
+    decided: Option<Decided>,
+    rest: Option<rest::Rest>,
+    streams: u64,
+}
+
+/// Starts a validator, on the running tokio runtime.
+///
+/// # Errors
+/// What keeps it from starting.
+pub(super) async fn start(
+    opened: Opened,
+    telemetry: Arc<Telemetry>,
+    configuration: &Configuration,
+) -> Result<Ends, HostError> {
+    let Role::Validator(validator) = &configuration.role else { return Err(HostError::NotOfSeveral) };
+    let root = opened.directory.root().to_owned();
+    let key = opened.validator.clone();
+    let address = Address(*key.public_key().as_bytes());
+    let votes = match record::check(&root, &key.public_key()) {
+        Ok(()) => true,
+        Err(error @ record::RecordError::NoRecord { .. }) => {
+            tracing::error!(%error, "this node only follows");
+            false
+        }
+        Err(error) => return Err(HostError::Record(error)),
+    };
+    let wal = record::wal(&root);
+    let settings = Settings {
+        genesis_hash: opened.genesis.hash(),
+        name: configuration.name.clone(),
+        key: key.clone(),
+        votes,
+        listen: validator.listen.to_string(),
+        peers: peers(&opened, validator),
+        wal: &wal,
+    };
+    let enough_at = signed_size(&opened.checkpoint);
+    let origin = opened.genesis.origin.clone();
+    let prepared = super::prepare(opened, telemetry, Node::agreeing(), Signs::WithOthers)?;
+    let shared = prepared.shared.clone();
+    let (channels, engine) = engine::start(settings).await?;
+    watch::start(&shared, &configuration.name, address, &channels);
+    let mut agreement = Agreement {
+        questions: channels.consensus,
+        network: channels.network,
+        _engine: engine,
+        key,
+        address,
+        votes,
+        block_time: Duration::from_millis(validator.block_milliseconds),
+        judge: Judge::default(),
+        assembly: Assembly::default(),
+        proposals: Proposals::of(&record::proposals(&root)),
+        checkpoints: Checkpoints::new(&origin, enough_at),
+        seen: Vec::new(),
+        executed: BTreeMap::new(),
+        ahead: VecDeque::new(),
+        recalled: Height(0),
+        decided: None,
+        rest: None,
+        streams: 0,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    super::spawn(prepared, move |host, stopped| runtime.block_on(agreement.run(host, stopped)))
+}
+
+/// The other validators' engines: by their keys in the ledger, or in the configuration for one that is not there yet.
+fn peers(opened: &Opened, validator: &ValidatorConfiguration) -> Vec<Peer> {
+    let own = opened.validator.public_key();
+    let peer = |peer: &crate::configuration::Peer| {
+        let of_ledger = opened.state.validators().named(&peer.name).map(|key| *key.key());
+        let key = peer.public_key.or(of_ledger)?;
+        Some(Peer { key, address: peer.address.to_string() })
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        validator.peers.iter().map(|named| (named, peer(named))).partition(|(_, peer)| peer.is_some());
+    for (named, _) in unknown {
+        tracing::warn!(peer = %named.name, "no validator of this name is in the ledger, and the configuration gives no key: it is left out");
+    }
+    known.into_iter().filter_map(|(_, peer)| peer).filter(|peer| peer.key != own).collect()
+}
+
+impl Agreement {
+    async fn run(&mut self, host: &mut Host, mut stopped: oneshot::Receiver<()>) -> Result<(), StorageError> {
+        let mut received = Vec::with_capacity(limits::VERIFY_BATCH_MAX);
+        loop {
+            let takes_more = host.node.has_room()
+                && host.hands.verifier.under_way() < host.hands.verifier.capacity()
+                && host.node.takes_more();
+            let wait = self.wait(host);
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break,
+                question = self.questions.recv() => match question {
+                    Some(question) => self.answer(host, question).await?,
+                    // The engine is gone: nothing will be decided any more.
+                    None => break,
+                },
+                verdicts = host.hands.verifier.next(), if host.hands.verifier.under_way() > 0 => {
+                    host.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);
+                    host.take_verdicts(verdicts)?;
+                }
+                count = host.intake.recv_many(&mut received, limits::VERIFY_BATCH_MAX), if takes_more => {
+                    if count == 0 {
+                        break;
+                    }
+                    host.receive(&mut received)?;
+                }
+                () = tokio::time::sleep(wait) => self.tick(host).await?,
+            }
+            self.wake_if_due(host).await;
+            host.show_queues();
+        }
+        host.keeper.finish();
+        host.hands.log.give_back_room();
+        Ok(())
+    }
+
+    /// How long nothing may happen before somebody looks.
+    fn wait(&self, host: &Host) -> Duration {
+        if self.decided.is_some() || !host.node.has_room() {
+            return limits::DISK_LOOK;
+        }
+        self.rest.as_ref().map_or(limits::AGREEMENT_LOOK, |rest| rest.left(host))
+    }
+
+    async fn tick(&mut self, host: &mut Host) -> Result<(), StorageError> {
+        host.step(crate::node::Input::Tick)?;
+        if let Some(decided) = self.decided.take() {
+            self.commit(host, decided).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,4 +1,4 @@
-//! Serves the test city's pages, without a gateway: `cargo run -p dashboard --example city [ADDRESS] [empty]`.
+//! Serves the test city's pages, without a gateway: `cargo run -p dashboard --example city [ADDRESS] [empty] [several|stuck]`.
 //!
 //! Its clock runs on from the city's noon, and `/api/v1/events` tells of a block every ten seconds.
 
@@ -22,13 +22,20 @@ use tokio_stream::wrappers::IntervalStream;
 struct Running {
     since: Instant,
     inhabited: bool,
+    /// How many validators it has, and whether they make blocks.
+    several: Option<bool>,
 }
 
 impl Running {
     fn now(&self) -> City {
         let passed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(0);
         let now_milliseconds = city::NOON + passed;
-        if self.inhabited { City::at(now_milliseconds) } else { City::empty(now_milliseconds) }
+        let city = if self.inhabited { City::at(now_milliseconds) } else { City::empty(now_milliseconds) };
+        match self.several {
+            None => city,
+            Some(true) => city.of_several(),
+            Some(false) => city.stuck(),
+        }
     }
 }
 
@@ -129,7 +136,9 @@ async fn events() -> Sse<impl tokio_stream::Stream<Item = Result<Event, Infallib
 async fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let address = arguments.first().map_or("127.0.0.1:0", String::as_str);
-    let view = Running { since: Instant::now(), inhabited: !arguments.iter().any(|word| word == "empty") };
+    let says = |wanted: &str| arguments.iter().any(|word| word == wanted);
+    let several = (says("several") || says("stuck")).then(|| !says("stuck"));
+    let view = Running { since: Instant::now(), inhabited: !says("empty"), several };
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);
     let router = Router::new().route("/api/v1/events", get(events)).merge(dashboard::router(Arc::new(view)));

@@ -1,6 +1,7 @@
 //! The pages: each a template and the struct that fills it, drawn from one answer of the view.
 
 pub mod account;
+pub mod agreement;
 pub mod audit;
 pub mod block;
 pub mod claim;

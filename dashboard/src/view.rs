@@ -8,6 +8,7 @@
 //! comes from devices or people is passed as it is: the pages cut, mark and escape it.
 
 mod account;
+mod agreement;
 mod audit;
 mod device;
 mod form_token;
@@ -19,6 +20,7 @@ mod statement;
 mod viewer;
 
 pub use account::{AccountPage, AccountRole, Transfer, TransferCause};
+pub use agreement::{Agreement, Attendance, Misbehaviour, NodeRole};
 pub use audit::{Audit, EpochEnd, Growth, Proof, Supply};
 pub use device::{
     Device, DevicePage, DeviceStatus, Exact, FormerOwner, Measurement, Position, Reading, Sequence,
@@ -152,6 +154,8 @@ pub struct Network {
     pub earned_total_microtokens: u64,
     /// Enrolled devices by status.
     pub devices: DeviceCounts,
+    /// How several validators agree; `None` where one alone decides.
+    pub agreement: Option<Agreement>,
 }
 
 /// Enrolled devices by status.

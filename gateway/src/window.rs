@@ -1,5 +1,6 @@
 //! The dashboard's view of this node: every page's figures from the same reads as the API's.
 
+mod agreement;
 mod audit;
 mod instructions;
 mod operator;
@@ -66,7 +67,11 @@ impl Window {
     fn network_of(&self, look: &Look<'_>, now: u64) -> Network {
         let figures = reads::figures_of(&self.shared, look, now);
         let silent_after = self.shared.silent_after_seconds;
-        shapes::network(&self.shared.genesis, &self.addresses, &figures, look.state.pool(), now, silent_after)
+        let (genesis, pool) = (&self.shared.genesis, look.state.pool());
+        let mut network = shapes::network(genesis, &self.addresses, &figures, pool, now, silent_after);
+        let status = self.shared.consensus.status();
+        network.agreement = status.map(|status| agreement::of(status, &look.state));
+        network
     }
 
     /// Network, device and its running epoch at one moment; `None` when there is no such device.

@@ -4,6 +4,7 @@
 use askama::Template;
 
 use super::Shell;
+use super::agreement::Misbehaviours;
 use crate::marks::{Age, Integer, Link};
 use crate::names;
 use crate::numbers;
@@ -15,6 +16,7 @@ use crate::view::{Audit, Growth, Proof, Supply};
 pub struct AuditPage {
     shell: Shell,
     audit: Audit,
+    misbehaviours: Option<Misbehaviours>,
     /// What stands in the form.
     sizes: (u64, u64),
 }
@@ -31,7 +33,8 @@ impl AuditPage {
         };
         let offered = audit.ends.first().map_or(1, |end| end.log_size);
         let sizes = sizes.unwrap_or((offered.min(audit.checkpoint_size), audit.checkpoint_size));
-        Self { shell: Shell::new("Audit", path, network, false), audit, sizes }
+        let misbehaviours = Misbehaviours::of(&network);
+        Self { shell: Shell::new("Audit", path, network, false), audit, misbehaviours, sizes }
     }
 
     fn age(&self, then_milliseconds: impl Integer) -> Age {

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::Shell;
+use super::agreement::AgreementPart;
 use super::parts::{DeviceTable, RefusedTable};
 use crate::limits::HOME_DEVICES_MAX;
 use crate::marks::{Age, Integer, Link, Until};
@@ -16,6 +17,7 @@ pub struct HomePage {
     shell: Shell,
     devices: DeviceTable,
     refused: RefusedTable,
+    agreement: Option<AgreementPart>,
     page: u64,
 }
 
@@ -28,8 +30,9 @@ impl HomePage {
         let network = home.network;
         let refused =
             RefusedTable { refused: network.refused, accepted_envelopes: Some(network.accepted.envelopes) };
+        let agreement = AgreementPart::of(&network);
         let devices = DeviceTable { network: network.clone(), devices: home.devices, owners: true };
-        Self { shell: Shell::new("Devices", path, network, true), devices, refused, page }
+        Self { shell: Shell::new("Devices", path, network, true), devices, refused, agreement, page }
     }
 
     fn pages(&self) -> u64 {
@@ -52,6 +55,11 @@ impl HomePage {
     /// `1 silent, 2 new`: what of the fleet is not online, or that all of it is.
     fn fleet(&self) -> String {
         reasons::fleet(&self.shell.network.devices)
+    }
+
+    /// Why no block comes, where several validators make them.
+    fn stuck(&self) -> Option<&str> {
+        self.shell.network.agreement.as_ref()?.stuck.as_deref()
     }
 
     /// What needs looking at, in words; "" when nothing does.

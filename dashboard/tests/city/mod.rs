@@ -10,6 +10,7 @@ mod owner;
 mod places;
 mod residents;
 mod statements;
+mod validators;
 pub mod visit;
 
 use std::sync::OnceLock;
@@ -36,6 +37,8 @@ pub struct City {
     pub now_milliseconds: u64,
     /// Its devices, in the order of their kids.
     pub residents: Vec<Resident>,
+    /// How its validators agree, where there are several.
+    pub agreement: Option<Agreement>,
     /// Its figures, reckoned once.
     figures: OnceLock<Network>,
 }
@@ -63,12 +66,12 @@ pub fn account(number: u64) -> String {
 impl City {
     /// The city with all its devices.
     pub fn at(now_milliseconds: u64) -> Self {
-        Self { now_milliseconds, residents: residents::all(), figures: OnceLock::new() }
+        Self { now_milliseconds, residents: residents::all(), agreement: None, figures: OnceLock::new() }
     }
 
     /// A city that nobody has moved into.
     pub fn empty(now_milliseconds: u64) -> Self {
-        Self { now_milliseconds, residents: Vec::new(), figures: OnceLock::new() }
+        Self { now_milliseconds, residents: Vec::new(), agreement: None, figures: OnceLock::new() }
     }
 
     /// The resident with that kid.
@@ -133,6 +136,7 @@ impl City {
                 silent: count(DeviceStatus::Silent),
                 revoked: count(DeviceStatus::Revoked),
             },
+            agreement: self.agreement.clone(),
         }
     }
 }

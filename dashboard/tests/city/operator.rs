@@ -199,10 +199,17 @@ impl OperatorView for City {
             return Ok(None);
         }
         let network = self.figures();
-        let (name, vkey) = (network.origin.clone(), format!("{}+00000000+AAAA", network.origin));
+        let validator = |name: &str, has_signed| Validator {
+            name: name.to_owned(),
+            vkey: format!("{name}+00000000+AAAA"),
+            has_signed,
+        };
+        let several = self.agreement.iter().flat_map(|agreement| &agreement.validators);
+        let several: Vec<Validator> = several.map(|one| validator(&one.name, one.is_present())).collect();
+        let lone = vec![validator(&network.origin, true)];
         Ok(Some(Validators {
-            quorum: 1,
-            validators: vec![Validator { name, vkey, has_signed: true }],
+            quorum: self.agreement.as_ref().map_or(1, |agreement| agreement.quorum),
+            validators: if several.is_empty() { lone } else { several },
             checkpoint_size: network.log_size,
             network,
         }))

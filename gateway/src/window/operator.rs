@@ -114,16 +114,18 @@ impl OperatorView for Window {
         let genesis = &self.shared.genesis;
         let (checkpoint, checkpoint_size) = self.shared.checkpoint_and_size();
         let signers = audit::signers(genesis, &checkpoint);
-        let keys = genesis.verifier_keys();
-        let validator = |(one, key): (&ledger::genesis::Validator, &ledger::note::VerifierKey)| Validator {
-            name: one.name.clone(),
-            vkey: one.vkey.clone(),
+        let look = self.shared.look_at_length();
+        // Those that decide now, who need not be those of the genesis document.
+        let present = look.state.validators();
+        let validator = |key: &ledger::note::VerifierKey| Validator {
+            name: key.name().to_owned(),
+            vkey: key.to_string(),
             has_signed: signers.iter().any(|signer| signer == key.name()),
         };
         Ok(Some(Validators {
-            network: self.network_of(&self.shared.look_at_length(), clock::now_unix_milliseconds()),
-            quorum: genesis.quorum() as u64,
-            validators: genesis.validators.iter().zip(&keys).map(validator).collect(),
+            network: self.network_of(&look, clock::now_unix_milliseconds()),
+            quorum: present.quorum() as u64,
+            validators: present.keys().iter().map(validator).collect(),
             checkpoint_size,
         }))
     }

@@ -46,6 +46,7 @@ pub fn network(
         earned_epoch_microtokens: figures.estimate_microtokens,
         earned_total_microtokens: figures.earned_microtokens,
         devices: counts(figures.devices),
+        agreement: None,
     }
 }
 

@@ -5,6 +5,7 @@ use askama::Template;
 use super::Rooms;
 use crate::marks::{Age, Link};
 use crate::pages::Shell;
+use crate::pages::agreement::AgreementPart;
 use crate::view::{Desk, Queue, REFUSAL_REASONS};
 use crate::{moments, numbers, quantities, reasons};
 
@@ -14,6 +15,7 @@ use crate::{moments, numbers, quantities, reasons};
 pub struct DeskPage {
     shell: Shell,
     desk: Desk,
+    agreement: Option<AgreementPart>,
     rooms: Rooms,
 }
 
@@ -32,6 +34,7 @@ impl DeskPage {
     pub fn new(mut desk: Desk) -> Self {
         let network = std::mem::take(&mut desk.network);
         Self {
+            agreement: AgreementPart::of(&network),
             shell: Shell::new("Operator", "/operator", network, true),
             desk,
             rooms: Rooms::at("/operator"),

@@ -6,6 +6,7 @@ use super::Rooms;
 use crate::names;
 use crate::numbers;
 use crate::pages::Shell;
+use crate::pages::agreement::AgreementPart;
 use crate::view::Validators;
 
 /// The page of the validators.
@@ -15,6 +16,7 @@ pub struct ValidatorsPage {
     shell: Shell,
     rooms: Rooms,
     answer: Validators,
+    agreement: Option<AgreementPart>,
 }
 
 crate::pages::is_a_page!(ValidatorsPage);
@@ -23,8 +25,9 @@ impl ValidatorsPage {
     /// The page of what the view answered.
     pub fn new(mut answer: Validators) -> Self {
         let network = std::mem::take(&mut answer.network);
+        let agreement = AgreementPart::of(&network);
         let shell = Shell::new("Validators", "/operator/validators", network, false);
-        Self { shell, rooms: Rooms::at("/operator/validators"), answer }
+        Self { shell, rooms: Rooms::at("/operator/validators"), answer, agreement }
     }
 
     fn count(&self) -> u64 {

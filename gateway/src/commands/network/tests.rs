@@ -153,7 +153,7 @@ fn what_cannot_be_is_refused_in_one_sentence_before_anything_is_written() {
         (&["--validators", "a,b", "--host", "a"], "NAME=HOST"),
         (&["--validators", "a,b", "--host", "a=192.0.2.1"], "b has no host"),
         (&["--validators", "a,b", "--host", "a=b c,b=192.0.2.1"], "no host"),
-        (&["--validators", "a,b", "--http-port", "7000"], "twice"),
+        (&["--validators", "a,b", "--http-port", "6999"], "twice"),
     ];
     for (words, part) in cases {
         let sentence = sentence(words);

@@ -17,6 +17,7 @@ use super::plan::{GatewayPlan, KEYS, Nodes, ValidatorPlan};
 use crate::clock;
 use crate::commands::write_new_file;
 use crate::configuration::{Admitted, Configuration, Gateway, Gateways, Intake, Peer, Role, Validator};
+use crate::consensus::bft::record;
 use crate::data_dir::DataDir;
 use crate::keys;
 use crate::limits::{DISK_RESERVE_BYTES, GATEWAY_ENVELOPES_PER_SECOND, SILENT_AFTER_SECONDS};
@@ -67,7 +68,12 @@ pub(super) fn write(new: &New, nodes: &Nodes) -> anyhow::Result<Made> {
         let directory = DataDir::open(&out.join(name).join("data"))?;
         anyhow::Ok(keys::create(&directory.key(key_name))?.public_key())
     };
-    let validators = keys_of(&nodes.validators, |one| node_key(&one.name, "validator"))?;
+    let validators = keys_of(&nodes.validators, |one| {
+        let key = node_key(&one.name, "validator")?;
+        // Only whoever makes a key can say that it has voted for nothing yet.
+        record::begin(&out.join(&one.name).join("data"), &key)?;
+        Ok(key)
+    })?;
     let gateways: Vec<PublicKey> =
         nodes.gateways.iter().map(|one| node_key(&one.name, "gateway")).collect::<anyhow::Result<_>>()?;
     let genesis = genesis(new, &nodes.validators, &validators, accounts)?;

@@ -71,6 +71,20 @@ pub fn begin(data: &Path, key: &PublicKey) -> Result<(), RecordError> {
     replace(&file, &[line(key, "none").as_bytes()]).map_err(io)
 }
 
+/// Puts what another key left here aside, before a new key is made: its votes are no record of the new key's.
+///
+/// # Errors
+/// When the directory cannot be renamed.
+pub fn set_aside(data: &Path) -> Result<(), RecordError> {
+    let directory = directory(data);
+    if !directory.exists() {
+        return Ok(());
+    }
+    let aside = (1_u32..).map(|number| data.join(format!("consensus.former-{number}")));
+    let Some(aside) = aside.into_iter().find(|aside| !aside.exists()) else { return Ok(()) };
+    fs::rename(&directory, &aside).map_err(|source| RecordError::Io { file: directory, source })
+}
+
 /// Whether the key may vote from this directory; from now on the votes' record must be there.
 ///
 /// # Errors
@@ -133,6 +147,20 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         begin(data.path(), &key(1)).unwrap();
         assert!(matches!(check(data.path(), &key(2)), Err(RecordError::NoRecord { .. })));
+    }
+
+    #[test]
+    fn a_new_key_begins_anew_and_the_former_one_never_votes_here_again() {
+        let data = tempfile::tempdir().unwrap();
+        set_aside(data.path()).unwrap();
+        for seed in 1..4 {
+            begin(data.path(), &key(seed)).unwrap();
+            check(data.path(), &key(seed)).unwrap();
+            fs::write(wal(data.path()), "votes").unwrap();
+            set_aside(data.path()).unwrap();
+            assert!(matches!(check(data.path(), &key(seed)), Err(RecordError::NoRecord { .. })));
+        }
+        assert_eq!(fs::read_dir(data.path()).unwrap().count(), 3, "nothing is deleted");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use devices::identity::PublicKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Micro-tokens that a devnet's pool and treasury begin with: a million tokens each.
-const DEVNET_MICROTOKENS: u64 = 1_000_000_000_000;
+/// Micro-tokens that a network's pool and treasury begin with unless its document says otherwise: a million tokens each.
+const BEGINNING_MICROTOKENS: u64 = 1_000_000_000_000;
 
 /// One whose signature under a checkpoint counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,8 +72,8 @@ pub enum GenesisError {
     /// Genesis does not begin on an epoch's edge.
     #[error("the genesis time must be a multiple of the epoch")]
     Time,
-    /// No validators, too many, or two of one name.
-    #[error("there must be 1 to {VALIDATORS_MAX} validators with names of their own")]
+    /// No validators, too many, or two of one name or key.
+    #[error("there must be 1 to {VALIDATORS_MAX} validators with names and keys of their own")]
     Validators,
     /// A validator's name is not that of its key, or the key is no verifier key.
     #[error("the verifier key of {0:?} is not usable: {1}")]
@@ -106,7 +106,41 @@ impl Genesis {
         epoch_seconds: u64,
         time_unix_milliseconds: u64,
     ) -> Result<Self, GenesisError> {
-        let vkey = VerifierKey::new(origin, validator).map_err(|_| GenesisError::Origin)?;
+        if !is_key_name(origin) {
+            return Err(GenesisError::Origin);
+        }
+        let validators = alloc::vec![(origin.to_owned(), validator)];
+        Self::network(network, origin, validators, operator, treasury, epoch_seconds, time_unix_milliseconds)
+    }
+
+    /// A network of these validators, each under its own name, that begins at the epoch's edge at or before
+    /// `time_unix_milliseconds`. One alone signs under the origin.
+    ///
+    /// ```
+    /// # use ledger::genesis::Genesis;
+    /// # use devices::identity::SigningKey;
+    /// let key = |seed| SigningKey::from_seed([seed; 32]).public_key();
+    /// let names = ["city", "utility", "university", "operator"].map(String::from);
+    /// let validators = names.into_iter().zip((1..).map(key)).collect();
+    /// let genesis = Genesis::network("testnet", "lamppost/testnet", validators, key(5), key(6), 60, 0).unwrap();
+    /// assert_eq!((genesis.validators.len(), genesis.quorum()), (4, 3));
+    /// ```
+    ///
+    /// # Errors
+    /// When the network id, the origin, a name or the epoch is not as it must be, or a name or key occurs twice.
+    pub fn network(
+        network: &str,
+        origin: &str,
+        validators: Vec<(String, PublicKey)>,
+        operator: PublicKey,
+        treasury: PublicKey,
+        epoch_seconds: u64,
+        time_unix_milliseconds: u64,
+    ) -> Result<Self, GenesisError> {
+        let validator = |(name, key): (String, PublicKey)| match VerifierKey::new(&name, key) {
+            Ok(vkey) => Ok(Validator { name, vkey: vkey.to_string() }),
+            Err(error) => Err(GenesisError::VerifierKey(name, error)),
+        };
         let epoch_milliseconds = epoch_seconds.saturating_mul(1_000);
         let past =
             time_unix_milliseconds.checked_rem(epoch_milliseconds).ok_or(GenesisError::EpochSeconds)?;
@@ -115,11 +149,11 @@ impl Genesis {
             origin: origin.to_owned(),
             time_unix_milliseconds: time_unix_milliseconds.saturating_sub(past),
             epoch_seconds,
-            validators: alloc::vec![Validator { name: origin.to_owned(), vkey: vkey.to_string() }],
+            validators: validators.into_iter().map(validator).collect::<Result<_, GenesisError>>()?,
             operator,
             treasury,
-            pool_microtokens: DEVNET_MICROTOKENS,
-            treasury_microtokens: DEVNET_MICROTOKENS,
+            pool_microtokens: BEGINNING_MICROTOKENS,
+            treasury_microtokens: BEGINNING_MICROTOKENS,
             tariff: Tariff::default(),
         };
         genesis.validate()?;
@@ -199,15 +233,17 @@ impl Genesis {
         if !(1..=VALIDATORS_MAX).contains(&self.validators.len()) {
             return Err(GenesisError::Validators);
         }
-        for (at, validator) in self.validators.iter().enumerate() {
+        let mut keys: Vec<VerifierKey> = Vec::new();
+        for validator in &self.validators {
             let error = |error| GenesisError::VerifierKey(validator.name.clone(), error);
             let vkey: VerifierKey = validator.vkey.parse().map_err(error)?;
             if vkey.name() != validator.name {
                 return Err(error(NoteError::KeyName));
             }
-            if self.validators.iter().take(at).any(|other| other.name == validator.name) {
+            if keys.iter().any(|other| other.name() == vkey.name() || other.key() == vkey.key()) {
                 return Err(GenesisError::Validators);
             }
+            keys.push(vkey);
         }
         match self.validators.as_slice() {
             [lone] if lone.name != self.origin => Err(GenesisError::LoneValidator),

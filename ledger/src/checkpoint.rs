@@ -1,8 +1,9 @@
 //! C2SP tlog-checkpoint: origin, tree size and root as the text of a signed note, and who must have signed it.
 
-use crate::genesis::Genesis;
+use crate::handovers::Handovers;
 use crate::merkle::Hash;
 use crate::note::{Note, NoteError, VerifierKey, is_key_name};
+use crate::validators::Validators;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -128,15 +129,15 @@ pub struct SignedCheckpoint {
 }
 
 impl SignedCheckpoint {
-    /// Checks a note against the genesis document. Signature lines of strangers are refused rather than skipped, so
+    /// Checks a note against the validators of its time. Signature lines of strangers are refused rather than skipped, so
     /// that no byte goes unchecked.
     ///
     /// # Errors
     /// The first thing that fails, by name.
-    pub fn verify(note: &Note, genesis: &Genesis) -> Result<Self, SignedCheckpointError> {
-        let checkpoint = of_this_log(note, genesis)?;
-        let signers = signatures(note, genesis).into_iter().collect::<Result<Vec<String>, _>>()?;
-        quorum(signers.len(), genesis)?;
+    pub fn verify(note: &Note, handovers: &Handovers) -> Result<Self, SignedCheckpointError> {
+        let checkpoint = of_this_log(note, handovers)?;
+        let validators = judges(note, checkpoint.size, handovers);
+        let signers = signers(note, validators)?;
         Ok(Self { checkpoint, signers })
     }
 
@@ -153,24 +154,42 @@ impl SignedCheckpoint {
     }
 }
 
-/// The note's checkpoint, which must be of the genesis document's log.
-pub(crate) fn of_this_log(note: &Note, genesis: &Genesis) -> Result<Checkpoint, SignedCheckpointError> {
+/// The note's checkpoint, which must be of the network's log.
+pub(crate) fn of_this_log(note: &Note, handovers: &Handovers) -> Result<Checkpoint, SignedCheckpointError> {
     let checkpoint = Checkpoint::parse(&note.text)?;
-    if checkpoint.origin != genesis.origin {
-        let (found, expected) = (checkpoint.origin, genesis.origin.clone());
+    if checkpoint.origin != handovers.origin() {
+        let (found, expected) = (checkpoint.origin, handovers.origin().to_owned());
         return Err(SignedCheckpointError::Origin { found, expected });
     }
     Ok(checkpoint)
 }
 
+/// The validators whose signatures count under a checkpoint of so many entries. Where two sets would do, it is the one that
+/// signed it, else the newest.
+pub(crate) fn judges<'h>(note: &Note, size: u64, handovers: &'h Handovers) -> &'h Validators {
+    let mut sets = handovers.of_size(size).rev();
+    let newest = sets.next().unwrap_or(handovers.present());
+    let mut sets = sets.peekable();
+    if sets.peek().is_none() || signers(note, newest).is_ok() {
+        return newest;
+    }
+    sets.find(|validators| signers(note, validators).is_ok()).unwrap_or(newest)
+}
+
+/// Names of those who signed, if they are enough and nobody else did.
+fn signers(note: &Note, validators: &Validators) -> Result<Vec<String>, SignedCheckpointError> {
+    let signers = signatures(note, validators).into_iter().collect::<Result<Vec<String>, _>>()?;
+    quorum(signers.len(), validators)?;
+    Ok(signers)
+}
+
 /// What is found of each of a note's signature lines in turn: the validator whose signature holds, or what is wrong.
-pub(crate) fn signatures(note: &Note, genesis: &Genesis) -> Vec<Result<String, SignedCheckpointError>> {
-    let keys = genesis.verifier_keys();
+pub(crate) fn signatures(note: &Note, validators: &Validators) -> Vec<Result<String, SignedCheckpointError>> {
     let mut signers: Vec<String> = Vec::new();
     let judged = note.signatures.iter().map(|line| {
         let of_line = |key: &&VerifierKey| key.name() == line.name && key.key_id() == line.key_id;
         let unknown = || SignedCheckpointError::UnknownSigner(line.name.clone());
-        let key = keys.iter().find(of_line).ok_or_else(unknown)?;
+        let key = validators.keys().iter().find(of_line).ok_or_else(unknown)?;
         if signers.contains(&line.name) {
             return Err(SignedCheckpointError::SignedTwice(line.name.clone()));
         }
@@ -184,8 +203,8 @@ pub(crate) fn signatures(note: &Note, genesis: &Genesis) -> Vec<Result<String, S
 }
 
 /// Whether so many good signatures are enough.
-pub(crate) fn quorum(good: usize, genesis: &Genesis) -> Result<(), SignedCheckpointError> {
-    let needed = genesis.quorum();
+pub(crate) fn quorum(good: usize, validators: &Validators) -> Result<(), SignedCheckpointError> {
+    let needed = validators.quorum();
     if good < needed { Err(SignedCheckpointError::Quorum { good, needed }) } else { Ok(()) }
 }
 

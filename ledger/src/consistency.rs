@@ -2,7 +2,7 @@
 //! 6962 section 2.1.2). Every byte matters: the document is parsed, written again and compared.
 
 use crate::checkpoint::{SignedCheckpoint, SignedCheckpointError};
-use crate::genesis::Genesis;
+use crate::handovers::Handovers;
 use crate::limits::{CHECKPOINT_BYTES_MAX, CONSISTENCY_PROOF_BYTES_MAX};
 use crate::merkle::{Hash, ProofFault, verify_consistency};
 use crate::note::{Note, NoteError};
@@ -145,9 +145,10 @@ impl ConsistencyProof {
     ///
     /// # Errors
     /// The first thing that fails, by name.
-    pub fn verify(self, genesis: &Genesis) -> Result<VerifiedConsistency, ConsistencyError> {
-        let earlier = SignedCheckpoint::verify(&self.earlier, genesis).map_err(ConsistencyError::Earlier)?;
-        let later = SignedCheckpoint::verify(&self.later, genesis).map_err(ConsistencyError::Later)?;
+    pub fn verify(self, handovers: &Handovers) -> Result<VerifiedConsistency, ConsistencyError> {
+        let earlier =
+            SignedCheckpoint::verify(&self.earlier, handovers).map_err(ConsistencyError::Earlier)?;
+        let later = SignedCheckpoint::verify(&self.later, handovers).map_err(ConsistencyError::Later)?;
         let (old, new) = (earlier.checkpoint(), later.checkpoint());
         let sizes = (old.size, new.size);
         verify_consistency(old.size, &old.root, new.size, &new.root, &self.path).map_err(|fault| {

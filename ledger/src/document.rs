@@ -1,7 +1,7 @@
 //! Everything that is verified offline, told apart by its first line: receipts, state proofs, consistency proofs.
 
 use crate::consistency::{self, ConsistencyError, ConsistencyProof, VerifiedConsistency};
-use crate::genesis::Genesis;
+use crate::handovers::Handovers;
 use crate::receipt::{self, Receipt, ReceiptError, VerifiedReceipt};
 use crate::state_proof::{self, StateProof, StateProofError, VerifiedState};
 use alloc::boxed::Box;
@@ -39,16 +39,18 @@ pub enum Verified {
     Consistency(VerifiedConsistency),
 }
 
-/// Checks a document against a genesis document and nothing else.
+/// Checks a document against a network's validators, as its genesis document and their changes tell them, and nothing else.
 ///
 /// # Errors
 /// The first thing that fails, in one sentence.
-pub fn verify(text: &str, genesis: &Genesis) -> Result<Verified, DocumentError> {
+pub fn verify(text: &str, handovers: &Handovers) -> Result<Verified, DocumentError> {
     match text.split('\n').next() {
-        Some(receipt::HEADER) => Ok(Verified::Receipt(Receipt::parse(text)?.verify(genesis)?)),
-        Some(state_proof::HEADER) => Ok(Verified::State(Box::new(StateProof::parse(text)?.verify(genesis)?))),
+        Some(receipt::HEADER) => Ok(Verified::Receipt(Receipt::parse(text)?.verify(handovers)?)),
+        Some(state_proof::HEADER) => {
+            Ok(Verified::State(Box::new(StateProof::parse(text)?.verify(handovers)?)))
+        }
         Some(consistency::HEADER) => {
-            Ok(Verified::Consistency(ConsistencyProof::parse(text)?.verify(genesis)?))
+            Ok(Verified::Consistency(ConsistencyProof::parse(text)?.verify(handovers)?))
         }
         _ => Err(DocumentError::Kind),
     }

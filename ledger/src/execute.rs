@@ -190,7 +190,7 @@ impl<'s> BlockBuilder<'s> {
     pub fn finish(mut self) -> (Block, BlockResults) {
         let seal_index = self.state.log.size();
         self.place_settlement(seal_index);
-        self.take_over();
+        self.take_over(seal_index);
         self.state.book.assert_balanced();
         let closes_epoch = self.settled_epochs.is_some() || self.height == 0;
         if closes_epoch {
@@ -223,8 +223,12 @@ impl<'s> BlockBuilder<'s> {
         (Block { entries: self.entries, seal }, results)
     }
 
-    /// The block's height, time and counts become the state's.
-    fn take_over(&mut self) {
+    /// The block's height, time and counts become the state's; behind a block that closes an epoch other validators may
+    /// decide.
+    fn take_over(&mut self, seal_index: u64) {
+        if self.settled_epochs.is_some() && self.state.succession.changes_with(self.state.epoch) {
+            Arc::make_mut(&mut self.state.succession).hand_over(seal_index.saturating_add(1));
+        }
         self.state.height = self.height;
         self.state.time_unix_milliseconds = self.time_unix_milliseconds;
         for (total, count) in self.state.totals.refused.iter_mut().zip(self.refused) {
@@ -283,7 +287,7 @@ impl<'s> BlockBuilder<'s> {
         let account = self.signer(signed)?;
         let (id, name) = (signed.transaction_id(), instruction.name());
         // Either refuses before it changes anything, or carries the instruction out.
-        self.carry_out(account, instruction, index)?;
+        self.carry_out(account, instruction, signed, index)?;
         self.state.book.sign_in(account, *signed.public_key(), signed.counter());
         self.state.totals.instructions = self.state.totals.instructions.saturating_add(1);
         Ok(Outcome::Instruction { index, id, account, name })

@@ -4,10 +4,14 @@ use crate::account::AccountId;
 use crate::encoding::{
     Read, Written, array_of, decoded, encoded, read_account, read_option, write_account, write_option,
 };
+use crate::evidence::Evidence;
 pub use crate::instruction_refusal::InstructionRefusal;
+use crate::note::VerifierKey;
 use crate::registry::Position;
 use crate::tariff::{Tariff, read_tariff, write_tariff};
 use crate::transfer::{read_memo, read_why};
+use crate::validators::{ValidatorChange, read_name, read_validator, write_validator};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -97,6 +101,25 @@ pub enum Instruction {
         /// The next version.
         tariff: Tariff,
     },
+    /// `["add_validator", version, name, key]`, by a present validator: its approval that this one joins.
+    AddValidator {
+        /// Version of the present validators.
+        version: u64,
+        /// Who joins.
+        validator: VerifierKey,
+    },
+    /// `["remove_validator", version, name]`, by a present validator: its approval that this one leaves.
+    RemoveValidator {
+        /// Version of the present validators.
+        version: u64,
+        /// Who leaves.
+        name: String,
+    },
+    /// `["report_misbehaviour", evidence]`, by a present validator.
+    ReportMisbehaviour {
+        /// Two statements of one validator that contradict each other.
+        evidence: Box<Evidence>,
+    },
 }
 
 /// Which instruction it is.
@@ -122,11 +145,17 @@ pub enum InstructionName {
     Correct,
     /// Announces a price list.
     SetTariff,
+    /// Approves that a validator joins.
+    AddValidator,
+    /// Approves that a validator leaves.
+    RemoveValidator,
+    /// Records that a validator contradicted itself.
+    ReportMisbehaviour,
 }
 
 impl InstructionName {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Enrol,
         Self::Claim,
         Self::TransferDevice,
@@ -137,7 +166,16 @@ impl InstructionName {
         Self::Issue,
         Self::Correct,
         Self::SetTariff,
+        Self::AddValidator,
+        Self::RemoveValidator,
+        Self::ReportMisbehaviour,
     ];
+
+    /// Whether it is the validators' alone: a network that began with one validator refuses it.
+    #[must_use]
+    pub const fn is_of_validators(self) -> bool {
+        matches!(self, Self::AddValidator | Self::RemoveValidator | Self::ReportMisbehaviour)
+    }
 
     /// The contract's word.
     #[must_use]
@@ -153,6 +191,9 @@ impl InstructionName {
             Self::Issue => "issue",
             Self::Correct => "correct",
             Self::SetTariff => "set_tariff",
+            Self::AddValidator => "add_validator",
+            Self::RemoveValidator => "remove_validator",
+            Self::ReportMisbehaviour => "report_misbehaviour",
         }
     }
 }
@@ -178,6 +219,23 @@ impl Instruction {
             Self::Issue { .. } => InstructionName::Issue,
             Self::Correct { .. } => InstructionName::Correct,
             Self::SetTariff { .. } => InstructionName::SetTariff,
+            Self::AddValidator { .. } => InstructionName::AddValidator,
+            Self::RemoveValidator { .. } => InstructionName::RemoveValidator,
+            Self::ReportMisbehaviour { .. } => InstructionName::ReportMisbehaviour,
+        }
+    }
+
+    /// The change of the validators that it approves, and the version of those whom it changes.
+    #[must_use]
+    pub fn validator_change(&self) -> Option<(u64, ValidatorChange)> {
+        match self {
+            Self::AddValidator { version, validator } => {
+                Some((*version, ValidatorChange::Add(validator.clone())))
+            }
+            Self::RemoveValidator { version, name } => {
+                Some((*version, ValidatorChange::Remove(name.clone())))
+            }
+            _ => None,
         }
     }
 
@@ -214,12 +272,18 @@ impl Instruction {
     /// How many arguments follow the name.
     const fn arguments(name: InstructionName) -> usize {
         match name {
-            InstructionName::AcceptDevice | InstructionName::SetTariff => 1,
-            InstructionName::TransferDevice | InstructionName::RevokeDevice | InstructionName::Issue => 2,
+            InstructionName::AcceptDevice
+            | InstructionName::SetTariff
+            | InstructionName::ReportMisbehaviour => 1,
+            InstructionName::TransferDevice
+            | InstructionName::RevokeDevice
+            | InstructionName::Issue
+            | InstructionName::RemoveValidator => 2,
             InstructionName::Enrol
             | InstructionName::Claim
             | InstructionName::RotateKey
-            | InstructionName::Transfer => 3,
+            | InstructionName::Transfer
+            | InstructionName::AddValidator => 3,
             InstructionName::Correct => 5,
         }
     }
@@ -269,6 +333,15 @@ impl Instruction {
                 writer.text(why)
             }
             Self::SetTariff { tariff } => write_tariff(writer, tariff),
+            Self::AddValidator { version, validator } => {
+                writer.unsigned(*version)?;
+                write_validator(writer, validator)
+            }
+            Self::RemoveValidator { version, name } => {
+                writer.unsigned(*version)?;
+                writer.text(name)
+            }
+            Self::ReportMisbehaviour { evidence } => evidence.write(writer),
         }
     }
 
@@ -317,6 +390,15 @@ impl Instruction {
             },
             // Its bounds are judged when it is carried out, so that the refusal says what is wrong.
             InstructionName::SetTariff => Self::SetTariff { tariff: read_tariff(reader)? },
+            InstructionName::AddValidator => {
+                Self::AddValidator { version: reader.unsigned()?, validator: read_validator(reader)? }
+            }
+            InstructionName::RemoveValidator => {
+                Self::RemoveValidator { version: reader.unsigned()?, name: read_name(reader)? }
+            }
+            InstructionName::ReportMisbehaviour => {
+                Self::ReportMisbehaviour { evidence: Box::new(Evidence::read(reader)?) }
+            }
         })
     }
 }

@@ -26,6 +26,9 @@ pub enum InstructionRefusal {
     /// Only the treasury may.
     #[error("only the treasury may issue tokens")]
     NotTreasury,
+    /// Only the validators may.
+    #[error("only a validator of the present ones may approve their changes and report misbehaviour")]
+    NotValidator,
     /// Nothing is enrolled under the kid.
     #[error("no device with this kid is enrolled")]
     UnknownDevice,
@@ -108,11 +111,50 @@ pub enum InstructionRefusal {
     /// More than can be counted.
     #[error("the supply would exceed what a u64 counts")]
     SupplyExceeded,
+    /// A network of one validator.
+    #[error("the network began with one validator, which decides alone for good")]
+    LoneValidator,
+    /// The present validators are others.
+    #[error("the version is not that of the present validators: the change must be approved anew")]
+    ValidatorsVersion,
+    /// A change is agreed on.
+    #[error("a change of the validators was agreed on: until the epoch ends none can be approved")]
+    ChangeScheduled,
+    /// The name or the key is in use.
+    #[error("a present validator has this name or this key already")]
+    ValidatorTaken,
+    /// Nobody of that name.
+    #[error("no present validator has this name")]
+    UnknownValidator,
+    /// As many as there can be.
+    #[error("the network has as many validators as it can have")]
+    TooManyValidators,
+    /// Nobody would be left.
+    #[error("the last validator cannot leave: nobody would be left to decide")]
+    LastValidator,
+    /// The same word twice.
+    #[error("the validator approved this change already")]
+    AlreadyApproved,
+    /// The state keeps every change.
+    #[error("the network has had as many changes of its validators as its state can keep")]
+    TooManyChanges,
+    /// The key was never a validator's.
+    #[error("the evidence is about a key that was never a validator's")]
+    NeverValidator,
+    /// Nothing is shown.
+    #[error("the evidence does not show two contradicting statements with signatures that hold")]
+    EvidenceInvalid,
+    /// It is known.
+    #[error("this misbehaviour is recorded already")]
+    AlreadyReported,
+    /// Enough is known.
+    #[error("as much misbehaviour of this validator is recorded as the state keeps of one")]
+    TooManyReports,
 }
 
 impl InstructionRefusal {
     /// All reasons, in order of precedence.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 47] = [
         Self::Malformed,
         Self::UnknownAccount,
         Self::Signature,
@@ -120,6 +162,7 @@ impl InstructionRefusal {
         Self::StaleCounter,
         Self::NotOperator,
         Self::NotTreasury,
+        Self::NotValidator,
         Self::UnknownDevice,
         Self::NotOwner,
         Self::NotOffered,
@@ -146,6 +189,19 @@ impl InstructionRefusal {
         Self::ExceedsRewards,
         Self::InsufficientBalance,
         Self::SupplyExceeded,
+        Self::LoneValidator,
+        Self::ValidatorsVersion,
+        Self::ChangeScheduled,
+        Self::ValidatorTaken,
+        Self::UnknownValidator,
+        Self::TooManyValidators,
+        Self::LastValidator,
+        Self::AlreadyApproved,
+        Self::TooManyChanges,
+        Self::NeverValidator,
+        Self::EvidenceInvalid,
+        Self::AlreadyReported,
+        Self::TooManyReports,
     ];
 
     /// The reason's word in answers.
@@ -159,6 +215,7 @@ impl InstructionRefusal {
             Self::StaleCounter => "stale_counter",
             Self::NotOperator => "not_operator",
             Self::NotTreasury => "not_treasury",
+            Self::NotValidator => "not_validator",
             Self::UnknownDevice => "unknown_device",
             Self::NotOwner => "not_owner",
             Self::NotOffered => "not_offered",
@@ -185,6 +242,19 @@ impl InstructionRefusal {
             Self::ExceedsRewards => "exceeds_rewards",
             Self::InsufficientBalance => "insufficient_balance",
             Self::SupplyExceeded => "supply_exceeded",
+            Self::LoneValidator => "lone_validator",
+            Self::ValidatorsVersion => "validators_version",
+            Self::ChangeScheduled => "change_scheduled",
+            Self::ValidatorTaken => "validator_taken",
+            Self::UnknownValidator => "unknown_validator",
+            Self::TooManyValidators => "too_many_validators",
+            Self::LastValidator => "last_validator",
+            Self::AlreadyApproved => "already_approved",
+            Self::TooManyChanges => "too_many_changes",
+            Self::NeverValidator => "never_validator",
+            Self::EvidenceInvalid => "evidence_invalid",
+            Self::AlreadyReported => "already_reported",
+            Self::TooManyReports => "too_many_reports",
         }
     }
 }

@@ -7,16 +7,24 @@ use crate::ownership::Ownership;
 use crate::registry::{Device, Position};
 use crate::tariff::Tariff;
 use crate::transfer::{Transfer, TransferReason};
+use crate::validators::ValidatorChange;
 use alloc::sync::Arc;
 use devices::identity::{DeviceId, PublicKey};
+use devices::instruction::VerifiedInstruction;
 use devices::possession::Possession;
 
 /// An instruction was carried out, or refused before anything was changed.
-type Done = Result<(), InstructionRefusal>;
+pub(crate) type Done = Result<(), InstructionRefusal>;
 
 impl BlockBuilder<'_> {
     /// Carries out what `account` asks for in the entry of this index. Who signed is known already.
-    pub(crate) fn carry_out(&mut self, account: AccountId, instruction: Instruction, index: u64) -> Done {
+    pub(crate) fn carry_out<B: AsRef<[u8]>>(
+        &mut self,
+        account: AccountId,
+        instruction: Instruction,
+        signed: &VerifiedInstruction<B>,
+        index: u64,
+    ) -> Done {
         match instruction {
             Instruction::Enrol { public_key, owner, position } => {
                 self.enrol(account, public_key, owner, position)
@@ -43,6 +51,17 @@ impl BlockBuilder<'_> {
                 self.correct(account, entry_index, transfer, index)
             }
             Instruction::SetTariff { tariff } => self.set_tariff(account, tariff),
+            Instruction::AddValidator { version, validator } => {
+                let change = ValidatorChange::Add(validator);
+                self.approve_change(signed.public_key(), signed.envelope(), version, change)
+            }
+            Instruction::RemoveValidator { version, name } => {
+                let change = ValidatorChange::Remove(name);
+                self.approve_change(signed.public_key(), signed.envelope(), version, change)
+            }
+            Instruction::ReportMisbehaviour { evidence } => {
+                self.report_misbehaviour(signed.public_key(), &evidence, index)
+            }
         }
     }
 

@@ -21,6 +21,18 @@ pub const NETWORK_BYTES_MAX: usize = 32;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Validators of a network at most.
 pub const VALIDATORS_MAX: usize = 64;
+/// Changes of the validators that the state keeps at most.
+pub const VALIDATOR_CHANGES_MAX: usize = 512;
+/// Bytes of the document of the validators' changes at most.
+pub const VALIDATORS_DOCUMENT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// Bytes of one validator's approval of a change, as base64 on a line of that document, at most.
+const APPROVAL_LINE_BYTES_MAX: usize = (APPROVAL_BYTES_MAX + 2) / 3 * 4 + 1;
+/// Bytes of one approval at most: tag, array, a header with the key, the instruction with the longest name, signature.
+const APPROVAL_BYTES_MAX: usize = 2 + 2 + 96 + 1 + 3 + (1 + 14 + 9 + 3 + NAME_BYTES_MAX + 34) + 66;
+/// Times that one validator's misbehaviour is recorded at most: what more there is changes nobody's mind.
+pub const MISBEHAVIOURS_PER_VALIDATOR_MAX: usize = 8;
+/// Bytes of one record of misbehaviour in the state at most.
+const MISBEHAVIOUR_BYTES_MAX: usize = 1 + 34 + 12 + 9 + 5 + 9;
 /// Seconds of an epoch at most: 31 days.
 pub const EPOCH_SECONDS_MAX: u64 = 31 * 86_400;
 
@@ -107,6 +119,20 @@ const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= ENTRY_BYTES_MAX)
 const _: () = assert!(devices::limits::INSTRUCTION_BYTES_MAX <= BLOCK_BYTES_MAX);
 const _: () = assert!(FORMER_OWNER_SECONDS > AGE_SECONDS_MAX as u64, "a late record finds its owner");
 const _: () = assert!(VALIDATORS_MAX <= NOTE_SIGNATURES_MAX);
+const _: () = assert!(
+    128 + VALIDATOR_CHANGES_MAX
+        * (27 + crate::validators::quorum_of(VALIDATORS_MAX) * APPROVAL_LINE_BYTES_MAX)
+        <= VALIDATORS_DOCUMENT_BYTES_MAX
+);
+// The leaf of the validators fits a state proof, in base64, whoever there ever was.
+const _: () = assert!(
+    ((VALIDATORS_MAX + VALIDATOR_CHANGES_MAX) * MISBEHAVIOURS_PER_VALIDATOR_MAX * MISBEHAVIOUR_BYTES_MAX
+        + VALIDATORS_MAX * 4 * (NAME_BYTES_MAX + 64))
+        * 4
+        / 3
+        + RECEIPT_BYTES_MAX
+        <= STATE_PROOF_BYTES_MAX
+);
 // A device's reward for one epoch fits a u64 whatever the tariff says.
 const _: () = assert!(
     (PRICE_MICROTOKENS_MAX as u128) * (PAID_RECORDS_MAX as u128) * (TARIFF_QUANTITIES_MAX as u128)

@@ -5,13 +5,16 @@ use crate::block::Entry;
 use crate::checkpoint::SignedCheckpoint;
 use crate::consistency::VerifiedConsistency;
 use crate::document::Verified;
-use crate::genesis::Genesis;
+use crate::genesis::{Genesis, Validator};
+use crate::note::VerifierKey;
 use crate::receipt::VerifiedReceipt;
 use crate::registry::Device;
 use crate::state_leaf::{NetworkLeaf, StateLeaf};
 use crate::state_proof::VerifiedState;
+use crate::succession::Misbehaviour;
 use crate::tariff::Tariff;
 use crate::token::Tokens;
+use crate::validators_leaf::ValidatorsLeaf;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -118,6 +121,21 @@ pub struct ProvenAmount {
     pub tokens: String,
 }
 
+/// That a validator contradicted itself.
+#[derive(Debug, Serialize)]
+pub struct ProvenMisbehaviour {
+    /// The key that signed both statements, in hex.
+    pub public_key: String,
+    /// `prevotes`, `precommits`, `proposals` or `checkpoints`.
+    pub kind: &'static str,
+    /// The height; of checkpoints the log's size.
+    pub height: u64,
+    /// The round; 0 of checkpoints.
+    pub round: u32,
+    /// The log entry with the evidence.
+    pub entry_index: u64,
+}
+
 /// What a leaf says.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -130,6 +148,17 @@ pub enum LeafSaid {
         epoch: u64,
         /// Version of the price list in force.
         tariff_version: u32,
+    },
+    /// Who decides.
+    Validators {
+        /// How many changes there were.
+        version: u64,
+        /// Their names and keys.
+        validators: Vec<Validator>,
+        /// The change that takes effect when the epoch ends.
+        scheduled: Option<String>,
+        /// Whose contradictions were shown.
+        misbehaviours: Vec<ProvenMisbehaviour>,
     },
     /// A version of the price list.
     Tariff {
@@ -276,6 +305,7 @@ fn leaf(state: &VerifiedState) -> ProvenLeaf {
     ProvenLeaf {
         leaf: match state.leaf() {
             StateLeaf::Network(network) => network_said(network),
+            StateLeaf::Validators(validators) => validators_said(validators),
             StateLeaf::Tariff(version) => {
                 LeafSaid::Tariff { from_epoch: version.from_epoch, tariff: version.tariff.clone() }
             }
@@ -298,6 +328,23 @@ fn network_said(network: &NetworkLeaf) -> LeafSaid {
         genesis_hash: hex::encode(network.genesis_hash),
         epoch: network.epoch,
         tariff_version: network.tariff_version,
+    }
+}
+
+fn validators_said(leaf: &ValidatorsLeaf) -> LeafSaid {
+    let validator = |key: &VerifierKey| Validator { name: key.name().to_string(), vkey: key.to_string() };
+    let misbehaviour = |shown: &Misbehaviour| ProvenMisbehaviour {
+        public_key: shown.validator.to_string(),
+        kind: shown.kind.as_str(),
+        height: shown.height,
+        round: shown.round,
+        entry_index: shown.entry_index,
+    };
+    LeafSaid::Validators {
+        version: leaf.validators.version(),
+        validators: leaf.validators.keys().iter().map(validator).collect(),
+        scheduled: leaf.scheduled.as_ref().map(|(_, change)| change.to_string()),
+        misbehaviours: leaf.misbehaviours.iter().map(misbehaviour).collect(),
     }
 }
 

@@ -1,8 +1,8 @@
-//! C2SP tlog-proof: one entry, its path and a signed checkpoint, verifiable offline with the genesis document and
+//! C2SP tlog-proof: one entry, its path and a signed checkpoint, verifiable offline with the validators' keys and
 //! nothing else. Every byte of a receipt matters: it is parsed, written again and compared.
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint, SignedCheckpointError};
-use crate::genesis::Genesis;
+use crate::handovers::Handovers;
 use crate::limits::{CHECKPOINT_BYTES_MAX, RECEIPT_BYTES_MAX};
 use crate::merkle::{Hash, ProofFault, leaf_hash, verify_inclusion};
 use crate::note::{Note, NoteError};
@@ -144,13 +144,13 @@ impl Receipt {
         if receipt.to_string() == text { Ok(receipt) } else { Err(ReceiptError::Spelling) }
     }
 
-    /// Checks the receipt against the genesis document: first who signed the checkpoint, then that the entry is in
+    /// Checks the receipt against the validators of its time: first who signed the checkpoint, then that the entry is in
     /// its tree. Signature lines of strangers are refused rather than skipped, so that no byte goes unchecked.
     ///
     /// # Errors
     /// The first thing that fails, by name.
-    pub fn verify(self, genesis: &Genesis) -> Result<VerifiedReceipt, ReceiptError> {
-        let signed = SignedCheckpoint::verify(&self.checkpoint, genesis)?;
+    pub fn verify(self, handovers: &Handovers) -> Result<VerifiedReceipt, ReceiptError> {
+        let signed = SignedCheckpoint::verify(&self.checkpoint, handovers)?;
         self.is_in(signed.checkpoint())?;
         Ok(VerifiedReceipt { entry: self.entry, index: self.index, signed })
     }

@@ -9,8 +9,8 @@ use crate::state::{Constants, State};
 use crate::state_root::{
     read_account_state, read_device, read_totals, write_account_state, write_device, write_totals,
 };
+use crate::succession::Succession;
 use crate::tariffs::{Tariffs, read_version, write_version};
-use crate::validators::Validators;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -21,6 +21,8 @@ use sha2::{Digest, Sha256};
 const MAGIC: &str = "lamppost snapshot";
 /// Grows with every change of the form.
 const VERSION: u64 = 2;
+/// The form of networks that began with several validators, which has these besides.
+const VERSION_OF_SEVERAL: u64 = 3;
 /// Bytes of a piece, and those of the item that fills it.
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -31,7 +33,9 @@ pub enum SnapshotError {
     #[error("the snapshot is damaged: its hash does not fit its bytes")]
     Damaged,
     /// Written by another version of the program.
-    #[error("the snapshot has format version {0}, this program reads {VERSION}")]
+    #[error(
+        "the snapshot has format version {0}, this program reads {VERSION}, and {VERSION_OF_SEVERAL} of several validators"
+    )]
     Version(u64),
     /// Another network's, or another genesis of it.
     #[error("the snapshot belongs to another genesis document")]
@@ -93,28 +97,30 @@ impl State {
             return Err(SnapshotError::Damaged);
         }
         let mut reader = Reader::new(content);
-        array_of(&mut reader, 11)?;
+        let succession = Succession::of_genesis(genesis);
+        array_of(&mut reader, form(&succession).1)?;
         if reader.text()? != MAGIC {
             return Err(SnapshotError::Contradiction("it does not begin as a snapshot does"));
         }
         match reader.unsigned()? {
-            VERSION => {}
+            version if version == form(&succession).0 => {}
             other => return Err(SnapshotError::Version(other)),
         }
         let constants = Constants::of(genesis);
         if reader.byte_array()? != &constants.genesis_hash {
             return Err(SnapshotError::Foreign);
         }
-        let state = read_state(&mut reader, constants, Validators::of_genesis(genesis))?;
+        let state = read_state(&mut reader, constants, genesis)?;
         reader.end()?;
         Ok(state)
     }
 
     /// Everything before the accounts, and how many there are.
     fn write_beginning(&self, writer: &mut Writer<'_>) -> Written {
-        writer.array_header(11)?;
+        let (version, items) = form(&self.succession);
+        writer.array_header(items)?;
         writer.text(MAGIC)?;
-        writer.unsigned(VERSION)?;
+        writer.unsigned(version)?;
         writer.bytes(&self.constants.genesis_hash)?;
         writer.unsigned(self.height)?;
         writer.unsigned(self.time_unix_milliseconds)?;
@@ -125,8 +131,16 @@ impl State {
         writer.array_header(self.tariffs.versions().len())?;
         self.tariffs.versions().try_for_each(|version| write_version(writer, version))?;
         write_totals(writer, &self.totals)?;
+        if !self.succession.is_lone() {
+            self.succession.write(writer)?;
+        }
         writer.array_header(self.book.shards().len())
     }
+}
+
+/// The form's version and its number of items.
+fn form(succession: &Succession) -> (u64, usize) {
+    if succession.is_lone() { (VERSION, 11) } else { (VERSION_OF_SEVERAL, 12) }
 }
 
 fn append(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>) -> Written) {
@@ -136,7 +150,7 @@ fn append(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>) -> Written) {
 fn read_state(
     reader: &mut Reader<'_>,
     constants: Constants,
-    validators: Validators,
+    genesis: &Genesis,
 ) -> Result<State, SnapshotError> {
     let height = reader.unsigned()?;
     let time_unix_milliseconds = reader.unsigned()?;
@@ -150,6 +164,12 @@ fn read_state(
     let tariffs = Tariffs::from_versions(versions, epoch)
         .ok_or(SnapshotError::Contradiction("its tariffs do not follow one another"))?;
     let totals = read_totals(reader)?;
+    let mut succession = Succession::of_genesis(genesis);
+    if !succession.is_lone() {
+        succession = Succession::read(reader, genesis)?
+            .filter(|succession| !succession.changes_with(epoch))
+            .ok_or(SnapshotError::Contradiction("its validators did not come to be as it says"))?;
+    }
     let mut accounts = Sharded::new();
     read_sorted(reader, read_account_state, |id, account| {
         accounts.insert(id, account);
@@ -171,7 +191,7 @@ fn read_state(
         owned: Sharded::new(),
         tariffs: Arc::new(tariffs),
         totals,
-        validators: Arc::new(validators),
+        succession: Arc::new(succession),
     };
     state.derive()?;
     Ok(state)

@@ -2,16 +2,19 @@
 //! `execute`; here is how it begins and what can be asked of it.
 
 use crate::account::{Account, AccountId};
+use crate::approval::Approval;
 use crate::block::{Block, BlockResults};
 use crate::book::Book;
 use crate::checkpoint::Checkpoint;
 use crate::execute::BlockBuilder;
 use crate::genesis::Genesis;
+use crate::handovers::Handovers;
 use crate::instruction::InstructionRefusal;
 use crate::limits::{AGE_SECONDS_MAX, ENVELOPES_PER_DEVICE_EPOCH_MAX, FUTURE_SECONDS_MAX};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::registry::Device;
 use crate::sharded::Sharded;
+use crate::succession::{Misbehaviour, ScheduledChange, Succession};
 use crate::tariff::Tariff;
 use crate::tariffs::Tariffs;
 use crate::transaction::RefusedCounts;
@@ -100,7 +103,7 @@ pub struct State {
     pub(crate) owned: Sharded<AccountId, Arc<BTreeSet<DeviceId>>>,
     pub(crate) tariffs: Arc<Tariffs>,
     pub(crate) totals: Totals,
-    pub(crate) validators: Arc<Validators>,
+    pub(crate) succession: Arc<Succession>,
 }
 
 impl State {
@@ -122,7 +125,7 @@ impl State {
             owned: Sharded::new(),
             tariffs: Arc::new(Tariffs::new(genesis.tariff.clone())),
             totals: Totals::default(),
-            validators: Arc::new(Validators::of_genesis(genesis)),
+            succession: Arc::new(Succession::of_genesis(genesis)),
             constants,
         };
         state.book.sign_in(state.constants.operator, genesis.operator, 0);
@@ -296,7 +299,31 @@ impl State {
     /// The validators that decide the next height.
     #[must_use]
     pub fn validators(&self) -> &Validators {
-        &self.validators
+        self.succession.present()
+    }
+
+    /// How the validators of genesis became the present ones.
+    #[must_use]
+    pub fn handovers(&self) -> &Handovers {
+        self.succession.handovers()
+    }
+
+    /// Which validators approve a change that is not agreed on yet, in the order in which they said so.
+    #[must_use]
+    pub fn validator_approvals(&self) -> &[Approval] {
+        self.succession.approvals()
+    }
+
+    /// The change of the validators that takes effect when the running epoch ends.
+    #[must_use]
+    pub fn scheduled_change(&self) -> Option<&ScheduledChange> {
+        self.succession.scheduled()
+    }
+
+    /// Whose contradictions were shown, in the order in which they were.
+    #[must_use]
+    pub fn misbehaviours(&self) -> &[Misbehaviour] {
+        self.succession.misbehaviours()
     }
 
     /// All devices in order of their kids.

@@ -7,6 +7,7 @@ use crate::registry::Device;
 use crate::state::Totals;
 use crate::state_root::{read_account_state, read_device, read_network};
 use crate::tariffs::{TariffVersion, read_version};
+use crate::validators_leaf::{self, ValidatorsLeaf, read_validators};
 use alloc::boxed::Box;
 use devices::cbor::{DecodeError, Reader};
 use devices::identity::DeviceId;
@@ -16,6 +17,8 @@ use devices::identity::DeviceId;
 pub enum StateLeaf {
     /// The network as a whole.
     Network(Box<NetworkLeaf>),
+    /// Who decides.
+    Validators(Box<ValidatorsLeaf>),
     /// A version of the tariff.
     Tariff(Box<TariffVersion>),
     /// What an account holds.
@@ -46,6 +49,8 @@ pub struct NetworkLeaf {
 pub enum LeafKey {
     /// The first leaf.
     Network,
+    /// The second leaf, where the network began with several validators.
+    Validators,
     /// A tariff's, by its version.
     Tariff(u32),
     /// An account's.
@@ -64,6 +69,9 @@ impl StateLeaf {
         reader.array_header()?;
         match reader.text()? {
             "network" => decoded(bytes, read_network).map(|network| Self::Network(Box::new(network))),
+            validators_leaf::WORD => {
+                decoded(bytes, read_validators).map(|validators| Self::Validators(Box::new(validators)))
+            }
             "tariff" => decoded(bytes, read_version).map(|(_, version)| Self::Tariff(Box::new(version))),
             "account" => decoded(bytes, read_account_state).map(|(id, account)| Self::Account(id, account)),
             "device" => {
@@ -79,6 +87,7 @@ impl StateLeaf {
     pub fn key(&self) -> LeafKey {
         match self {
             Self::Network(_) => LeafKey::Network,
+            Self::Validators(_) => LeafKey::Validators,
             Self::Tariff(version) => LeafKey::Tariff(version.tariff.version),
             Self::Account(id, _) => LeafKey::Account(*id),
             Self::Device(kid, _) => LeafKey::Device(*kid),

@@ -3,7 +3,7 @@
 
 use crate::block::Seal;
 use crate::checkpoint::Checkpoint;
-use crate::genesis::Genesis;
+use crate::handovers::Handovers;
 use crate::limits::STATE_PROOF_BYTES_MAX;
 use crate::merkle::{Hash, ProofFault, leaf_hash, verify_inclusion};
 use crate::proof_text::{PathFault, after, read_path, write_path};
@@ -175,13 +175,13 @@ impl StateProof {
         if proof.to_string() == text { Ok(proof) } else { Err(StateProofError::Spelling) }
     }
 
-    /// Checks the proof against the genesis document: first the seal's receipt, then that the leaf leads to the
+    /// Checks the proof against the validators of its time: first the seal's receipt, then that the leaf leads to the
     /// root that the seal holds.
     ///
     /// # Errors
     /// The first thing that fails, by name.
-    pub fn verify(self, genesis: &Genesis) -> Result<VerifiedState, StateProofError> {
-        let receipt = self.receipt.verify(genesis)?;
+    pub fn verify(self, handovers: &Handovers) -> Result<VerifiedState, StateProofError> {
+        let receipt = self.receipt.verify(handovers)?;
         let seal = Seal::decode(receipt.entry()).map_err(|_| StateProofError::NoSeal)?;
         let root = seal.state_root.ok_or(StateProofError::NoStateRoot(seal.height))?;
         if self.size != root.leaves {

@@ -1,5 +1,5 @@
-//! The root over everything that the state is: one leaf for the network, one for each version of the tariff, one for
-//! each account and one for each device, in this order and sorted by version or id, so that a balance can be proven as an
+//! The root over everything that the state is: one leaf for the network, one for its validators where it began with
+//! several, one for each version of the tariff, one for each account and one for each device, in this order and sorted by version or id, so that a balance can be proven as an
 //! entry can.
 
 use crate::account::{Account, AccountId};
@@ -19,6 +19,7 @@ use crate::state_leaf::NetworkLeaf;
 use crate::tally::{read_tally, write_tally};
 use crate::tariffs::write_version;
 use crate::transaction::{read_refused, write_refused};
+use crate::validators_leaf::write_validators;
 use crate::window::Window;
 use crate::workers::{Sequential, Workers, in_parts, worth};
 use alloc::vec::Vec;
@@ -40,6 +41,10 @@ impl State {
         let mut leaf = Vec::new();
         encoded_into(&mut leaf, |writer| self.write_network(writer));
         tree.append(leaf_hash(&leaf));
+        if !self.succession.is_lone() {
+            encoded_into(&mut leaf, |writer| write_validators(writer, &self.succession));
+            tree.append(leaf_hash(&leaf));
+        }
         for version in self.tariffs.versions() {
             encoded_into(&mut leaf, |writer| write_version(writer, version));
             tree.append(leaf_hash(&leaf));
@@ -51,12 +56,16 @@ impl State {
         StateRoot { leaves: tree.size(), hash: tree.root() }
     }
 
-    /// Calls `each` with the encoding of every leaf, in the tree's order: the network, the tariffs, the accounts, the
+    /// Calls `each` with the encoding of every leaf, in the tree's order: the network, its validators, the tariffs, the accounts, the
     /// devices.
     pub fn for_each_leaf(&self, mut each: impl FnMut(&[u8])) {
         let mut leaf = Vec::new();
         encoded_into(&mut leaf, |writer| self.write_network(writer));
         each(&leaf);
+        if !self.succession.is_lone() {
+            encoded_into(&mut leaf, |writer| write_validators(writer, &self.succession));
+            each(&leaf);
+        }
         for version in self.tariffs.versions() {
             encoded_into(&mut leaf, |writer| write_version(writer, version));
             each(&leaf);

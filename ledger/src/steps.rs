@@ -8,7 +8,7 @@ use crate::block::Entry;
 use crate::checkpoint::{self, Checkpoint, SignedCheckpointError};
 use crate::consistency::{self, ConsistencyError, ConsistencyProof};
 use crate::document::DocumentError;
-use crate::genesis::Genesis;
+use crate::handovers::Handovers;
 use crate::note::Note;
 use crate::receipt::{self, Receipt, ReceiptError};
 use crate::state_proof::{self, StateProof, StateProofError};
@@ -66,27 +66,29 @@ impl Steps {
     fn checkpoint(
         &mut self,
         note: &Note,
-        genesis: &Genesis,
+        handovers: &Handovers,
         say: impl Fn(SignedCheckpointError) -> String,
     ) -> Option<Checkpoint> {
-        let read = checkpoint::of_this_log(note, genesis);
+        let read = checkpoint::of_this_log(note, handovers);
         let found = read.as_ref().map(|one| format!("log {}, {} entries", one.origin, one.size));
         self.add("checkpoint", found.map_err(|error| say(error.clone())));
-        let signatures = checkpoint::signatures(note, genesis);
+        let size = read.as_ref().map_or(u64::MAX, |checkpoint| checkpoint.size);
+        let validators = checkpoint::judges(note, size, handovers);
+        let signatures = checkpoint::signatures(note, validators);
         let good = signatures.iter().filter(|signature| signature.is_ok()).count();
         let all: Result<Vec<String>, _> = signatures.into_iter().collect();
         let found = all.map(|names| format!("every signature holds: {}", names.join(", ")));
         self.add("signature", found.map_err(&say));
-        let (validators, needed) = (genesis.validators.len(), genesis.quorum());
-        let found = checkpoint::quorum(good, genesis)
-            .map(|()| format!("{good} of {validators} validators signed, {needed} must"));
+        let (all, needed) = (validators.len(), validators.quorum());
+        let found = checkpoint::quorum(good, validators)
+            .map(|()| format!("{good} of {all} validators signed, {needed} must"));
         self.add("quorum", found.map_err(say));
         // Whether an entry is in the tree can be looked at whoever signed it.
         Checkpoint::parse(&note.text).ok()
     }
 
-    fn receipt(&mut self, receipt: &Receipt, genesis: &Genesis, say: impl Fn(ReceiptError) -> String) {
-        let checkpoint = self.checkpoint(&receipt.checkpoint, genesis, |error| say(error.into()));
+    fn receipt(&mut self, receipt: &Receipt, handovers: &Handovers, say: impl Fn(ReceiptError) -> String) {
+        let checkpoint = self.checkpoint(&receipt.checkpoint, handovers, |error| say(error.into()));
         let Some(checkpoint) = checkpoint else {
             self.open("inclusion", "there is no checkpoint that the entry could be in");
             return;
@@ -135,21 +137,21 @@ impl Steps {
 /// Verifies a document step by step. `device_key` is the key of the device that a receipt's reading is of, where it is at
 /// hand; a key of another device is none.
 #[must_use]
-pub fn steps(text: &str, genesis: &Genesis, device_key: Option<&PublicKey>) -> Vec<Step> {
+pub fn steps(text: &str, handovers: &Handovers, device_key: Option<&PublicKey>) -> Vec<Step> {
     let mut steps = Steps::default();
     match text.split('\n').next() {
         Some(receipt::HEADER) => match Receipt::parse(text) {
             Ok(receipt) => {
                 steps.add::<String>("form", Ok(spelled("a receipt")));
-                steps.receipt(&receipt, genesis, |error| error.to_string());
-                steps.author(&receipt.entry, &genesis.network, device_key);
+                steps.receipt(&receipt, handovers, |error| error.to_string());
+                steps.author(&receipt.entry, handovers.network(), device_key);
             }
             Err(error) => {
                 unread(&mut steps, &error.to_string(), &["checkpoint", "signature", "quorum", "inclusion"])
             }
         },
         Some(state_proof::HEADER) => match StateProof::parse(text) {
-            Ok(proof) => state(&mut steps, proof, genesis),
+            Ok(proof) => state(&mut steps, proof, handovers),
             Err(error) => {
                 unread(
                     &mut steps,
@@ -159,7 +161,7 @@ pub fn steps(text: &str, genesis: &Genesis, device_key: Option<&PublicKey>) -> V
             }
         },
         Some(consistency::HEADER) => match ConsistencyProof::parse(text) {
-            Ok(proof) => growth(&mut steps, proof, genesis),
+            Ok(proof) => growth(&mut steps, proof, handovers),
             Err(error) => {
                 unread(&mut steps, &error.to_string(), &["checkpoint", "signature", "quorum", "growth"])
             }
@@ -169,14 +171,14 @@ pub fn steps(text: &str, genesis: &Genesis, device_key: Option<&PublicKey>) -> V
     steps.0
 }
 
-fn state(steps: &mut Steps, proof: StateProof, genesis: &Genesis) {
+fn state(steps: &mut Steps, proof: StateProof, handovers: &Handovers) {
     steps.add::<String>("form", Ok(spelled("a proof of the state")));
-    steps.receipt(&proof.receipt, genesis, |error| StateProofError::from(error).to_string());
+    steps.receipt(&proof.receipt, handovers, |error| StateProofError::from(error).to_string());
     if !steps.hold() {
         steps.open("leaf", "a seal's word about the state counts once the seal is proven");
         return;
     }
-    let found = proof.verify(genesis);
+    let found = proof.verify(handovers);
     steps.add(
         "leaf",
         found.map(|state| {
@@ -185,15 +187,15 @@ fn state(steps: &mut Steps, proof: StateProof, genesis: &Genesis) {
     );
 }
 
-fn growth(steps: &mut Steps, proof: ConsistencyProof, genesis: &Genesis) {
+fn growth(steps: &mut Steps, proof: ConsistencyProof, handovers: &Handovers) {
     steps.add::<String>("form", Ok(spelled("a proof of consistency")));
-    steps.checkpoint(&proof.earlier, genesis, |error| ConsistencyError::Earlier(error).to_string());
-    steps.checkpoint(&proof.later, genesis, |error| ConsistencyError::Later(error).to_string());
+    steps.checkpoint(&proof.earlier, handovers, |error| ConsistencyError::Earlier(error).to_string());
+    steps.checkpoint(&proof.later, handovers, |error| ConsistencyError::Later(error).to_string());
     if !steps.hold() {
         steps.open("growth", "what was not signed by enough validators is no log of theirs");
         return;
     }
-    let found = proof.verify(genesis);
+    let found = proof.verify(handovers);
     steps.add(
         "growth",
         found.map(|grown| {

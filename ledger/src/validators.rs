@@ -1,8 +1,15 @@
-//! Who decides at one height: the validators' names and keys, and how many of them suffice.
+//! Who decides at one height: the validators' names and keys, how many of them suffice, and one more or less.
 
+use crate::encoding::{Read, Written};
 use crate::genesis::Genesis;
-use crate::note::VerifierKey;
+use crate::instruction::{InstructionName, read_key};
+use crate::limits::VALIDATORS_MAX;
+use crate::note::{VerifierKey, is_key_name};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
+use devices::cbor::{DecodeError, Reader, Writer};
 use devices::identity::PublicKey;
 
 /// How many of so many validators suffice: more than two thirds, so that any two such groups have one honest validator in
@@ -24,6 +31,11 @@ impl Validators {
     #[must_use]
     pub fn of_genesis(genesis: &Genesis) -> Self {
         Self { keys: genesis.verifier_keys(), version: 0 }
+    }
+
+    /// As a leaf of the state says them.
+    pub(crate) fn from_parts(version: u64, keys: Vec<VerifierKey>) -> Self {
+        Self { keys, version }
     }
 
     /// How many changes there were before.
@@ -73,4 +85,131 @@ impl Validators {
     pub fn named(&self, name: &str) -> Option<&VerifierKey> {
         self.keys.iter().find(|validator| validator.name() == name)
     }
+}
+
+/// One validator more or less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValidatorChange {
+    /// This one joins, as the last.
+    Add(VerifierKey),
+    /// The one of this name leaves.
+    Remove(String),
+}
+
+impl ValidatorChange {
+    /// The name of who joins or leaves.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Add(validator) => validator.name(),
+            Self::Remove(name) => name,
+        }
+    }
+
+    /// `["add_validator", name, key]` or `["remove_validator", name]`.
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Written {
+        match self {
+            Self::Add(validator) => {
+                writer.array_header(3)?;
+                writer.text(InstructionName::AddValidator.as_str())?;
+                write_validator(writer, validator)
+            }
+            Self::Remove(name) => {
+                writer.array_header(2)?;
+                writer.text(InstructionName::RemoveValidator.as_str())?;
+                writer.text(name)
+            }
+        }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        let items = reader.array_header()?;
+        let word = reader.text()?;
+        if items == 3 && word == InstructionName::AddValidator.as_str() {
+            return read_validator(reader).map(Self::Add);
+        }
+        if items == 2 && word == InstructionName::RemoveValidator.as_str() {
+            return read_name(reader).map(Self::Remove);
+        }
+        Err(DecodeError::Unexpected)
+    }
+}
+
+impl fmt::Display for ValidatorChange {
+    /// `add city` or `remove city`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add(validator) => write!(f, "add {}", validator.name()),
+            Self::Remove(name) => write!(f, "remove {name}"),
+        }
+    }
+}
+
+/// Why a change of the validators is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The name or the key is a present validator's.
+    #[error("a present validator has this name or this key already")]
+    Taken,
+    /// Nobody of that name.
+    #[error("no present validator has this name")]
+    Unknown,
+    /// Nobody would be left.
+    #[error("the last validator cannot leave: nobody would be left to decide")]
+    Last,
+    /// More than a network can have.
+    #[error("a network has at most {VALIDATORS_MAX} validators")]
+    TooMany,
+}
+
+impl Validators {
+    /// The validators after a change; their version is the next one.
+    ///
+    /// # Errors
+    /// When the change is none of these validators.
+    pub fn with(&self, change: &ValidatorChange) -> Result<Self, ChangeError> {
+        let mut keys = self.keys.clone();
+        match change {
+            ValidatorChange::Add(new) => {
+                if self.named(new.name()).is_some() || self.contains(new.key()) {
+                    return Err(ChangeError::Taken);
+                }
+                if keys.len() >= VALIDATORS_MAX {
+                    return Err(ChangeError::TooMany);
+                }
+                keys.push(new.clone());
+            }
+            ValidatorChange::Remove(name) => {
+                self.named(name).ok_or(ChangeError::Unknown)?;
+                if keys.len() == 1 {
+                    return Err(ChangeError::Last);
+                }
+                keys.retain(|validator| validator.name() != name);
+            }
+        }
+        Ok(Self { keys, version: self.version.saturating_add(1) })
+    }
+
+    /// Whether a change could be made, without making it.
+    pub(crate) fn allow(&self, change: &ValidatorChange) -> Result<(), ChangeError> {
+        self.with(change).map(drop)
+    }
+}
+
+/// Writes a validator as its name and its key, two items.
+pub(crate) fn write_validator(writer: &mut Writer<'_>, validator: &VerifierKey) -> Written {
+    writer.text(validator.name())?;
+    writer.bytes(validator.key().as_bytes())
+}
+
+/// Reads a validator from two items.
+pub(crate) fn read_validator(reader: &mut Reader<'_>) -> Read<VerifierKey> {
+    let name = reader.text()?;
+    VerifierKey::new(name, read_key(reader)?).map_err(|_| DecodeError::OutOfRange)
+}
+
+/// Reads a validator's name.
+pub(crate) fn read_name(reader: &mut Reader<'_>) -> Read<String> {
+    let name = reader.text()?;
+    if is_key_name(name) { Ok(name.to_owned()) } else { Err(DecodeError::OutOfRange) }
 }

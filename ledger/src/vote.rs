@@ -1,9 +1,10 @@
 //! What validators sign while they agree on a block: votes and proposals, in deterministic CBOR. The first word parts
 //! these bytes from everything else that the same key signs, the genesis document's hash from other networks.
 
-use crate::encoding::{encoded, write_option};
+use crate::encoding::{Read, encoded, write_option};
 use crate::merkle::Hash;
 use alloc::vec::Vec;
+use devices::cbor::{DecodeError, Reader};
 
 /// Which of a round's two votes it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,12 @@ impl VoteKind {
             Self::Prevote => "prevote",
             Self::Precommit => "precommit",
         }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        let word = reader.text()?;
+        let kind = [Self::Prevote, Self::Precommit].into_iter().find(|kind| kind.as_str() == word);
+        kind.ok_or(DecodeError::Unexpected)
     }
 }
 

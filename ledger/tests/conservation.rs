@@ -354,7 +354,7 @@ fn the_random_steps_reach_every_instruction_carried_out_and_refused() {
             }
         }
     }
-    for name in InstructionName::ALL {
+    for name in InstructionName::ALL.into_iter().filter(|name| !name.is_of_validators()) {
         let (done, asked) = (done.get(&name).copied().unwrap_or(0), asked[&name]);
         assert!(done > 0 && done < asked, "{name}: {done} of {asked} were carried out");
     }

@@ -3,6 +3,7 @@
 use devices::{Decimal, DeviceId};
 use ledger::account::AccountId;
 use ledger::block::{Entry, Seal, StateRoot};
+use ledger::evidence::{Evidence, SignedProposal, SignedRoot, SignedVote};
 use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 use ledger::note::{Note, VerifierKey};
@@ -14,6 +15,7 @@ use ledger::tiles::TilePath;
 use ledger::token::Tokens;
 use ledger::transaction::Outcome;
 use ledger::transfer::TransferRecord;
+use ledger::vote::VoteKind;
 use proptest::prelude::*;
 
 fn key(seed: u8) -> devices::identity::PublicKey {
@@ -58,6 +60,32 @@ fn tariff() -> impl Strategy<Value = Tariff> {
     )
 }
 
+fn evidence() -> impl Strategy<Value = Evidence> {
+    let vote = || {
+        let vote = (proptest::option::of(any::<[u8; 32]>()), proof());
+        vote.prop_map(|(value, signature)| SignedVote { value, signature })
+    };
+    let proposal = || {
+        let proposal = (any::<[u8; 32]>(), proptest::option::of(any::<u32>()), proof());
+        proposal.prop_map(|(value, pol_round, signature)| SignedProposal { value, pol_round, signature })
+    };
+    let root = || (any::<[u8; 32]>(), proof()).prop_map(|(root, signature)| SignedRoot { root, signature });
+    let place = || (any::<u8>().prop_map(key), any::<u64>(), any::<u32>());
+    let kind = prop_oneof![Just(VoteKind::Prevote), Just(VoteKind::Precommit)];
+    let votes =
+        (place(), kind, vote(), vote()).prop_map(|((validator, height, round), kind, first, second)| {
+            Evidence::Votes { validator, kind, height, round, first, second }
+        });
+    let proposals =
+        (place(), proposal(), proposal()).prop_map(|((validator, height, round), first, second)| {
+            Evidence::Proposals { validator, height, round, first, second }
+        });
+    let checkpoints = (place(), root(), root()).prop_map(|((validator, size, _), first, second)| {
+        Evidence::Checkpoints { validator, size, first, second }
+    });
+    prop_oneof![votes, proposals, checkpoints]
+}
+
 fn instruction() -> impl Strategy<Value = Instruction> {
     let words = || "[a-zä ]{0,60}";
     let enrol = (any::<u8>(), proptest::option::of(id()), proptest::option::of(position()))
@@ -90,7 +118,27 @@ fn instruction() -> impl Strategy<Value = Instruction> {
         },
     );
     let set_tariff = tariff().prop_map(|tariff| Instruction::SetTariff { tariff });
-    prop_oneof![enrol, transfer, issue, claim, offer, accept, rotate, revoke, correct, set_tariff]
+    let add = (any::<u64>(), "[a-z/.-]{1,128}", any::<u8>()).prop_map(|(version, name, seed)| {
+        Instruction::AddValidator { version, validator: VerifierKey::new(&name, key(seed)).expect("a name") }
+    });
+    let remove = (any::<u64>(), "[a-z/.-]{1,128}")
+        .prop_map(|(version, name)| Instruction::RemoveValidator { version, name });
+    let report =
+        evidence().prop_map(|evidence| Instruction::ReportMisbehaviour { evidence: Box::new(evidence) });
+    let of_validators = prop_oneof![add, remove, report];
+    prop_oneof![
+        enrol,
+        transfer,
+        issue,
+        claim,
+        offer,
+        accept,
+        rotate,
+        revoke,
+        correct,
+        set_tariff,
+        of_validators
+    ]
 }
 
 fn seal() -> impl Strategy<Value = Seal> {

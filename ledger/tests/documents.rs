@@ -6,7 +6,9 @@ use city::{City, EPOCH, START, account, genesis, key, temperatures, validator};
 use ledger::account::AccountId;
 use ledger::checkpoint::{Checkpoint, SignedCheckpointError};
 use ledger::consistency::{ConsistencyError, ConsistencyProof};
-use ledger::document::{DocumentError, Verified, verify};
+use ledger::document::{self, DocumentError, Verified};
+use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::merkle::{Hash, consistency_proof, inclusion_proof, leaf_hash, root_of};
 use ledger::note::Note;
 use ledger::proof_text::PathFault;
@@ -93,6 +95,10 @@ fn path(hashes: &[Hash], index: u64) -> Vec<Hash> {
 }
 
 /// Flips every bit, and adds and takes every byte: nothing but the document itself may hold.
+fn verify(text: &str, genesis: &Genesis) -> Result<Verified, DocumentError> {
+    document::verify(text, &Handovers::of_genesis(genesis))
+}
+
 fn every_alteration_is_refused(text: &str) {
     let genesis = genesis();
     verify(text, &genesis).unwrap();
@@ -123,7 +129,7 @@ fn every_alteration_is_refused(text: &str) {
 
 /// The steps of a document but the author's, which is about more than the document.
 fn steps_of(text: &str) -> Vec<Step> {
-    let mut steps = steps(text, &genesis(), Some(&key(1).public_key()));
+    let mut steps = steps(text, &Handovers::of_genesis(&genesis()), Some(&key(1).public_key()));
     steps.retain(|step| step.step != "author");
     steps
 }
@@ -159,7 +165,10 @@ fn an_altered_entry_fails_in_its_place_and_the_signatures_hold() {
     receipt.entry[last] ^= 1;
     let (genesis, text, device) = (genesis(), receipt.to_string(), key(1).public_key());
     let verdicts = |device: Option<&_>| -> Vec<(&'static str, Verdict)> {
-        steps(&text, &genesis, device).iter().map(|step| (step.step, step.verdict)).collect()
+        steps(&text, &Handovers::of_genesis(&genesis), device)
+            .iter()
+            .map(|step| (step.step, step.verdict))
+            .collect()
     };
     let mut expected = vec![
         ("form", Verdict::Holds),
@@ -265,7 +274,7 @@ fn the_first_thing_that_fails_in_a_state_proof_is_named() {
     let refused = |change: &dyn Fn(&mut StateProof)| {
         let mut proof = good.clone();
         change(&mut proof);
-        proof.verify(&settled.city.genesis).unwrap_err()
+        proof.verify(&Handovers::of_genesis(&settled.city.genesis)).unwrap_err()
     };
     let signature = SignedCheckpointError::Signature("lamppost/devnet".into());
     let cases = [
@@ -315,7 +324,7 @@ fn an_older_seals_root_does_not_prove_a_newer_balance() {
     proof.receipt = settled.receipt(0);
     let genesis_leaves = settled.city.blocks[0].seal.state_root.unwrap().leaves;
     proof.size = genesis_leaves;
-    let error = proof.verify(&settled.city.genesis).unwrap_err();
+    let error = proof.verify(&Handovers::of_genesis(&settled.city.genesis)).unwrap_err();
     let named = matches!(
         error,
         StateProofError::Root | StateProofError::PathLength { .. } | StateProofError::OutOfTree { .. }
@@ -331,7 +340,7 @@ fn the_first_thing_that_fails_in_a_consistency_proof_is_named() {
     let refused = |change: &dyn Fn(&mut ConsistencyProof)| {
         let mut proof = good.clone();
         change(&mut proof);
-        proof.verify(&settled.city.genesis).unwrap_err()
+        proof.verify(&Handovers::of_genesis(&settled.city.genesis)).unwrap_err()
     };
     let signature = || SignedCheckpointError::Signature("lamppost/devnet".into());
     let forged = |size: u64| {

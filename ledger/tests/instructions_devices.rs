@@ -424,6 +424,9 @@ fn every_instruction_is_read_back_as_it_was_written_and_in_one_form_only() {
         city::asking::issue(id, 5),
         city::asking::correct(1, id, account(&owner()), 5, "why"),
         Instruction::SetTariff { tariff: city::genesis().tariff },
+        city::asking::add_validator(0, "utility", &key(30)),
+        city::asking::remove_validator(0, "utility"),
+        city::asking::report(city::asking::two_prevotes(&key(30), &[1; 32], 7, 0)),
     ];
     let mut names: Vec<_> = all.iter().map(Instruction::name).collect();
     names.dedup();

@@ -6,6 +6,7 @@ use base64ct::{Base64, Encoding};
 use city::{City, START, account, genesis, key, temperatures, validator};
 use ledger::checkpoint::{Checkpoint, CheckpointError, SignedCheckpointError};
 use ledger::genesis::{Genesis, Validator};
+use ledger::handovers::Handovers;
 use ledger::merkle::{empty_root, inclusion_proof, leaf_hash, root_of};
 use ledger::note::{Note, NoteError, VerifierKey};
 use ledger::proof_text::PathFault;
@@ -35,7 +36,7 @@ fn city() -> City {
 }
 
 fn verify(text: &str) -> Result<(), ReceiptError> {
-    Receipt::parse(text)?.verify(&genesis()).map(drop)
+    Receipt::parse(text)?.verify(&Handovers::of_genesis(&genesis())).map(drop)
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn every_entry_of_a_log_has_a_receipt_that_holds() {
         let text = receipt.to_string();
         let parsed = Receipt::parse(&text).unwrap();
         assert_eq!(parsed, receipt);
-        let verified = parsed.verify(&city.genesis).unwrap();
+        let verified = parsed.verify(&Handovers::of_genesis(&city.genesis)).unwrap();
         assert_eq!(verified.entry(), receipt.entry);
         assert_eq!(verified.index(), index);
         assert_eq!(verified.checkpoint(), &city.state.checkpoint());
@@ -115,7 +116,7 @@ fn the_first_thing_that_fails_is_named() {
     let refused = |change: &dyn Fn(&mut Receipt)| {
         let mut receipt = good.clone();
         change(&mut receipt);
-        receipt.verify(&city.genesis).unwrap_err()
+        receipt.verify(&Handovers::of_genesis(&city.genesis)).unwrap_err()
     };
     let size = city.state.log_size();
     let cases = [
@@ -188,7 +189,7 @@ fn two_thirds_of_the_validators_must_sign_and_strangers_are_refused() {
         signers.iter().for_each(|at| receipt.checkpoint.sign(names[*at], &key(50 + *at as u8)).unwrap());
         Receipt::parse(&receipt.to_string())
             .unwrap()
-            .verify(&genesis)
+            .verify(&Handovers::of_genesis(&genesis))
             .map(|verified| verified.signers().len())
     };
     assert_eq!(signed_by(&[0, 2, 3]), Ok(3));

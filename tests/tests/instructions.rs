@@ -25,7 +25,9 @@ fn strangers_code_can_ask_for_everything_that_the_page_describes() {
     let steps = said["done"].as_array().expect("steps");
     let carried_out: BTreeSet<&str> =
         steps.iter().filter(|step| step["id"].is_string()).filter_map(|step| step["name"].as_str()).collect();
-    assert_eq!(carried_out, InstructionName::ALL.iter().map(|name| name.as_str()).collect());
+    // A devnet's one validator decides alone for good.
+    let open = InstructionName::ALL.into_iter().filter(|name| !name.is_of_validators());
+    assert_eq!(carried_out, open.map(|name| name.as_str()).collect());
     for step in steps.iter().filter(|step| step["id"].is_string()) {
         let id = step["id"].as_str().expect("an id");
         assert_eq!(node.settled(id)["name"], step["name"]);

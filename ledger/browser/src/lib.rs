@@ -23,6 +23,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use ledger::document;
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::limits::{RECEIPT_BYTES_MAX, STATE_PROOF_BYTES_MAX};
 use ledger::proven::Proven;
 
@@ -100,7 +101,7 @@ pub fn answer(genesis: &str, proof: &str) -> String {
         Ok(genesis) => genesis,
         Err(error) => return refused(&format!("the genesis document cannot be trusted: {error}")),
     };
-    match document::verify(proof, &genesis) {
+    match document::verify(proof, &Handovers::of_genesis(&genesis)) {
         Ok(verified) => {
             format!("{{\"holds\":true,\"proven\":{}}}", Proven::of(&verified, &genesis).to_json())
         }

@@ -4,9 +4,37 @@ use super::{City, account, instruction_with, key, operator};
 use devices::identity::SigningKey;
 use devices::possession::Possession;
 use ledger::account::AccountId;
+use ledger::evidence::{Evidence, SignedVote};
 use ledger::instruction::{Instruction, InstructionRefusal as Why};
+use ledger::merkle::Hash;
+use ledger::note::VerifierKey;
 use ledger::registry::Position;
 use ledger::transaction::Refused;
+use ledger::vote::{VoteKind, vote_bytes};
+
+/// The approval that a validator joins.
+pub fn add_validator(version: u64, name: &str, key: &SigningKey) -> Instruction {
+    Instruction::AddValidator { version, validator: VerifierKey::new(name, key.public_key()).unwrap() }
+}
+
+/// The approval that a validator leaves.
+pub fn remove_validator(version: u64, name: &str) -> Instruction {
+    Instruction::RemoveValidator { version, name: name.to_owned() }
+}
+
+pub fn report(evidence: Evidence) -> Instruction {
+    Instruction::ReportMisbehaviour { evidence: Box::new(evidence) }
+}
+
+/// Evidence that the key prevoted for a block and for none.
+pub fn two_prevotes(key: &SigningKey, genesis_hash: &Hash, height: u64, round: u32) -> Evidence {
+    let vote = |value| {
+        let message = vote_bytes(genesis_hash, VoteKind::Prevote, height, round, value);
+        SignedVote { value, signature: key.sign(&message) }
+    };
+    let (validator, kind) = (key.public_key(), VoteKind::Prevote);
+    Evidence::Votes { validator, kind, height, round, first: vote(None), second: vote(Some([5; 32])) }
+}
 
 /// A street in Aberdeen.
 pub const STREET: Position =

@@ -12,8 +12,9 @@ use devices::sequence::Sequence;
 use devices::{sign_instruction, sign_reading};
 use ledger::account::AccountId;
 use ledger::block::{Block, BlockResults};
-use ledger::genesis::Genesis;
+use ledger::genesis::{Genesis, Validator};
 use ledger::instruction::Instruction;
+use ledger::note::VerifierKey;
 use ledger::registry::Position;
 use ledger::state::State;
 use ledger::tariff::Tariff;
@@ -70,6 +71,18 @@ pub fn genesis() -> Genesis {
     )
     .unwrap();
     Genesis { tariff: tariff(), ..genesis }
+}
+
+/// The same network, begun by so many validators: that of seed N is named validator-N.
+pub fn genesis_of(validators: u8) -> Genesis {
+    let validator = |seed| {
+        let name = format!("validator-{seed}");
+        let vkey = VerifierKey::new(&name, key(seed).public_key()).unwrap().to_string();
+        Validator { name, vkey }
+    };
+    let genesis = Genesis { validators: (1..=validators).map(validator).collect(), ..genesis() };
+    genesis.validate().unwrap();
+    genesis
 }
 
 /// The city's ledger with every block it ever made.

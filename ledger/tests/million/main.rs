@@ -158,7 +158,7 @@ fn a_million_random_transactions_keep_every_invariant() {
     println!("{traced} refusals compared, {restored} snapshots restored, {:.0?}", began.elapsed());
     let all: u64 = accepted.values().sum();
     assert!(all > TRANSACTIONS / 10 * 7, "most of what is asked is carried out: {all}");
-    for name in InstructionName::ALL {
+    for name in InstructionName::ALL.into_iter().filter(|name| !name.is_of_validators()) {
         assert!(accepted.get(name.as_str()).is_some_and(|count| *count > 20), "{name} is carried out");
     }
     let reasons = ["replayed", "revoked", "too_old", "in_future", "unknown_device", "signature"];

@@ -75,6 +75,14 @@ pub const KEY_OFFER_PAYLOAD_BYTES_MAX: usize = 1 + 5 + 34 + 2 + SIGNATURE_BYTES;
 /// Bytes of its Sig_structure: `/proof` behind the network.
 pub const KEY_OFFER_SIG_STRUCTURE_BYTES_MAX: usize =
     READING_HEADER_BYTES + KEY_OFFER_PAYLOAD_BYTES_MAX + 6 + SIG_STRUCTURE_OVERHEAD_BYTES;
+/// Bytes of a gateway's word for a batch of transactions: header without the key, payload, signature and what is around them.
+pub const GATEWAY_BATCH_BYTES_MAX: usize =
+    2 + 2 + READING_HEADER_BYTES + 1 + 2 + GATEWAY_BATCH_PAYLOAD_BYTES_MAX + 2 + SIGNATURE_BYTES;
+/// Bytes of its payload: an array of a hash and a u32.
+pub const GATEWAY_BATCH_PAYLOAD_BYTES_MAX: usize = 1 + 2 + 32 + 5;
+/// Bytes of its Sig_structure: `/batch` behind the network.
+pub const GATEWAY_BATCH_SIG_STRUCTURE_BYTES_MAX: usize =
+    READING_HEADER_BYTES + GATEWAY_BATCH_PAYLOAD_BYTES_MAX + 6 + SIG_STRUCTURE_OVERHEAD_BYTES;
 /// Bytes of an encoded acknowledgement: an array of two u32 and two u64.
 pub const ACK_BYTES_MAX: usize = 1 + 5 + 5 + 9 + 9;
 /// Bytes of an encoded refusal notice.

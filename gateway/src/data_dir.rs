@@ -13,6 +13,7 @@
 //! DATA/index/           the queries' index, derived
 //! DATA/sign-in.json      sessions by their hashes, passkeys
 //! DATA/commands/*.cose   the last command of an owner to each device
+//! DATA/outbox/           of a gateway: the batches that are not final yet
 //! DATA/fleet/           seeds and outboxes of the virtual devices
 //! ```
 
@@ -208,6 +209,11 @@ impl DataDir {
     /// The directory of the last command to each device.
     pub fn commands(&self) -> PathBuf {
         self.root.join("commands")
+    }
+
+    /// The directory of the batches that a gateway submits to validators.
+    pub fn outbox(&self) -> PathBuf {
+        self.root.join("outbox")
     }
 
     /// The snapshots' directory.

@@ -35,6 +35,8 @@ pub mod key_cache;
 pub mod keys;
 pub mod leaves;
 pub mod limits;
+#[cfg(feature = "bft")]
+pub mod link;
 pub mod log;
 pub mod mqtt;
 pub mod node;

@@ -190,6 +190,75 @@ pub const EXTERNAL_INFLIGHT_MAX: u16 = 64;
 /// Acks and refusals that are handed to an external broker's link at once.
 pub const EXTERNAL_BURST_MAX: usize = 16;
 
+/// Transactions of one batch that a gateway submits to validators.
+pub const LINK_BATCH_TRANSACTIONS_MAX: usize = 1_024;
+/// Bytes of one such batch with its signature: several fit into a block.
+pub const LINK_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a batch that are not its transactions': the signed word, two arrays and the heads of the byte strings.
+pub const LINK_BATCH_OVERHEAD_BYTES: usize = 1 + 3 + devices::limits::GATEWAY_BATCH_BYTES_MAX + 3;
+/// Bytes of a block's certificate: some hundred for each of the most validators.
+pub const LINK_CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a signed checkpoint.
+pub const LINK_CHECKPOINT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one message to a validator.
+pub const LINK_TO_VALIDATOR_BYTES_MAX: usize = LINK_BATCH_BYTES_MAX + 64;
+/// Bytes of one message to a gateway.
+pub const LINK_TO_GATEWAY_BYTES_MAX: usize = FRAME_BYTES_MAX + LINK_CERTIFICATE_BYTES_MAX + 64;
+/// Gateways that one validator admits.
+pub const LINK_GATEWAYS_MAX: usize = 256;
+/// Handshakes that a validator has under way at once; a connection beyond them is closed.
+pub const LINK_HANDSHAKES_MAX: usize = 64;
+/// How long connecting may take, and the handshake with the first message after it.
+pub const LINK_HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
+/// How often either side says something, if only that it is there.
+pub const LINK_PULSE: Duration = Duration::from_secs(1);
+/// A connection on which nothing came for so long is closed.
+pub const LINK_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How long a message that has begun may take, either way.
+pub const LINK_MESSAGE_PATIENCE: Duration = Duration::from_secs(30);
+/// Answers that wait to be written to one gateway; while there are as many, nothing more of it is read.
+pub const LINK_ANSWERS_MAX: usize = 64;
+/// Transactions of one gateway that were taken and wait for the validator's intake.
+pub const LINK_WAITING_TRANSACTIONS_MAX: usize = 8_192;
+/// Their bytes.
+pub const LINK_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Batches of one gateway that are remembered, so that none is handed on twice.
+pub const LINK_REMEMBERED_BATCHES_MAX: usize = 4_096;
+/// How long a batch is remembered: what is not final after that may be handed on again.
+pub const LINK_REMEMBERED_MILLISECONDS: u64 = 20_000;
+/// When a gateway that found no room may try again.
+pub const LINK_FULL_RETRY_MILLISECONDS: u64 = 250;
+/// Shortest wait before the next attempt to reach a validator.
+pub const LINK_RECONNECT_MILLISECONDS_MIN: u64 = 100;
+/// Longest wait before the next attempt to reach a validator.
+pub const LINK_RECONNECT_MILLISECONDS_MAX: u64 = 5_000;
+/// A connection that lasted longer than this was a good one: the next attempt does not wait longer for it.
+pub const LINK_GOOD_MILLISECONDS: u64 = 2_000;
+/// Batches in a gateway's durable outbox. When it is full, intake waits.
+pub const OUTBOX_BATCHES_MAX: usize = 4_096;
+/// Their bytes.
+pub const OUTBOX_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Sequences that are set aside in one write of the outbox's counter.
+pub const OUTBOX_SEQUENCES_AHEAD: u64 = 1_024;
+/// Batches that are at validators and not final; the rest wait in the outbox.
+pub const LINK_UNDER_WAY_MAX: usize = 64;
+/// Messages that wait to be written to one validator.
+pub const LINK_OUTGOING_MAX: usize = 2 * LINK_UNDER_WAY_MAX;
+/// A batch that is not final after so long goes to more validators.
+pub const LINK_FINAL_PATIENCE_MILLISECONDS: u64 = 3_000;
+/// The patience doubles with every attempt, up to this.
+pub const LINK_FINAL_PATIENCE_MILLISECONDS_MAX: u64 = 30_000;
+/// Longest pause that a validator can ask for.
+pub const LINK_PAUSE_MILLISECONDS_MAX: u64 = 10_000;
+/// How long a validator is left alone that could not be told something, or says that a batch is no batch.
+pub const LINK_REFUSED_PAUSE_MILLISECONDS: u64 = 1_000;
+/// Blocks and checkpoints that were followed and wait for the host.
+pub const LINK_FOLLOWED_MAX: usize = 16;
+/// A validator that gives no block for so long while others have some is followed no more.
+pub const LINK_BEHIND_MILLISECONDS: u64 = 3_000;
+/// How long a validator is avoided that was behind, had pruned the block, or gave one that does not hold.
+pub const LINK_AVOIDED_MILLISECONDS: u64 = 60_000;
+
 const _: () = assert!(VERIFY_BATCH_MAX <= INTAKE_MAX);
 const _: () = assert!(VERIFY_BATCH_MAX <= BATCH_MAX);
 const _: () = assert!(BLOCK_TRANSACTIONS_MAX <= ledger::limits::BLOCK_TRANSACTIONS_MAX);
@@ -200,6 +269,19 @@ const _: () = assert!((FRAME_BYTES_MAX as u64) < LOG_RESERVE_BYTES);
 const _: () = assert!(STUCK_AFTER.as_millis() as u64 > REST_MAX_MILLISECONDS, "rest is no standstill");
 const _: () = assert!(RECONNECT_MILLISECONDS_MIN < RECONNECT_MILLISECONDS_MAX);
 const _: () = assert!(EVENT_STREAMS_MAX < HTTP_CONNECTIONS_MAX);
+const _: () =
+    assert!(LINK_BATCH_BYTES_MAX > LINK_BATCH_OVERHEAD_BYTES + devices::limits::INSTRUCTION_BYTES_MAX + 3);
+const _: () = assert!(LINK_BATCH_BYTES_MAX < BLOCK_BYTES_MAX);
+const _: () = assert!(LINK_BATCH_TRANSACTIONS_MAX <= LINK_WAITING_TRANSACTIONS_MAX);
+const _: () = assert!(LINK_BATCH_BYTES_MAX <= LINK_WAITING_BYTES_MAX);
+const _: () = assert!(LINK_CHECKPOINT_BYTES_MAX + 64 <= LINK_TO_GATEWAY_BYTES_MAX);
+const _: () = assert!(LINK_UNDER_WAY_MAX <= LINK_REMEMBERED_BATCHES_MAX);
+const _: () = assert!((OUTBOX_BATCHES_MAX * LINK_BATCH_BYTES_MAX) as u64 >= OUTBOX_BYTES_MAX);
+// A gateway that submits once more reaches every validator before any of them has forgotten the first time.
+const _: () = assert!(LINK_FINAL_PATIENCE_MILLISECONDS < LINK_REMEMBERED_MILLISECONDS);
+const _: () = assert!(LINK_REMEMBERED_MILLISECONDS < LINK_FINAL_PATIENCE_MILLISECONDS_MAX);
+const _: () = assert!(LINK_RECONNECT_MILLISECONDS_MIN < LINK_RECONNECT_MILLISECONDS_MAX);
+const _: () = assert!(2 * LINK_PULSE.as_secs() < LINK_SILENCE_MAX.as_secs());
 
 /// Epochs that the operator's page settles anew at once.
 pub const DRY_RUN_PAGE_EPOCHS_MAX: u64 = 10;

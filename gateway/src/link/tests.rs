@@ -1,0 +1,1 @@
+//! The link between real endpoints, over loopback.

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "bft")]
 pub mod agreed;
+#[cfg(feature = "bft")]
+mod follower;
 mod hands;
 mod pace;
 #[cfg(feature = "bft")]
@@ -67,9 +69,25 @@ pub enum HostError {
     #[cfg(feature = "bft")]
     #[error(transparent)]
     Engine(#[from] crate::consensus::bft::engine::EngineError),
-    /// Several validators were asked for.
+    /// The outbox of a gateway.
     #[cfg(feature = "bft")]
-    #[error("this node cannot take part in a network of several yet")]
+    #[error(transparent)]
+    Outbox(#[from] crate::link::store::StoreError),
+    /// TLS with the validators.
+    #[cfg(feature = "bft")]
+    #[error(transparent)]
+    Tls(#[from] crate::link::tls::TlsError),
+    /// The door for gateways.
+    #[cfg(feature = "bft")]
+    #[error(transparent)]
+    Door(#[from] crate::link::door::DoorError),
+    /// The address of that door.
+    #[cfg(feature = "bft")]
+    #[error("the address {0} for gateways cannot be used: {1}")]
+    DoorAddress(std::net::SocketAddr, std::io::Error),
+    /// The configuration is another role's.
+    #[cfg(feature = "bft")]
+    #[error("the configuration is not of the role that was asked for")]
     NotOfSeveral,
 }
 

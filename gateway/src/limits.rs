@@ -98,6 +98,8 @@ pub const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 /// Questions to the engine that wait.
 pub const ENGINE_REQUESTS_MAX: usize = 64;
+/// How long a gateway gathers transactions for a batch.
+pub const BATCH_AGE_MAX_MILLISECONDS: u64 = 20;
 /// How often the agreement is looked at where nothing happens.
 pub const AGREEMENT_LOOK: Duration = Duration::from_secs(1);
 /// How long the engine may take to say that it is there.

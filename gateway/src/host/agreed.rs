@@ -10,7 +10,7 @@ use ledger::note::Note;
 use super::{Ends, Host, HostError, take};
 use crate::admit::Arrival;
 use crate::clock;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Role};
 use crate::effects::{self, Hands as _};
 use crate::node::Input;
 use crate::node::agreed::Made;
@@ -30,16 +30,17 @@ pub async fn start_validator(
     super::validator::start(opened, telemetry, configuration).await
 }
 
-/// Starts a gateway.
+/// Starts a gateway, on the running tokio runtime.
 ///
 /// # Errors
 /// What keeps it from starting.
 pub fn start_gateway(
-    _opened: Opened,
-    _telemetry: Arc<Telemetry>,
-    _configuration: &Configuration,
+    opened: Opened,
+    telemetry: Arc<Telemetry>,
+    configuration: &Configuration,
 ) -> Result<Ends, HostError> {
-    Err(HostError::NotOfSeveral)
+    let Role::Gateway(gateway) = &configuration.role else { return Err(HostError::NotOfSeveral) };
+    super::follower::start(opened, telemetry, &configuration.name, gateway)
 }
 
 impl Host {

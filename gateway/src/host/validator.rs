@@ -2,8 +2,9 @@
 
 mod blocks;
 mod messages;
+mod reporting;
 mod rest;
-mod watch;
+mod watching;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use std::time::Duration;
 use arc_malachitebft_app_channel::app::types::core::{CommitCertificate, Round};
 use arc_malachitebft_app_channel::{AppMsg, EngineHandle, NetworkMsg, Reply};
 use devices::SigningKey;
-use tokio::sync::{mpsc, oneshot};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agreed::signed_size;
 use super::hands::Signs;
 use super::{Ends, Host, HostError};
-use crate::configuration::{Configuration, Role, Validator as ValidatorConfiguration};
+use crate::configuration::{Configuration, Gateways, Role, Validator as ValidatorConfiguration};
 use crate::consensus::bft::checkpoints::Checkpoints;
 use crate::consensus::bft::context::{Address, BlockId, Height, Lamppost};
 use crate::consensus::bft::engine::{self, Peer, Settings};
@@ -26,8 +28,12 @@ use crate::consensus::bft::parts::{Assembled, Assembly};
 use crate::consensus::bft::proposals::Proposals;
 use crate::consensus::bft::record;
 use crate::limits;
+use crate::link::blocks::{Blocks, Certified, ReadBlock};
+use crate::link::door::{Admitted, Door, Settings as DoorSettings};
+use crate::log::encode_block;
 use crate::node::Node;
 use crate::node::agreed::Made;
+use crate::shared::{Shared, Submission};
 use crate::storage::{Opened, StorageError};
 use crate::telemetry::Telemetry;
 
@@ -70,6 +76,12 @@ struct Agreement {
     decided: Option<Decided>,
     rest: Option<rest::Rest>,
     streams: u64,
+    /// The counter of the last report.
+    reports: u64,
+    /// What followers of the door are told.
+    durable: watch::Sender<u64>,
+    signed: watch::Sender<Arc<str>>,
+    _door: Option<Door>,
 }
 
 /// Starts a validator, on the running tokio runtime.
@@ -107,8 +119,16 @@ pub(super) async fn start(
     let origin = opened.genesis.origin.clone();
     let prepared = super::prepare(opened, telemetry, Node::agreeing(), Signs::WithOthers)?;
     let shared = prepared.shared.clone();
+    let kept = if enough_at == 0 { "".into() } else { shared.checkpoint() };
+    let (durable, durable_end) = watch::channel(shared.durable().height);
+    let (signed, signed_end) = watch::channel(kept);
+    let blocks = Blocks { read: reader(&shared), durable: durable_end, checkpoint: signed_end };
+    let door = match &validator.gateways {
+        Some(gateways) => Some(door(gateways, &key, &shared, blocks, &prepared.intake).await?),
+        None => None,
+    };
     let (channels, engine) = engine::start(settings).await?;
-    watch::start(&shared, &configuration.name, address, &channels);
+    watching::start(&shared, &configuration.name, address, &channels);
     let mut agreement = Agreement {
         questions: channels.consensus,
         network: channels.network,
@@ -128,9 +148,42 @@ pub(super) async fn start(
         decided: None,
         rest: None,
         streams: 0,
+        reports: 0,
+        durable,
+        signed,
+        _door: door,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     super::spawn(prepared, move |host, stopped| runtime.block_on(agreement.run(host, stopped)))
+}
+
+/// Opens the door for gateways.
+async fn door(
+    gateways: &Gateways,
+    key: &SigningKey,
+    shared: &Shared,
+    blocks: Blocks,
+    intake: &mpsc::Sender<Submission>,
+) -> Result<Door, HostError> {
+    let listener = TcpListener::bind(gateways.listen).await;
+    let listener = listener.map_err(|error| HostError::DoorAddress(gateways.listen, error))?;
+    let admitted = |gateway: &crate::configuration::Admitted| Admitted {
+        name: gateway.name.clone(),
+        public_key: gateway.public_key,
+        envelopes_per_second: gateway.envelopes_per_second,
+    };
+    let admitted = gateways.admitted.iter().map(admitted).collect();
+    let settings = DoorSettings { key: key.clone(), network: shared.genesis.network.clone(), admitted };
+    Ok(Door::open(listener, settings, blocks, intake)?)
+}
+
+/// Reads durable blocks for the door, as long as the node is there.
+fn reader(shared: &Arc<Shared>) -> ReadBlock {
+    let shared = Arc::downgrade(shared);
+    Arc::new(move |height| {
+        let (block, certificate) = blocks::certified(&*shared.upgrade()?, height)?;
+        Some(Certified { payload: encode_block(&block)?, certificate })
+    })
 }
 
 /// The other validators' engines: by their keys in the ledger, or in the configuration for one that is not there yet.

@@ -116,12 +116,30 @@ impl Node {
         refused: Vec<(TransactionId, Refused)>,
         effects: &mut Vec<Effect>,
     ) {
+        let settled = self.turn_all(state, now, refused, effects);
+        effects.extend(self.acknowledge(state, settled, state.log_size()));
+    }
+
+    /// Refuses what the durable state makes impossible: after a start, what the outbox held may be on the ledger.
+    pub fn drop_gone(&mut self, state: &State, now: u64, effects: &mut Vec<Effect>) {
+        let gone = self.gone(state, now);
+        self.drop_refused(state, now, gone, effects);
+    }
+
+    /// Takes refused ones out of the pool; gives the devices of which something is settled by that.
+    fn turn_all(
+        &mut self,
+        state: &State,
+        now: u64,
+        refused: Vec<(TransactionId, Refused)>,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<DeviceId> {
         let mut settled = Vec::new();
         for (id, why) in refused {
             let Some(waiting) = self.pool.as_mut().and_then(|pool| pool.remove(&id)) else { continue };
             self.turn_waiting(state, now, &waiting, why, &mut settled, effects);
         }
-        effects.extend(self.acknowledge(state, settled, state.log_size()));
+        settled
     }
 
     fn turn_waiting(
@@ -169,12 +187,7 @@ impl Node {
             self.refused = [0; 8];
         }
         let gone = self.gone(state, now);
-        let mut settled = Vec::new();
-        for (id, why) in gone {
-            let Some(waiting) = self.pool.as_mut().and_then(|pool| pool.remove(&id)) else { continue };
-            self.turn_waiting(state, now, &waiting, why, &mut settled, effects);
-        }
-        pending.replayed = settled;
+        pending.replayed = self.turn_all(state, now, gone, effects);
         self.pending = Some(pending);
     }
 

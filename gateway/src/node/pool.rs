@@ -69,23 +69,48 @@ impl Pool {
         self.order.iter().filter_map(|id| self.waiting.get_key_value(id))
     }
 
-    /// The oldest that are in no batch yet, as far as they fit into one, are in one from now on.
-    pub fn take_for_batch(&mut self, bytes_max: usize, transactions_max: usize) -> Vec<Vec<u8>> {
-        let mut taken = Vec::new();
+    /// Adds one that is in a batch already.
+    pub fn push_submitted(&mut self, now: u64, verified: Verified) {
+        let id = verified.transaction.id();
+        self.push(now, verified);
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            waiting.submitted = true;
+        }
+    }
+
+    /// The oldest that are in no batch yet, as far as they fit into one of so many bytes, each as many as `bytes_of` says,
+    /// and so many transactions: they are in one from now on. Their ids, and their bytes.
+    pub fn take_for_batch(
+        &mut self,
+        bytes_max: usize,
+        transactions_max: usize,
+        bytes_of: impl Fn(&[u8]) -> usize,
+    ) -> (Vec<TransactionId>, Vec<Vec<u8>>) {
+        let (mut ids, mut taken) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for id in &self.order {
             let Some(waiting) = self.waiting.get_mut(id).filter(|waiting| !waiting.submitted) else {
                 continue;
             };
             let transaction = waiting.transaction.bytes();
-            bytes += transaction.len();
+            bytes += bytes_of(transaction);
             if bytes > bytes_max || taken.len() == transactions_max {
                 break;
             }
+            ids.push(*id);
             taken.push(transaction.to_vec());
             waiting.submitted = true;
         }
-        taken
+        (ids, taken)
+    }
+
+    /// These are in no batch any more.
+    pub fn unsubmit(&mut self, ids: &[TransactionId]) {
+        for id in ids {
+            if let Some(waiting) = self.waiting.get_mut(id) {
+                waiting.submitted = false;
+            }
+        }
     }
 
     /// Since when the oldest waits that is in no batch yet, Unix milliseconds.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use devices::signature;
 use ledger::checkpoint::Checkpoint;
+use ledger::evidence::{Evidence, SignedRoot};
 use ledger::merkle::Hash;
 use ledger::note::{Note, NoteSignature};
 use ledger::validators::Validators;
@@ -30,8 +31,8 @@ pub struct Signed {
 pub enum Gathered {
     /// Enough validators have signed: the whole note.
     Enough(String),
-    /// The validator signed two roots of one size: two notes, each with its signature.
-    Conflict(Box<(String, String)>),
+    /// The validator signed two roots of one size.
+    Conflict(Box<Evidence>),
     /// Nothing yet.
     Waiting,
 }
@@ -87,10 +88,12 @@ impl Checkpoints {
         if let Some(before) = self.signed.get(&size).and_then(|signed| signed.get(&address)) {
             return match before.root == signed.root {
                 true => Gathered::Waiting,
-                false => Gathered::Conflict(Box::new((
-                    self.note(size, std::slice::from_ref(before), validators),
-                    self.note(size, &[signed], validators),
-                ))),
+                false => Gathered::Conflict(Box::new(Evidence::Checkpoints {
+                    validator: *key.key(),
+                    size,
+                    first: SignedRoot { root: before.root, signature: before.signature },
+                    second: SignedRoot { root: signed.root, signature: signed.signature },
+                })),
             };
         }
         self.signed.entry(size).or_default().insert(address, signed);

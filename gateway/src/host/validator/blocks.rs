@@ -1,17 +1,18 @@
 //! Blocks as they come and go: proposed here, streamed to the others, committed, given to those who are behind.
 
 use arc_malachitebft_app_channel::app::streaming::StreamContent;
+use arc_malachitebft_app_channel::app::types::LocallyProposedValue;
 use arc_malachitebft_app_channel::app::types::core::{
     CommitCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round,
 };
 use arc_malachitebft_app_channel::app::types::streaming::StreamId;
 use arc_malachitebft_app_channel::app::types::streaming::StreamMessage;
 use arc_malachitebft_app_channel::app::types::sync::RawDecidedValue;
-use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, MisbehaviorEvidence};
 use arc_malachitebft_app_channel::{NetworkMsg, Reply};
 use arc_malachitebft_signing_ed25519::Signature;
 use bytes::Bytes;
 use devices::PublicKey;
+use ledger::block::Block;
 use ledger::certificate::Certificate;
 
 use super::{Agreement, Decided, Seen};
@@ -150,7 +151,7 @@ impl Agreement {
             }
             Judged::Wrong(id, fault) => {
                 tracing::warn!(block = %id, %fault, "a block is refused");
-                super::watch::note_fault(host, &fault);
+                super::watching::note_fault(host, &fault);
                 Some((id, false))
             }
             Judged::Right(id, made) => {
@@ -207,7 +208,8 @@ impl Agreement {
         let next = Height(certificate.height.0 + 1);
         self.assembly.forget_below(next);
         self.proposals.forget_below(next);
-        super::watch::committed(host, &certificate);
+        self.durable.send_replace(certificate.height.0);
+        super::watching::committed(host, &certificate);
         let checkpoint = host.hands.shared.state().checkpoint();
         let gathered = self.checkpoints.commit(checkpoint, &validators);
         self.gathered(host, gathered)?;
@@ -255,25 +257,11 @@ impl Agreement {
     pub(super) fn gathered(&mut self, host: &mut Host, gathered: Gathered) -> Result<(), StorageError> {
         match gathered {
             Gathered::Waiting => Ok(()),
-            Gathered::Enough(note) => host.hands.publish_checkpoint(note),
-            Gathered::Conflict(notes) => {
-                tracing::error!(
-                    first = notes.0,
-                    second = notes.1,
-                    "a validator signed two checkpoints of one size"
-                );
-                Ok(())
+            Gathered::Enough(note) => {
+                self.signed.send_replace(note.as_str().into());
+                host.hands.publish_checkpoint(note)
             }
-        }
-    }
-
-    /// What validators did that no honest one does.
-    pub(super) fn report(&mut self, _host: &mut Host, evidence: &MisbehaviorEvidence<Lamppost>) {
-        for (address, _) in evidence.votes.iter() {
-            tracing::error!(validator = %address, "a validator signed two votes in one round");
-        }
-        for (address, _) in evidence.proposals.iter() {
-            tracing::error!(validator = %address, "a validator signed two proposals in one round");
+            Gathered::Conflict(evidence) => self.report(host, *evidence),
         }
     }
 }
@@ -294,11 +282,17 @@ fn ledger_certificate(certificate: &CommitCertificate<Lamppost>) -> Option<Certi
     })
 }
 
-/// A stored block with its certificate, for a node that is behind.
-pub(super) fn stored(shared: &Shared, height: u64) -> Option<RawDecidedValue<Lamppost>> {
+/// A stored block with its certificate.
+pub(super) fn certified(shared: &Shared, height: u64) -> Option<(Block, Vec<u8>)> {
     let place = shared.index.block(height).ok()??;
     let (block, certificate) = shared.log.read_certified(place.position).ok()?;
-    let certificate = Certificate::decode(&certificate?).ok()?;
+    Some((block, certificate?))
+}
+
+/// The same for a validator that is behind.
+pub(super) fn stored(shared: &Shared, height: u64) -> Option<RawDecidedValue<Lamppost>> {
+    let (block, certificate) = certified(shared, height)?;
+    let certificate = Certificate::decode(&certificate).ok()?;
     let signature = |(key, signature): &(PublicKey, [u8; 64])| ExtendedCommitSignature {
         address: Address(*key.as_bytes()),
         signature: Signature::from_bytes(*signature),

@@ -48,7 +48,7 @@ impl Agreement {
                 self.commit(host, Decided { certificate, reply }).await?;
             }
             AppMsg::Finalized { evidence, reply, .. } => {
-                self.report(host, &evidence);
+                self.report_all(host, &evidence)?;
                 self.rest = Some(Rest::begin(reply));
             }
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {

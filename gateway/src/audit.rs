@@ -4,13 +4,15 @@
 //! seals; the first entry that differs is named. Of the node's code only the ledger's is used, and its cache of points.
 
 mod ahead;
+mod certificates;
 mod kept;
 mod pruned;
 mod stored;
 
 use ledger::block::{Block, BlockResults, Seal};
-use ledger::checkpoint::{Checkpoint, CheckpointError};
+use ledger::checkpoint::{Checkpoint, SignedCheckpoint, SignedCheckpointError};
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::note::{Note, NoteError};
 use ledger::replay::{Divergence, Trust};
 use ledger::state::State;
@@ -20,6 +22,7 @@ use crate::limits::{AUDIT_WINDOW_BYTES, AUDIT_WINDOW_ENTRIES, AUDIT_WINDOWS_AHEA
 use crate::workers::Cores;
 use ahead::{Ahead, Entries, Judged};
 
+pub use certificates::CertificateFault;
 pub use kept::{Kept, KeptStatement};
 pub use pruned::{PrunedAudit, PrunedAuditError, PrunedFindings};
 pub use stored::{StoredStateDiffers, StoredStates};
@@ -47,24 +50,18 @@ pub enum AuditError {
     /// The checkpoint is no signed note.
     #[error("the checkpoint is malformed: {0}")]
     Note(#[from] NoteError),
-    /// The note is no checkpoint.
-    #[error("the checkpoint is malformed: {0}")]
-    Checkpoint(#[from] CheckpointError),
-    /// The checkpoint belongs to another log.
-    #[error("the checkpoint is of {found:?}, the genesis document says {expected:?}")]
-    Origin {
-        /// What it says.
-        found: String,
-        /// What it must say.
-        expected: String,
-    },
-    /// Too few validators signed the checkpoint.
-    #[error("{good} of the validators' signatures under the checkpoint hold, {needed} must")]
-    Signatures {
-        /// How many hold.
-        good: usize,
-        /// How many must.
-        needed: usize,
+    /// The checkpoint is not believed.
+    #[error(transparent)]
+    Signed(#[from] SignedCheckpointError),
+    /// It is not shown that the validators decided a block.
+    #[error("{place}: block {height}: {fault}")]
+    Certificate {
+        /// Where the block was read from.
+        place: String,
+        /// Its height.
+        height: u64,
+        /// What is wrong.
+        fault: CertificateFault,
     },
     /// The checkpoint promises more than there is, or ends inside a block.
     #[error(
@@ -88,6 +85,8 @@ pub struct Located {
     pub place: String,
     /// The block.
     pub block: Block,
+    /// What lies beside it to show that several validators decided it.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// What was computed from genesis.
@@ -115,12 +114,16 @@ pub struct Findings {
     pub pruned: Option<PrunedFindings>,
     /// Stored states that were compared with what the log gives.
     pub stored_states: u64,
+    /// Blocks of which a certificate shows that the validators of their height decided them.
+    pub certificates: u64,
 }
 
 /// Executes blocks in order.
 pub struct Audit {
     genesis: Genesis,
+    note: Note,
     checkpoint: Checkpoint,
+    with_certificates: bool,
     reached: bool,
     state: Option<State>,
     gathered: Vec<Located>,
@@ -135,25 +138,24 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// An audit against a genesis document and a signed checkpoint, whose signatures are verified first.
+    /// An audit against a genesis document and a signed checkpoint, whose signatures are verified first, by what somebody
+    /// says of the validators' changes; once the log has led to the checkpoint, by what the log says of them.
     ///
     /// # Errors
     /// When the checkpoint is not signed by enough validators.
-    pub fn new(genesis: Genesis, signed_checkpoint: &str) -> Result<Audit, AuditError> {
+    pub fn new(
+        genesis: Genesis,
+        handovers: &Handovers,
+        signed_checkpoint: &str,
+    ) -> Result<Audit, AuditError> {
         let note = Note::parse(signed_checkpoint)?;
-        let checkpoint = Checkpoint::parse(&note.text)?;
-        if checkpoint.origin != genesis.origin {
-            return Err(AuditError::Origin { found: checkpoint.origin, expected: genesis.origin });
-        }
-        let good = genesis.verifier_keys().iter().filter(|key| note.signed_by(key) == Some(true)).count();
-        let needed = genesis.quorum();
-        if good < needed {
-            return Err(AuditError::Signatures { good, needed });
-        }
+        let checkpoint = SignedCheckpoint::verify(&note, handovers)?.checkpoint().clone();
         let ahead = Ahead::new(&genesis.network);
         Ok(Audit {
             genesis,
+            note,
             checkpoint,
+            with_certificates: false,
             reached: false,
             state: None,
             gathered: Vec::new(),
@@ -171,6 +173,13 @@ impl Audit {
     #[must_use]
     pub fn with_stored(mut self, stored: StoredStates) -> Audit {
         self.stored = Some(stored);
+        self
+    }
+
+    /// Also demands of each block the certificate of those who decided it, where the network began with several validators.
+    #[must_use]
+    pub fn with_certificates(mut self) -> Audit {
+        self.with_certificates = self.genesis.validators.len() > 1;
         self
     }
 
@@ -200,6 +209,7 @@ impl Audit {
         if state.root() != self.checkpoint.root {
             return Err(AuditError::Root(self.checkpoint.size));
         }
+        SignedCheckpoint::verify(&self.note, state.handovers())?;
         self.reached = true;
         Ok(())
     }
@@ -291,7 +301,14 @@ impl Audit {
     }
 
     fn execute(&mut self, judged: Judged) -> Result<(), AuditError> {
-        let Judged { place, seal, entries } = judged;
+        let Judged { place, seal, certificate, entries } = judged;
+        if let Some(state) = self.state.as_ref().filter(|_| self.with_certificates) {
+            let judged =
+                certificates::judge(certificate.as_deref(), &seal, state.genesis_hash(), state.validators());
+            let height = seal.height;
+            judged.map_err(|fault| AuditError::Certificate { place: place.clone(), height, fault })?;
+            self.findings.certificates += 1;
+        }
         let results = match (&mut self.state, entries) {
             (Some(state), Entries::Verified(transactions)) => {
                 state.replay_verified(&transactions, &seal, &Cores)
@@ -332,12 +349,12 @@ impl Audit {
             results.statements.iter().map(|statement| u128::from(statement.paid_microtokens)).sum::<u128>();
         findings.paid_microtokens += paid;
         findings.settled_epochs += seal.settled_epochs.map_or(0, |(first, last)| last - first + 1);
-        if results.log_size == self.checkpoint.size {
-            let root = self.state.as_ref().map(State::root);
-            if root != Some(self.checkpoint.root) {
-                return Err(AuditError::Root(self.checkpoint.size));
-            }
-            self.reached = true;
+        if results.log_size == self.checkpoint.size
+            && let Some(state) = self.state.take()
+        {
+            let compared = self.compare_root(&state);
+            self.state = Some(state);
+            compared?;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ use crate::limits::{AUDIT_BATCH_MAX, KEYS_CACHED_MAX};
 pub(super) struct Judged {
     pub(super) place: String,
     pub(super) seal: Seal,
+    pub(super) certificate: Option<Vec<u8>>,
     pub(super) entries: Entries,
 }
 
@@ -54,11 +55,18 @@ struct Batch {
     answer: SyncSender<Verdicts>,
 }
 
+/// A block without its entries: where it was read from, its seal, and what lies beside it.
+struct Shell {
+    place: String,
+    seal: Seal,
+    certificate: Option<Vec<u8>>,
+}
+
 /// Blocks whose signatures are being judged.
 #[derive(Default)]
 struct Window {
-    /// Where each was read from, its seal, and how many entries it has.
-    blocks: Vec<(String, Seal, usize)>,
+    /// Each without its entries, and how many it has.
+    blocks: Vec<(Shell, usize)>,
     /// Entries that nothing can be verified of, each with its place among those of all blocks.
     hopeless: Vec<(usize, Vec<u8>)>,
     /// Which entries a batch holds, and where its verdicts come from.
@@ -96,8 +104,9 @@ impl Ahead {
     pub(super) fn push(&mut self, blocks: Vec<Located>, state: Option<&State>) {
         let mut window = Window::default();
         let (mut jobs, mut by_key) = (Vec::new(), Vec::new());
-        for Located { place, block } in blocks {
-            window.blocks.push((place, block.seal, block.entries.len()));
+        for Located { place, block, certificate } in blocks {
+            let shell = Shell { place, seal: block.seal, certificate };
+            window.blocks.push((shell, block.entries.len()));
             for bytes in block.entries {
                 let found = decode(bytes).and_then(|signed| match self.key_of(&signed, &mut window, state) {
                     Some(key) => Ok((signed, key)),
@@ -159,7 +168,7 @@ impl Ahead {
             }
         }
         let mut entries = entries.into_iter().flatten();
-        blocks.into_iter().map(move |(place, seal, count)| {
+        blocks.into_iter().map(move |(Shell { place, seal, certificate }, count)| {
             let entries: Vec<Entry> = entries.by_ref().take(count).collect();
             let entries = if entries.iter().all(Result::is_ok) {
                 Entries::Verified(entries.into_iter().flatten().collect())
@@ -167,7 +176,7 @@ impl Ahead {
                 let stored = |entry: Entry| entry.map_or_else(|bytes| bytes, VerifiedTransaction::into_bytes);
                 Entries::Doubtful(entries.into_iter().map(stored).collect())
             };
-            Judged { place, seal, entries }
+            Judged { place, seal, certificate, entries }
         })
     }
 

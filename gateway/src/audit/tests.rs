@@ -65,10 +65,10 @@ fn history() -> (Vec<Block>, String) {
 }
 
 fn audit(blocks: &[Block], checkpoint: &str, window_entries: usize) -> Result<Findings, AuditError> {
-    let mut audit = Audit::new(genesis(), checkpoint)?;
+    let mut audit = Audit::new(genesis(), &Handovers::of_genesis(&genesis()), checkpoint)?;
     audit.window_entries = window_entries;
     for (number, block) in blocks.iter().enumerate() {
-        audit.take(Located { place: format!("block {number}"), block: block.clone() })?;
+        audit.take(Located { place: format!("block {number}"), block: block.clone(), certificate: None })?;
     }
     audit.finish()
 }
@@ -105,9 +105,9 @@ fn the_first_entry_that_differs_is_named_however_much_is_verified_ahead() {
 fn after_a_difference_nothing_that_was_taken_is_judged() {
     let (mut blocks, checkpoint) = history();
     *blocks[3].entries[0].last_mut().unwrap() ^= 1;
-    let mut audit = Audit::new(genesis(), &checkpoint).unwrap();
+    let mut audit = Audit::new(genesis(), &Handovers::of_genesis(&genesis()), &checkpoint).unwrap();
     for block in blocks {
-        audit.take(Located { place: String::new(), block }).unwrap();
+        audit.take(Located { place: String::new(), block, certificate: None }).unwrap();
     }
     assert!(audit.catch_up().is_err());
     assert!(audit.catch_up().is_ok(), "nothing waits any more");

@@ -7,8 +7,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ledger::evidence::MisbehaviourKind;
 use ledger::genesis::Genesis;
+use ledger::note::VerifierKey;
 use ledger::state::State;
+use ledger::succession::Misbehaviour;
 use ledger::token::Tokens;
 use serde_json::json;
 
@@ -47,11 +50,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let source = arguments.log.open()?;
     let (findings, state, kept) = audit(&source, &mut progress)?;
     progress.clear();
+    let misbehaviour = misbehaviour(&state);
     let compared = match arguments.log.node() {
         Some(node) => Some(served::compare(&Client::new(node)?, &source, state, &kept)?),
         None => None,
     };
-    report(&findings, compared, began.elapsed(), arguments.json)
+    report(&findings, &misbehaviour, compared, began.elapsed(), arguments.json)
 }
 
 /// Audits a data directory.
@@ -94,9 +98,10 @@ pub fn audit_node(
 }
 
 fn audit(source: &Source, progress: &mut Progress) -> anyhow::Result<(Findings, State, Kept)> {
-    let mut audit = Audit::new(source.genesis.clone(), &source.checkpoint)?;
+    let mut audit = Audit::new(source.genesis.clone(), &source.handovers, &source.checkpoint)?;
     audit = match source.snapshots() {
-        Some(snapshots) => audit.with_stored(StoredStates::of(snapshots)),
+        // A node's tiles hold the log alone: what lies beside its blocks is seen in a directory only.
+        Some(snapshots) => audit.with_stored(StoredStates::of(snapshots)).with_certificates(),
         None => audit.keeping_statements(),
     };
     if let Some(log) = source.pruned()
@@ -117,8 +122,30 @@ fn audit(source: &Source, progress: &mut Progress) -> anyhow::Result<(Findings, 
     Ok(audit.finish_with_state()?)
 }
 
+/// What the log shows of validators that contradicted themselves, a sentence each.
+fn misbehaviour(state: &State) -> Vec<String> {
+    let sentence = |shown: &Misbehaviour| {
+        let name = state.handovers().known(&shown.validator).map_or("a former validator", VerifierKey::name);
+        let (what, place) = match shown.kind {
+            MisbehaviourKind::Prevotes => ("prevoted twice", "at height"),
+            MisbehaviourKind::Precommits => ("precommitted twice", "at height"),
+            MisbehaviourKind::Proposals => ("proposed twice", "at height"),
+            MisbehaviourKind::Checkpoints => ("signed two roots", "of a log of size"),
+        };
+        let Misbehaviour { height, round, entry_index, .. } = shown;
+        let round = if shown.kind == MisbehaviourKind::Checkpoints {
+            String::new()
+        } else {
+            format!(", round {round}")
+        };
+        format!("{name} {what} {place} {height}{round}: entry {entry_index}")
+    };
+    state.misbehaviours().iter().map(sentence).collect()
+}
+
 fn report(
     findings: &Findings,
+    misbehaviour: &[String],
     compared: Option<Compared>,
     elapsed: Duration,
     as_json: bool,
@@ -146,6 +173,8 @@ fn report(
                 "time": rfc3339(pruned.time_unix_milliseconds),
             })),
             "stored_states": findings.stored_states,
+            "certificates": findings.certificates,
+            "misbehaviour": misbehaviour,
             "compared": compared.map(|compared| json!({
                 "statements": compared.statements,
                 "statements_left": compared.statements_left,
@@ -182,6 +211,13 @@ fn report(
     if findings.stored_states > 0 {
         output::line(format!("{} stored states are what the log gives", findings.stored_states))?;
     }
+    if findings.certificates > 0 {
+        output::line(format!(
+            "{} blocks were decided by more than two thirds of the validators of their height",
+            findings.certificates
+        ))?;
+    }
+    misbehaviour.iter().try_for_each(|sentence| output::line(format!("misbehaviour: {sentence}")))?;
     let Some(compared) = compared else { return Ok(()) };
     output::line(format!(
         "the node says the same of {} statements, {} balances and {} tariffs",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use ledger::block::{Block, Seal};
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::limits::TILE_WIDTH;
 use ledger::tiles::{TilePath, TileRow};
 
@@ -56,6 +57,8 @@ pub struct Source {
     pub genesis: Genesis,
     /// The signed checkpoint that says how far it reaches; nothing of it is verified yet.
     pub checkpoint: String,
+    /// How the validators changed, as the directory or the node says: each change is verified.
+    pub handovers: Handovers,
     place: Place,
     snapshots: Option<PathBuf>,
 }
@@ -81,10 +84,13 @@ impl Source {
         let checkpoint = directory.checkpoint()?;
         let checkpoint =
             checkpoint.with_context(|| format!("{} holds no signed checkpoint", data.display()))?;
+        // Behind the checkpoint: whoever signed that is in it.
+        let handovers = directory.handovers(&genesis)?;
         let log = LogReader::open(&directory.log(), genesis.hash())?;
         Ok(Source {
             genesis,
             checkpoint,
+            handovers,
             place: Place::Directory(log),
             snapshots: Some(directory.snapshots()),
         })
@@ -101,7 +107,8 @@ impl Source {
                 .context("the node's genesis document is not usable")?,
         };
         let checkpoint = client.text("/checkpoint")?;
-        Ok(Source { genesis, checkpoint, place: Place::Node(client), snapshots: None })
+        let handovers = handovers_of(&client, &genesis)?;
+        Ok(Source { genesis, checkpoint, handovers, place: Place::Node(client), snapshots: None })
     }
 
     /// Where a data directory keeps the states that a start believes; a node shows none.
@@ -109,14 +116,17 @@ impl Source {
         self.snapshots.as_deref()
     }
 
-    /// The checkpoint that a node has by now; a directory's does not change.
+    /// The checkpoint that a node has by now, and how the validators changed until then; a directory's does not change.
     ///
     /// # Errors
-    /// When the node cannot be reached.
-    pub fn present_checkpoint(&self) -> anyhow::Result<Option<String>> {
+    /// When the node cannot be reached, or does not show that the validators agreed on their changes.
+    pub fn present_checkpoint(&self) -> anyhow::Result<Option<(String, Handovers)>> {
         match &self.place {
             Place::Directory(_) => Ok(None),
-            Place::Node(client) => Ok(Some(client.text("/checkpoint")?)),
+            Place::Node(client) => {
+                let checkpoint = client.text("/checkpoint")?;
+                Ok(Some((checkpoint, handovers_of(client, &self.genesis)?)))
+            }
         }
     }
 
@@ -141,7 +151,7 @@ impl Source {
     /// # Errors
     /// When too few have.
     pub fn promised(&self) -> anyhow::Result<u64> {
-        Ok(Audit::new(self.genesis.clone(), &self.checkpoint)?.promised())
+        Ok(Audit::new(self.genesis.clone(), &self.handovers, &self.checkpoint)?.promised())
     }
 
     /// The log, where it was pruned and so does not begin with genesis.
@@ -184,14 +194,26 @@ impl Source {
     }
 }
 
+/// How the validators changed, as a node says.
+fn handovers_of(client: &Client, genesis: &Genesis) -> anyhow::Result<Handovers> {
+    // One validator alone never changes; and a node of before it could say so is still understood.
+    if let [_lone] = genesis.validators.as_slice() {
+        return Ok(Handovers::of_genesis(genesis));
+    }
+    let text = client.text("/validators")?;
+    Handovers::parse(&text, genesis).context("the node does not show how its validators changed")
+}
+
 fn each_of_directory(
     log: &LogReader,
     mut take: impl FnMut(Located) -> anyhow::Result<ControlFlow<()>>,
 ) -> anyhow::Result<()> {
-    for step in log.blocks() {
+    let mut blocks = log.blocks();
+    while let Some(step) = blocks.next() {
         let (position, _, block) = step?;
         let place = format!("{} at byte {}", log.path(position.segment).display(), position.offset);
-        if take(Located { place, block })?.is_break() {
+        let certificate = blocks.certificate().map(<[u8]>::to_vec);
+        if take(Located { place, block, certificate })?.is_break() {
             break;
         }
     }
@@ -222,7 +244,7 @@ fn each_of_node(
             };
             let place = format!("{} entry {index}", client.url());
             let block = Block { entries: std::mem::take(&mut entries), seal };
-            if take(Located { place, block })?.is_break() {
+            if take(Located { place, block, certificate: None })?.is_break() {
                 return Ok(());
             }
         }

@@ -163,8 +163,8 @@ fn follow(
     state: &mut State,
     history: &mut BTreeMap<AccountId, Vec<Posted>>,
 ) -> anyhow::Result<()> {
-    let Some(checkpoint) = source.present_checkpoint()? else { return Ok(()) };
-    let size = Audit::new(source.genesis.clone(), &checkpoint)?.promised();
+    let Some((checkpoint, handovers)) = source.present_checkpoint()? else { return Ok(()) };
+    let size = Audit::new(source.genesis.clone(), &handovers, &checkpoint)?.promised();
     ensure!(size >= state.log_size(), "the node's log has become shorter while it was audited");
     source.each_after(state.log_size(), size, |located| {
         let results = state

@@ -10,15 +10,16 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use ledger::checkpoint::Checkpoint;
+use ledger::checkpoint::SignedCheckpoint;
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::merkle::{Frontier, leaf_hash};
 use ledger::note::Note;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::clock;
-use crate::data_dir::{self, BACKUP_FILE, DataDir, DataDirError};
+use crate::data_dir::{self, BACKUP_FILE, DataDir, DataDirError, VALIDATORS_FILE};
 use crate::http::instant::rfc3339;
 use crate::keys::{self, KeyFileError};
 use crate::limits;
@@ -118,9 +119,16 @@ pub fn backup(
     // First of all: what is acknowledged from now on may or may not be in the copy, what was before is.
     let checkpoint = directory.checkpoint()?.ok_or_else(|| BackupError::Empty(data.to_owned()))?;
     let genesis = directory.genesis()?.ok_or_else(|| BackupError::Empty(data.to_owned()))?;
+    let handovers = directory.handovers(&genesis)?;
     be_new(to)?;
-    let copied =
-        Copy { to, files: BTreeMap::new() }.all(&directory, &genesis, &checkpoint, with_keys, progress);
+    let copied = Copy { to, files: BTreeMap::new() }.all(
+        &directory,
+        &genesis,
+        &handovers,
+        &checkpoint,
+        with_keys,
+        progress,
+    );
     if copied.is_err() {
         // Half a backup is worse than none, and this directory was empty before.
         let _what_stays_is_no_backup = fs::remove_dir_all(to);
@@ -156,6 +164,7 @@ impl Copy<'_> {
         mut self,
         directory: &DataDir,
         genesis: &Genesis,
+        handovers: &Handovers,
         checkpoint: &str,
         with_keys: bool,
         progress: &mut dyn FnMut(u64, u64),
@@ -164,6 +173,10 @@ impl Copy<'_> {
         self.bytes("format", data_dir::format_line().as_bytes(), 0o644)?;
         self.bytes("genesis.json", genesis.to_json().as_bytes(), 0o644)?;
         self.bytes("checkpoint", checkpoint.as_bytes(), 0o644)?;
+        // After the checkpoint: whoever signed that is in it.
+        if handovers.present().version() > 0 {
+            self.bytes(VALIDATORS_FILE, handovers.to_string().as_bytes(), 0o644)?;
+        }
         // No log holds them: a device that is away when its owner commands it hears of it from whoever keeps the command.
         self.directory(directory.root(), "commands", 0o644)?;
         if with_keys {
@@ -171,7 +184,7 @@ impl Copy<'_> {
             // After the log: what the virtual devices remember is then never older than what the ledger knows of them.
             self.directory(directory.root(), "fleet", 0o600)?;
         }
-        let end = verify(self.to, genesis, checkpoint)?;
+        let end = verify(self.to, handovers, checkpoint)?;
         let manifest = Manifest {
             format: data_dir::FORMAT_VERSION,
             network: genesis.network.clone(),
@@ -303,18 +316,13 @@ struct End {
 }
 
 /// Reads a copied log from its beginning to its end: every checksum, and every entry's hash up to the signed root.
-fn verify(root: &Path, genesis: &Genesis, checkpoint: &str) -> Result<End, BackupError> {
+fn verify(root: &Path, handovers: &Handovers, checkpoint: &str) -> Result<End, BackupError> {
     let file = root.join("checkpoint");
-    let believed = Note::parse(checkpoint)
-        .ok()
-        .filter(|note| {
-            let signed = |key| note.signed_by(key) == Some(true);
-            genesis.verifier_keys().iter().filter(|key| signed(key)).count() >= genesis.quorum()
-        })
-        .and_then(|note| Checkpoint::parse(&note.text).ok())
-        .filter(|checkpoint| checkpoint.origin == genesis.origin)
-        .ok_or(BackupError::Checkpoint(file))?;
-    let reader = LogReader::open(&root.join("log"), genesis.hash())?;
+    let signed = Note::parse(checkpoint).ok();
+    let signed = signed.and_then(|note| SignedCheckpoint::verify(&note, handovers).ok());
+    let signed = signed.ok_or(BackupError::Checkpoint(file))?;
+    let believed = signed.checkpoint();
+    let reader = LogReader::open(&root.join("log"), *handovers.genesis_hash())?;
     let mut height = reader.first_height().saturating_sub(1);
     let mut log = reader.check_history(|_| ())?;
     reader.base_state()?;
@@ -330,12 +338,10 @@ fn verify(root: &Path, genesis: &Genesis, checkpoint: &str) -> Result<End, Backu
 }
 
 /// Whether the validator's key, where it is there, is this network's.
-fn check_validator(root: &Path, genesis: &Genesis) -> Result<(), BackupError> {
+fn check_validator(root: &Path, handovers: &Handovers) -> Result<(), BackupError> {
     let file = root.join("keys/validator.pem");
     match keys::read(&file) {
-        Ok(key) if genesis.verifier_keys().iter().any(|verifier| *verifier.key() == key.public_key()) => {
-            Ok(())
-        }
+        Ok(key) if handovers.known(&key.public_key()).is_some() => Ok(()),
         Ok(_) => Err(BackupError::AnotherValidator(file)),
         Err(KeyFileError::Missing(_)) => Ok(()),
         Err(error) => Err(error.into()),

@@ -5,6 +5,7 @@
 //! DATA/lock             held (flock) by the one process that serves it
 //! DATA/genesis.json     the genesis document
 //! DATA/checkpoint       the last signed checkpoint
+//! DATA/validators       the validators' changes since genesis, where there were any, derived
 //! DATA/keys/*.pem       operator, treasury, validator; of a devnet also the demo devices' owners
 //! DATA/log/             the block log: the truth
 //! DATA/rows/            Merkle rows, derived
@@ -24,12 +25,16 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ledger::genesis::Genesis;
+use ledger::handovers::{HandoverError, Handovers};
 
 /// Version of the layout and of all files in it; `gateway/docs/formats.md` says what it holds.
 pub const FORMAT_VERSION: u32 = 2;
 
 /// The list of a backup's files; a directory that has one is a backup.
 pub const BACKUP_FILE: &str = "backup.json";
+
+/// The document of the validators' changes.
+pub const VALIDATORS_FILE: &str = "validators";
 
 /// What the file `format` holds.
 pub fn format_line() -> String {
@@ -96,6 +101,14 @@ pub enum DataDirError {
         file: PathBuf,
         /// What is wrong.
         what: String,
+    },
+    /// The document of the validators' changes is broken.
+    #[error("{file} does not say how the validators changed: {error}; a start makes it anew")]
+    Validators {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        error: HandoverError,
     },
     /// The directory belongs to another network.
     #[error(
@@ -286,6 +299,20 @@ impl DataDir {
         let (file, new) = (self.root.join("checkpoint"), self.root.join("checkpoint.new"));
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &file));
         written.map_err(|source| DataDirError::Io { file, source })
+    }
+
+    /// How the validators of genesis became the present ones; as genesis says, when nothing says that they changed.
+    ///
+    /// # Errors
+    /// When the document cannot be read, or does not hold.
+    pub fn handovers(&self, genesis: &Genesis) -> Result<Handovers, DataDirError> {
+        let file = self.root.join(VALIDATORS_FILE);
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Handovers::of_genesis(genesis)),
+            Err(source) => return Err(DataDirError::Io { file, source }),
+        };
+        Handovers::parse(&text, genesis).map_err(|error| DataDirError::Validators { file, error })
     }
 
     /// Replaces a file so that a crash leaves the old one or the new one.

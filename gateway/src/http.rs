@@ -32,6 +32,7 @@ pub mod status;
 pub mod tariffs;
 pub mod tlog;
 pub mod transactions;
+pub mod validators;
 pub mod visitor;
 
 use std::sync::Arc;
@@ -76,6 +77,8 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(operations::health))
         .routes(routes!(operations::metrics))
         .routes(routes!(operations::genesis))
+        .routes(routes!(validators::document))
+        .routes(routes!(validators::validators))
         .routes(routes!(status::status))
         .routes(routes!(devices::list))
         .routes(routes!(devices::device))

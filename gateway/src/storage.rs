@@ -18,7 +18,7 @@ use ledger::snapshot::SnapshotError;
 use ledger::state::State;
 
 use crate::clock;
-use crate::data_dir::{DataDir, DataDirError};
+use crate::data_dir::{DataDir, DataDirError, VALIDATORS_FILE};
 use crate::disk;
 use crate::index::{Index, IndexError, Of};
 use crate::keys::{self, KeyFileError};
@@ -200,6 +200,7 @@ fn open_ledger(directory: DataDir, genesis: Genesis, validator: SigningKey) -> R
         replay::rebuild_rows(&reader, &rows)?;
     }
     check_against_checkpoint(&directory, &rows, &state)?;
+    keep_validators(&directory, &state)?;
     let checkpoint = network::checkpoint(&directory, &genesis, &state, &validator)?;
     let refused_by_device = index.refused()?;
     let durable = Durable {
@@ -235,6 +236,27 @@ pub fn keep_checkpoint(directory: &DataDir, checkpoint: &str) -> Result<bool, Da
         Ok(()) => Ok(true),
         Err(DataDirError::Io { source, .. }) if disk::is_full(&source) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Keeps the document of the validators' changes, once there were any: it lets whoever reads the directory, and a backup of
+/// it, judge the checkpoint. On a full disk it waits for the next change or start.
+///
+/// # Errors
+/// What else the operating system says.
+pub fn keep_validators(directory: &DataDir, state: &State) -> Result<(), DataDirError> {
+    let handovers = state.handovers();
+    if handovers.present().version() == 0 {
+        return Ok(());
+    }
+    let kept = directory.root().join(VALIDATORS_FILE);
+    let text = handovers.to_string();
+    if std::fs::read_to_string(kept).is_ok_and(|kept| kept == text) {
+        return Ok(());
+    }
+    match directory.replace(VALIDATORS_FILE, text.as_bytes()) {
+        Err(DataDirError::Io { source, .. }) if disk::is_full(&source) => Ok(()),
+        written => written,
     }
 }
 

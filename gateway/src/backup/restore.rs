@@ -79,11 +79,12 @@ fn make(
 }
 
 fn check(to: &Path, genesis: &Genesis, checkpoint: &str, manifest: &Manifest) -> Result<(), BackupError> {
-    let end = verify(to, genesis, checkpoint)?;
+    let handovers = DataDir::look(to)?.handovers(genesis)?;
+    let end = verify(to, &handovers, checkpoint)?;
     if (end.log.size(), hex::encode(end.log.root())) != (manifest.log_size, manifest.root.clone()) {
         return Err(BackupError::Root(manifest.log_size));
     }
-    check_validator(to, genesis)
+    check_validator(to, &handovers)
 }
 
 fn read_manifest(from: &Path) -> Result<Manifest, BackupError> {

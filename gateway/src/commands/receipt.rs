@@ -24,6 +24,9 @@ pub struct Arguments {
     /// Writes the receipt into this new file instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Also writes how the validators changed since genesis into this new file, for `lamppost verify --validators`
+    #[arg(long, value_name = "FILE")]
+    validators: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -37,6 +40,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let client = Client::new(&arguments.node)?;
     let receipt = client.text(&format!("/api/v1/transactions/{}/receipt", arguments.id))?;
     ledger::receipt::Receipt::parse(&receipt).context("the node gave no receipt")?;
+    if let Some(path) = &arguments.validators {
+        super::write_new_file(path, client.text("/validators")?.as_bytes())?;
+    }
     if let Some(path) = &arguments.out {
         super::write_new_file(path, receipt.as_bytes())?;
     }

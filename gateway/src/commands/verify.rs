@@ -3,9 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use ledger::document;
+use ledger::checkpoint::SignedCheckpointError;
+use ledger::consistency::ConsistencyError;
+use ledger::document::{self, DocumentError};
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
+use ledger::limits::VALIDATORS_DOCUMENT_BYTES_MAX;
 use ledger::proven::{LeafSaid, Proven, ProvenEntry, ProvenGrowth, ProvenLeaf};
+use ledger::receipt::ReceiptError;
+use ledger::state_proof::StateProofError;
 
 use super::output;
 use crate::http::instant::rfc3339;
@@ -23,6 +29,10 @@ pub struct Arguments {
     /// The network's genesis document: whom to trust. Get it once, from somebody you believe
     #[arg(long, value_name = "FILE")]
     genesis: PathBuf,
+    /// How the validators changed since genesis, once they did: a node gives it at /validators, and `lamppost receipt
+    /// --validators FILE` keeps it beside a receipt
+    #[arg(long, value_name = "FILE")]
+    validators: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -36,8 +46,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = text_file(&arguments.file)?;
     let genesis = Genesis::from_json(&text_file(&arguments.genesis)?)
         .with_context(|| format!("{} cannot be trusted", arguments.genesis.display()))?;
+    let handovers = match &arguments.validators {
+        Some(file) => handovers(file, &genesis)?,
+        None => Handovers::of_genesis(&genesis),
+    };
     // The sentence is whole: the causes that it was made of would only say parts of it again.
-    let verified = document::verify(&text, &genesis).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let verified = document::verify(&text, &handovers).map_err(|error| {
+        let hint = if arguments.validators.is_none() && may_have_changed(&error, &genesis) {
+            "; if validators joined or left since genesis, give what a node answers at /validators with --validators FILE"
+        } else {
+            ""
+        };
+        anyhow::anyhow!("{error}{hint}")
+    })?;
     let proven = Proven::of(&verified, &genesis);
     if arguments.json {
         return output::json(&proven);
@@ -47,6 +68,29 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Proven::State(leaf) => say_leaf(leaf),
         Proven::Consistency(growth) => say_growth(growth),
     }
+}
+
+/// Reads how the validators changed; every change is verified from the genesis document on.
+fn handovers(file: &Path, genesis: &Genesis) -> anyhow::Result<Handovers> {
+    let bytes = super::read_file(file, VALIDATORS_DOCUMENT_BYTES_MAX as u64)?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is no text", file.display()))?;
+    Handovers::parse(&text, genesis).with_context(|| format!("{} cannot be trusted", file.display()))
+}
+
+/// Whether a document may fail only because the validators are no longer those of genesis.
+fn may_have_changed(error: &DocumentError, genesis: &Genesis) -> bool {
+    let signed = match error {
+        DocumentError::Receipt(ReceiptError::Signed(error))
+        | DocumentError::State(StateProofError::Receipt(ReceiptError::Signed(error)))
+        | DocumentError::Consistency(ConsistencyError::Earlier(error) | ConsistencyError::Later(error)) => {
+            error
+        }
+        _ => return false,
+    };
+    // One validator alone never changes.
+    let of_strangers =
+        matches!(signed, SignedCheckpointError::UnknownSigner(_) | SignedCheckpointError::Quorum { .. });
+    genesis.validators.len() > 1 && of_strangers
 }
 
 fn text_file(path: &Path) -> anyhow::Result<String> {
@@ -88,6 +132,11 @@ fn say_leaf(said: &ProvenLeaf) -> anyhow::Result<()> {
                 "device {kid}{revoked}, owned by {owner}: {accepted_envelopes} envelopes accepted, {} tokens earned",
                 earned.tokens
             ))
+        }
+        LeafSaid::Validators { version, validators, misbehaviours, .. } => {
+            output::line(format!("version {version} of the validators, {} of them:", validators.len()))?;
+            validators.iter().try_for_each(|validator| output::line(format!("  {}", validator.vkey)))?;
+            output::line(format!("{} misbehaviours on record", misbehaviours.len()))
         }
         LeafSaid::Tariff { from_epoch, tariff } => {
             output::line(format!("tariff {} from epoch {from_epoch} on", tariff.version))?;

@@ -99,6 +99,9 @@ impl effects::Hands for Hands {
         if let Some(checkpoint) = &checkpoint {
             self.late.checkpoint = !storage::keep_checkpoint(&self.directory, checkpoint)?;
         }
+        if block.seal.settled_epochs.is_some() {
+            storage::keep_validators(&self.directory, state)?;
+        }
         let (height, log_size) = (results.height, results.log_size);
         let durable = Durable { height, log_size, time_unix_milliseconds: results.time_unix_milliseconds };
         self.count(state, &results);

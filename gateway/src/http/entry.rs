@@ -3,6 +3,7 @@
 use devices::SignedInstruction;
 use ledger::account::AccountId;
 use ledger::block::{Entry, Seal};
+use ledger::evidence::Evidence;
 use ledger::instruction::Instruction;
 use ledger::tariff::Tariff;
 use serde::Serialize;
@@ -119,6 +120,35 @@ pub enum Arguments {
         #[schema(value_type = Object)]
         tariff: Tariff,
     },
+    /// Of `report_misbehaviour`. What a statement says that is not a block or a root stands beside it.
+    ReportMisbehaviour {
+        /// Whose statements they are: its key, in hex.
+        validator: String,
+        /// What was done twice: `prevotes`, `precommits`, `proposals` or `checkpoints`.
+        misbehaviour: &'static str,
+        /// The height; of checkpoints the log's size.
+        height: u64,
+        /// The round; 0 of checkpoints.
+        round: u32,
+        /// The two statements.
+        statements: [SignedStatement; 2],
+    },
+    /// Of `add_validator`.
+    AddValidator {
+        /// Version of the validators that are changed.
+        version: u64,
+        /// The name of who joins.
+        validator: String,
+        /// Its verifier key.
+        vkey: String,
+    },
+    /// Of `remove_validator`.
+    RemoveValidator {
+        /// Version of the validators that are changed.
+        version: u64,
+        /// The name of who leaves.
+        validator: String,
+    },
     /// Of `transfer` and `issue`.
     Transfer {
         /// Who gets it.
@@ -129,6 +159,18 @@ pub enum Arguments {
         #[serde(skip_serializing_if = "Option::is_none")]
         memo: Option<String>,
     },
+}
+
+/// One of two statements that contradict each other.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SignedStatement {
+    /// The block's id or the log's root, in hex; null for a vote for no block.
+    value: Option<String>,
+    /// The proof-of-lock round that a proposal names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof_of_lock_round: Option<u32>,
+    /// The validator's signature, in hex.
+    signature: String,
 }
 
 /// What a seal says.
@@ -190,6 +232,31 @@ pub fn account(shared: &Shared, instruction: &SignedInstruction<&[u8]>) -> Optio
     instruction.key().map(AccountId::of).or_else(known)
 }
 
+fn misbehaviour(evidence: &Evidence) -> Arguments {
+    let statement = |value: Option<&[u8; 32]>, proof_of_lock_round, signature: &[u8; 64]| SignedStatement {
+        value: value.map(hex::encode),
+        proof_of_lock_round,
+        signature: hex::encode(signature),
+    };
+    let (height, round) = evidence.place();
+    Arguments::ReportMisbehaviour {
+        validator: evidence.validator().to_string(),
+        misbehaviour: evidence.kind().as_str(),
+        height,
+        round,
+        statements: match evidence {
+            Evidence::Votes { first, second, .. } => {
+                [first, second].map(|vote| statement(vote.value.as_ref(), None, &vote.signature))
+            }
+            Evidence::Proposals { first, second, .. } => [first, second]
+                .map(|proposal| statement(Some(&proposal.value), proposal.pol_round, &proposal.signature)),
+            Evidence::Checkpoints { first, second, .. } => {
+                [first, second].map(|signed| statement(Some(&signed.root), None, &signed.signature))
+            }
+        },
+    }
+}
+
 fn arguments(instruction: Instruction) -> Arguments {
     match instruction {
         Instruction::Enrol { public_key, owner, position } => Arguments::Enrol {
@@ -221,6 +288,15 @@ fn arguments(instruction: Instruction) -> Arguments {
             why,
         },
         Instruction::SetTariff { tariff } => Arguments::SetTariff { tariff },
+        Instruction::AddValidator { version, validator } => Arguments::AddValidator {
+            version,
+            validator: validator.name().to_owned(),
+            vkey: validator.to_string(),
+        },
+        Instruction::RemoveValidator { version, name } => {
+            Arguments::RemoveValidator { version, validator: name }
+        }
+        Instruction::ReportMisbehaviour { evidence } => misbehaviour(&evidence),
         Instruction::Transfer { to, amount_microtokens, memo } => {
             Arguments::Transfer { to: to.to_string(), amount: Amount::new(amount_microtokens), memo }
         }

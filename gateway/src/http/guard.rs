@@ -35,7 +35,8 @@ pub async fn headers(request: Request, next: Next) -> Response {
 }
 
 /// Paths that programs ask for: what is absent among them is answered with a problem document, not with a page.
-const PROGRAMS_PATHS: [&str; 6] = ["/api", "/tile", "/checkpoint", "/genesis", "/healthz", "/metrics"];
+const PROGRAMS_PATHS: [&str; 7] =
+    ["/api", "/tile", "/checkpoint", "/genesis", "/validators", "/healthz", "/metrics"];
 
 /// A path that is not the API's: a page of the window, or 404.
 pub async fn elsewhere(window: Router, refreshes: Refreshes, request: Request) -> Response {

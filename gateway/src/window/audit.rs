@@ -4,6 +4,7 @@ use base64ct::{Base64, Encoding as _};
 use dashboard::view::{EpochEnd, Growth, Proof, Supply};
 use ledger::checkpoint::SignedCheckpoint;
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::note::Note;
 
 use crate::proofs;
@@ -11,9 +12,9 @@ use crate::running::Look;
 use crate::shared::{ReadError, Shared};
 
 /// Names of the validators whose signatures on a checkpoint hold; none where too few do.
-pub fn signers(genesis: &Genesis, checkpoint: &str) -> Vec<String> {
+pub fn signers(handovers: &Handovers, checkpoint: &str) -> Vec<String> {
     let note = Note::parse(checkpoint).ok();
-    let signed = note.and_then(|note| SignedCheckpoint::verify(&note, genesis).ok());
+    let signed = note.and_then(|note| SignedCheckpoint::verify(&note, handovers).ok());
     signed.map(|signed| signed.signers().to_vec()).unwrap_or_default()
 }
 

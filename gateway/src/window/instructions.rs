@@ -45,6 +45,16 @@ pub fn sentence(instruction: &Instruction) -> String {
         Instruction::SetTariff { tariff } => {
             format!("Announces version {} of the tariff, in force from the next epoch on.", tariff.version)
         }
+        Instruction::AddValidator { validator, .. } => {
+            format!("Approves that {} joins the validators.", validator.name())
+        }
+        Instruction::RemoveValidator { name, .. } => {
+            format!("Approves that {name} leaves the validators.")
+        }
+        Instruction::ReportMisbehaviour { evidence } => {
+            let (height, _) = evidence.place();
+            format!("Shows that the validator {} contradicted itself at {height}.", evidence.validator())
+        }
     }
 }
 
@@ -93,6 +103,23 @@ pub fn arguments(instruction: Instruction) -> Vec<(String, String)> {
                 named(&quantity.name, format!("{price} tokens a record, in {}", quantity.unit))
             }));
             arguments
+        }
+        Instruction::AddValidator { version, validator } => vec![
+            named("validator", validator.name().to_owned()),
+            named("verifier key", validator.to_string()),
+            named("version of the validators", version.to_string()),
+        ],
+        Instruction::RemoveValidator { version, name } => {
+            vec![named("validator", name), named("version of the validators", version.to_string())]
+        }
+        Instruction::ReportMisbehaviour { evidence } => {
+            let (height, round) = evidence.place();
+            vec![
+                named("validator's key", evidence.validator().to_string()),
+                named("signed twice", evidence.kind().to_string()),
+                named("height or log size", height.to_string()),
+                named("round", round.to_string()),
+            ]
         }
         Instruction::Transfer { to, amount_microtokens, memo } => {
             let mut arguments =

@@ -111,10 +111,9 @@ impl OperatorView for Window {
         if !viewer.is_operator() {
             return Ok(None);
         }
-        let genesis = &self.shared.genesis;
         let (checkpoint, checkpoint_size) = self.shared.checkpoint_and_size();
-        let signers = audit::signers(genesis, &checkpoint);
         let look = self.shared.look_at_length();
+        let signers = audit::signers(look.state.handovers(), &checkpoint);
         // Those that decide now, who need not be those of the genesis document.
         let present = look.state.validators();
         let validator = |key: &ledger::note::VerifierKey| Validator {
@@ -137,10 +136,10 @@ impl OperatorView for Window {
         let growth = sizes.map(|(from, to)| audit::growth(&self.shared, from, to));
         Ok(Audit {
             network: self.network_of(&look, clock::now_unix_milliseconds()),
-            signers: audit::signers(genesis, &checkpoint),
+            signers: audit::signers(look.state.handovers(), &checkpoint),
             checkpoint: checkpoint.to_string(),
             checkpoint_size,
-            quorum: genesis.quorum() as u64,
+            quorum: look.state.validators().quorum() as u64,
             ends: audit::epoch_ends(&self.shared, ends_max).map_err(failed)?,
             supply: audit::supply(genesis, &look),
             growth: growth.transpose().map_err(failed)?,

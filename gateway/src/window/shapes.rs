@@ -222,7 +222,10 @@ pub fn giver(shared: &Shared, entry: &StoredEntry) -> Option<AccountId> {
             | Instruction::AcceptDevice { .. }
             | Instruction::RotateKey { .. }
             | Instruction::RevokeDevice { .. }
-            | Instruction::SetTariff { .. } => None,
+            | Instruction::SetTariff { .. }
+            | Instruction::AddValidator { .. }
+            | Instruction::RemoveValidator { .. }
+            | Instruction::ReportMisbehaviour { .. } => None,
         },
     }
 }

@@ -5,6 +5,7 @@ use axum::http::{Request, StatusCode, header};
 use devices::SigningKey;
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::instruction::Instruction;
 use ledger::merkle;
 use ledger::receipt::Receipt;
@@ -131,7 +132,7 @@ async fn a_receipt_verifies_with_the_genesis_document_and_nothing_else() {
     let genesis = Genesis::from_json(node.get("/genesis").await.text()).unwrap();
     let receipt = node.get(&format!("/api/v1/transactions/{id}/receipt")).await;
     assert_eq!(receipt.content_type(), "text/plain; charset=utf-8");
-    let verified = Receipt::parse(receipt.text()).unwrap().verify(&genesis).unwrap();
+    let verified = Receipt::parse(receipt.text()).unwrap().verify(&Handovers::of_genesis(&genesis)).unwrap();
     let raw =
         node.get(&format!("/api/v1/transactions/{id}")).await.json()["raw"].as_str().unwrap().to_owned();
     assert_eq!(hex::encode(verified.entry()), raw);

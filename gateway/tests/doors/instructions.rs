@@ -11,6 +11,7 @@ use gateway::storage::{self, Wanted};
 use gateway::telemetry::Telemetry;
 use ledger::account::AccountId;
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::instruction::Instruction;
 use ledger::receipt::Receipt;
 
@@ -42,7 +43,7 @@ async fn after_a_rotation_old_receipts_hold_and_the_judge_and_a_restart_agree() 
         let entry = node.get(&format!("/api/v1/transactions/{id}")).await.json();
         assert_eq!(entry["kid"], device.kid().to_string());
         let receipt = node.get(&format!("/api/v1/transactions/{id}/receipt")).await;
-        assert!(Receipt::parse(receipt.text()).unwrap().verify(&genesis).is_ok());
+        assert!(Receipt::parse(receipt.text()).unwrap().verify(&Handovers::of_genesis(&genesis)).is_ok());
     }
     let directory = node.stop().await;
     let findings = audit_directory(&data(&directory), None, &mut Progress::new()).unwrap();

@@ -5,7 +5,8 @@
 //! | `account` | the account and kid of a public key |
 //! | `sign_in` | what the key signs to sign in; with a `signature`, the COSE_Sign1 to send |
 //! | `instruction` | what the key signs to ask something of the ledger; with a `signature`, the COSE_Sign1 and its id |
-//! | `steps` | every step of a document's verification, and what is proven where all hold |
+//! | `steps` | every step of a document's verification, and what is proven where all hold; `validators` is the document of
+//! their changes, where there were any |
 //! | `recompute` | every step of a statement's arithmetic |
 //!
 //! Keys, signatures and bytes are lower-case hex; what cannot be answered is answered with one sentence.
@@ -18,6 +19,7 @@ use devices::PublicKey;
 use ledger::account::AccountId;
 use ledger::document;
 use ledger::genesis::Genesis;
+use ledger::handovers::Handovers;
 use ledger::proven::Proven;
 use ledger::recompute::recompute;
 use ledger::statement::Statement;
@@ -35,7 +37,7 @@ enum Request {
     Account { public_key: String },
     SignIn(SignInRequest),
     Instruction(InstructionRequest),
-    Steps { genesis: String, proof: String, device_key: Option<String> },
+    Steps { genesis: String, validators: Option<String>, proof: String, device_key: Option<String> },
     Recompute { statement: String, tariff: String },
 }
 
@@ -60,18 +62,29 @@ fn respond(request: Request) -> Result<Value, String> {
         }
         Request::SignIn(asked) => asked.respond(),
         Request::Instruction(asked) => asked.respond(),
-        Request::Steps { genesis, proof, device_key } => taken_apart(&genesis, &proof, device_key.as_deref()),
+        Request::Steps { genesis, validators, proof, device_key } => {
+            taken_apart(&genesis, validators.as_deref(), &proof, device_key.as_deref())
+        }
         Request::Recompute { statement, tariff } => reckoned(&statement, &tariff),
     }
 }
 
-fn taken_apart(genesis: &str, proof: &str, device_key: Option<&str>) -> Result<Value, String> {
+fn taken_apart(
+    genesis: &str,
+    validators: Option<&str>,
+    proof: &str,
+    device_key: Option<&str>,
+) -> Result<Value, String> {
     let genesis = Genesis::from_json(genesis).map_err(|error| error.to_string())?;
+    let handovers = match validators {
+        Some(document) => Handovers::parse(document, &genesis).map_err(|error| error.to_string())?,
+        None => Handovers::of_genesis(&genesis),
+    };
     let device_key = device_key.map(key).transpose()?;
-    let steps = steps(proof, &genesis, device_key.as_ref());
+    let steps = steps(proof, &handovers, device_key.as_ref());
     let fails = steps.iter().any(|step| step.verdict == Verdict::Fails);
     // The verdict itself is the document's own; what its entry says is shown once that is proven, and not before.
-    let verified = document::verify(proof, &genesis).ok().filter(|_| !fails);
+    let verified = document::verify(proof, &handovers).ok().filter(|_| !fails);
     let proven = verified.map(|verified| Proven::of(&verified, &genesis).to_json());
     Ok(json!({ "holds": proven.is_some(), "steps": written(&steps)?, "proven": proven }))
 }

@@ -12,6 +12,8 @@ pub mod backup;
 pub mod batch;
 pub mod broker;
 pub mod cells;
+#[cfg(feature = "bft")]
+pub mod children;
 pub mod city;
 pub mod client;
 pub mod clock;

@@ -326,6 +326,12 @@ pub const BLOCK_MILLISECONDS_MIN: u64 = 10;
 pub const BLOCK_MILLISECONDS_MAX: u64 = 5_000;
 /// Gateways that a validator lets in at most.
 pub const GATEWAYS_MAX: usize = 64;
+/// Nodes that `lamppost network run` starts on one machine at most.
+pub const NODES_OF_A_DIRECTORY_MAX: usize = 32;
+/// How long one of them may take to serve: a gateway enrols its virtual devices before.
+pub const NODE_START_MAX: Duration = Duration::from_secs(120);
+/// How long one may take to end before it is killed.
+pub const NODE_STOP_MAX: Duration = Duration::from_secs(20);
 /// What a gateway may bring in a second, where nobody says otherwise.
 pub const GATEWAY_ENVELOPES_PER_SECOND: u64 = 5_000;
 

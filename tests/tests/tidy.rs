@@ -35,6 +35,7 @@ const WALLS: [(&str, &[&str]); 10] = [
     (
         "rustix",
         &[
+            "gateway/src/children.rs",
             "gateway/src/descriptors.rs",
             "gateway/src/disk.rs",
             "gateway/src/priority.rs",

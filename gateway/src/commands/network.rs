@@ -4,6 +4,8 @@
 mod made;
 #[cfg(feature = "bft")]
 mod plan;
+#[cfg(feature = "bft")]
+mod run;
 
 use std::path::PathBuf;
 
@@ -23,17 +25,31 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[cfg_attr(not(feature = "bft"), allow(dead_code, reason = "this build only says that it has no such thing"))]
 enum Action {
     /// Makes the keys, one genesis document and a configuration file a node; never overwrites
     #[command(
         after_help = "Example:\n  lamppost network new --validators city,utility,university,operator --gateways gateway-1 --out testnet\n  lamppost network new --validators city,utility,university,operator \\\n    --host city=192.0.2.1,utility=192.0.2.2,university=192.0.2.3,operator=192.0.2.4 --out testnet\n  lamppost node --config testnet/city/node.toml"
     )]
     New(New),
+    /// Runs all nodes of a directory on this machine, for trials: each in a process of its own, all stopped by ctrl-c
+    #[command(
+        after_help = "Example:\n  lamppost network new --validators city,utility,university,operator --gateways gateway-1 --devices 12 --out testnet\n  lamppost network run testnet"
+    )]
+    Run {
+        /// The directory that `lamppost network new` made
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
+
+/// The name of every node's configuration file.
+#[cfg(feature = "bft")]
+const FILE: &str = "node.toml";
 
 /// What a new network shall be.
 #[derive(Debug, clap::Args)]
-#[cfg_attr(not(feature = "bft"), allow(dead_code))]
+#[cfg_attr(not(feature = "bft"), allow(dead_code, reason = "this build only says that it has no such thing"))]
 struct New {
     /// Names of the validators, those who vote on blocks: a-z, 0-9 and -
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
@@ -80,17 +96,24 @@ struct New {
     json: bool,
 }
 
-/// Carries out `network new`.
+/// Carries out `network new` and `network run`.
 ///
 /// # Errors
-/// When a name, a host or the directory is not as it must be, or this build knows no consensus of several.
+/// When a name, a host or the directory is not as it must be, a node ends, or this build knows no consensus of several.
+#[cfg(feature = "bft")]
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let Action::New(new) = &arguments.action;
-    make(new)
+    match &arguments.action {
+        Action::New(new) => make(new),
+        Action::Run { directory } => run::run(directory),
+    }
 }
 
+/// Says that this build knows no consensus of several.
+///
+/// # Errors
+/// Always.
 #[cfg(not(feature = "bft"))]
-fn make(_new: &New) -> anyhow::Result<()> {
+pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
     Err(super::no_consensus())
 }
 

@@ -254,8 +254,11 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Listens from the call on, not from the first poll: a signal right after the ready line must find a listener.
-fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
+/// SIGTERM or ctrl-c, whichever comes first. Listens from the call on, not from the first poll: a signal right after the ready line must find a listener.
+///
+/// # Errors
+/// When the system lets nobody listen.
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be listened for")?;
     Ok(async move {

@@ -12,8 +12,8 @@ use ledger::genesis::{Genesis, Validator as GenesisValidator};
 use ledger::note::VerifierKey;
 use serde_json::{Value, json};
 
-use super::New;
 use super::plan::{GatewayPlan, KEYS, Nodes, ValidatorPlan};
+use super::{FILE, New};
 use crate::clock;
 use crate::commands::write_new_file;
 use crate::configuration::{Admitted, Configuration, Gateway, Gateways, Intake, Peer, Role, Validator};
@@ -22,8 +22,6 @@ use crate::data_dir::DataDir;
 use crate::keys;
 use crate::limits::{DISK_RESERVE_BYTES, GATEWAY_ENVELOPES_PER_SECOND, SILENT_AFTER_SECONDS};
 
-/// The name of every node's configuration file.
-const FILE: &str = "node.toml";
 /// The name of the genesis document.
 const GENESIS: &str = "genesis.json";
 
@@ -227,6 +225,10 @@ impl Made {
         for node in &self.nodes {
             writeln!(out, "  lamppost node --config {}", self.file(node).display())?;
         }
+        writeln!(
+            out,
+            "\nor, for a trial, all of them on this machine:\n\n  lamppost network run {directory}"
+        )?;
         writeln!(
             out,
             "\nBlocks come as soon as {quorum} validators run. Before that, where operators do not share a machine:\n\

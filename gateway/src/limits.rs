@@ -326,6 +326,8 @@ pub const BLOCK_MILLISECONDS_MIN: u64 = 10;
 pub const BLOCK_MILLISECONDS_MAX: u64 = 5_000;
 /// Gateways that a validator lets in at most.
 pub const GATEWAYS_MAX: usize = 64;
+/// Contradictions of validators that a page shows, the newest.
+pub const MISBEHAVIOURS_SHOWN_MAX: usize = 32;
 /// Nodes that `lamppost network run` starts on one machine at most.
 pub const NODES_OF_A_DIRECTORY_MAX: usize = 32;
 /// How long one of them may take to serve: a gateway enrols its virtual devices before.

@@ -1,7 +1,7 @@
 //! What the API and the dashboard show of the ledger, computed once for both: so their figures are always equal.
 
 use dashboard::view::Viewer;
-use devices::DeviceId;
+use devices::{DeviceId, PublicKey};
 use ledger::account::{Account, AccountId};
 use ledger::cell::Cell;
 use ledger::registry::{Device, Position};
@@ -266,4 +266,9 @@ fn role(state: &State, id: AccountId) -> AccountRole {
     } else {
         AccountRole::Holder
     }
+}
+
+/// A validator's name, or its key where it is none of the present ones any more.
+pub fn validator_name(state: &State, key: &PublicKey) -> String {
+    state.validators().get(key).map_or_else(|| key.to_string(), |validator| validator.name().to_owned())
 }

@@ -1,6 +1,8 @@
 //! How the node stands just now: the figures that its operator looks at, gathered once, so that the operator's page, the
 //! metrics and the alerts never differ.
 
+use std::collections::BTreeSet;
+
 use devices::Refusal;
 use ledger::state::State;
 
@@ -10,7 +12,7 @@ use crate::consensus::status::Status;
 use crate::figures::{self, Day};
 use crate::limits::{INDEX_QUEUE_ENTRIES_MAX, PAYOUT_DAYS};
 use crate::pulse::Recent;
-use crate::reads::DeviceStatus;
+use crate::reads::{self, DeviceStatus};
 use crate::room::Space;
 use crate::shared::{Durable, ReadError, Shared};
 use crate::telemetry::{Queue, Telemetry};
@@ -115,7 +117,10 @@ pub fn of(shared: &Shared, state: &State, now_unix_milliseconds: u64) -> Result<
 /// How several validators agree at `now`, Unix milliseconds.
 fn agreement(shared: &Shared, state: &State, now: u64) -> Option<(Status, Agreement)> {
     let status = shared.consensus.status()?;
-    let told = Agreement::of(&status, state.validators().quorum() as u64, Vec::new(), now);
+    let shown: BTreeSet<String> =
+        state.misbehaviours().iter().map(|shown| reads::validator_name(state, &shown.validator)).collect();
+    let quorum = state.validators().quorum() as u64;
+    let told = Agreement::of(&status, quorum, shown.into_iter().collect(), now);
     Some((status, told))
 }
 

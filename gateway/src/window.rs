@@ -70,7 +70,7 @@ impl Window {
         let (genesis, pool) = (&self.shared.genesis, look.state.pool());
         let mut network = shapes::network(genesis, &self.addresses, &figures, pool, now, silent_after);
         let status = self.shared.consensus.status();
-        network.agreement = status.map(|status| agreement::of(status, &look.state));
+        network.agreement = status.map(|status| agreement::of(&self.shared, status, &look.state));
         network
     }
 

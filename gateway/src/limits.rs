@@ -233,7 +233,7 @@ pub const LINK_FULL_RETRY_MILLISECONDS: u64 = 250;
 /// Shortest wait before the next attempt to reach a validator.
 pub const LINK_RECONNECT_MILLISECONDS_MIN: u64 = 100;
 /// Longest wait before the next attempt to reach a validator.
-pub const LINK_RECONNECT_MILLISECONDS_MAX: u64 = 5_000;
+pub const LINK_RECONNECT_MILLISECONDS_MAX: u64 = 2_000;
 /// A connection that lasted longer than this was a good one: the next attempt does not wait longer for it.
 pub const LINK_GOOD_MILLISECONDS: u64 = 2_000;
 /// Batches in a gateway's durable outbox. When it is full, intake waits.

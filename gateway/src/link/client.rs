@@ -230,3 +230,11 @@ impl Client {
         &self.shared.figures
     }
 }
+
+#[cfg(test)]
+impl Client {
+    /// Pretends that batches of these sequences are in the outbox.
+    pub(super) fn fill_for_test(&self, sequences: &[u64]) {
+        self.shared.store.fill_for_test(sequences);
+    }
+}

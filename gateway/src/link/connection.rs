@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -56,8 +56,8 @@ impl Connection {
     pub(super) async fn keep(self) {
         let mut wait = LINK_RECONNECT_MILLISECONDS_MIN;
         loop {
-            let began = clock::monotonic();
-            let error = match self.serve().await {
+            let mut admitted = None;
+            let error = match self.serve(&mut admitted).await {
                 Ok(()) => ConnectionError::Closed,
                 Err(error) => error,
             };
@@ -69,7 +69,9 @@ impl Connection {
             }
             self.shared.figures.reconnects.add(1);
             self.shared.news.notify_one();
-            if began.elapsed() >= Duration::from_millis(LINK_GOOD_MILLISECONDS) + LINK_HANDSHAKE_PATIENCE {
+            // Whoever lets us in only to hang up is not asked all the time either.
+            let good = Duration::from_millis(LINK_GOOD_MILLISECONDS);
+            if admitted.is_some_and(|since: Instant| since.elapsed() >= good) {
                 wait = LINK_RECONNECT_MILLISECONDS_MIN;
             }
             tracing::warn!(validator = %self.name, address = %self.address, %error, "no connection to the validator, trying again");
@@ -79,7 +81,7 @@ impl Connection {
     }
 
     /// Connects and serves the connection until it ends.
-    async fn serve(&self) -> Result<(), ConnectionError> {
+    async fn serve(&self, admitted: &mut Option<Instant>) -> Result<(), ConnectionError> {
         let stream = timeout(LINK_HANDSHAKE_PATIENCE, TcpStream::connect(&self.address)).await??;
         stream.set_nodelay(true)?;
         let shaken = self.connector.connect(tls::server_name(), stream);
@@ -90,6 +92,7 @@ impl Connection {
             return Err(ConnectionError::Beginning);
         };
         tracing::info!(validator = %self.name, address = %self.address, height, "connected to the validator");
+        *admitted = Some(clock::monotonic());
         let (outgoing, orders) = mpsc::channel(LINK_OUTGOING_MAX);
         {
             let mut core = self.shared.core();
@@ -138,6 +141,9 @@ impl Connection {
     /// Gives something to the host as soon as it has room, if it is still wanted then. While it has none, nothing is read:
     /// so the validator waits, and not this gateway's memory.
     async fn hand_over(&self, followed: Followed, is_wanted: impl FnOnce(&Shared, u64) -> bool) {
+        if self.shared.core().following.followed() != Some(self.peer) {
+            return;
+        }
         let Ok(place) = self.shared.followed.reserve().await else { return };
         if is_wanted(&self.shared, self.shared.now()) {
             let is_block = matches!(followed, Followed::Block { .. });

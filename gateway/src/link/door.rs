@@ -24,7 +24,7 @@ use super::tls::{self, TlsError};
 use super::visit::Visit;
 use crate::clock;
 use crate::limits::{
-    LINK_GATEWAYS_MAX, LINK_HANDSHAKE_PATIENCE, LINK_HANDSHAKES_MAX, LINK_WAITING_BYTES_MAX,
+    LINK_GATEWAYS_MAX, LINK_HANDSHAKE_PATIENCE, LINK_HANDSHAKES_MAX, LINK_PULSE, LINK_WAITING_BYTES_MAX,
     LINK_WAITING_TRANSACTIONS_MAX,
 };
 use crate::shared::Submission;
@@ -165,7 +165,7 @@ impl Hall {
                 Err(error) => {
                     tracing::warn!(%error, "no connection of a gateway can be accepted");
                     // Mostly for want of descriptors: there is none sooner for trying at once.
-                    tokio::time::sleep(LINK_HANDSHAKE_PATIENCE).await;
+                    tokio::time::sleep(LINK_PULSE).await;
                     continue;
                 }
             };

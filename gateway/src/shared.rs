@@ -405,12 +405,12 @@ impl Shared {
         Ok(Some(proofs::receipt(self, entry)?.to_string()))
     }
 
-    /// The checkpoint with the log size it is signed for.
+    /// The checkpoint with the log size it is signed for; 0 while nobody has signed one.
     pub fn checkpoint_and_size(&self) -> (Arc<str>, u64) {
-        // Both locks are taken in the order in which `publish` takes them, so the pair belongs together.
-        let checkpoint = self.checkpoint.read().unwrap_or_else(PoisonError::into_inner);
-        let size = checkpoint.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or_default();
-        (checkpoint.clone(), size)
+        let checkpoint = self.checkpoint();
+        let size = checkpoint.lines().nth(1).and_then(|line| line.parse().ok());
+        let size = size.filter(|_| checkpoint.contains("\n\u{2014} ")).unwrap_or_default();
+        (checkpoint, size)
     }
 
     /// A device's first `most` accepted readings whose block time lies in a range (Unix milliseconds), oldest first.

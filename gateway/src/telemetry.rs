@@ -315,7 +315,7 @@ impl Telemetry {
 }
 
 /// What is logged unless somebody says otherwise: virtual devices and the broker's clients are many and talk much.
-const FILTER: &str = "info,node=warn,fleet=warn,rumqttd=off,rumqttc=error,sled=warn";
+const FILTER: &str = "info,node=warn,fleet=warn,rumqttd=off,rumqttc=error,sled=warn,arc_malachitebft=error,arc_malachitebft_network=off,arc_malachitebft_discovery=off,libp2p=off";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

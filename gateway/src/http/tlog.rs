@@ -18,10 +18,18 @@ pub(super) const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// The signed checkpoint of the durable log (C2SP tlog-checkpoint)
 #[utoipa::path(get, path = "/checkpoint", tag = "log",
-    responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn checkpoint(State(door): State<Door>) -> Response {
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 404, description = "a network of several begins, and too few validators have signed one", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn checkpoint(State(door): State<Door>) -> Result<Response, Problem> {
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-    (headers, door.shared().checkpoint().to_string()).into_response()
+    match door.shared().checkpoint_and_size() {
+        (_, 0) => Err(Problem::not_found(
+            "not yet: no checkpoint was signed by more than two thirds of the validators",
+        )),
+        (checkpoint, _) => Ok((headers, checkpoint.to_string()).into_response()),
+    }
 }
 
 /// A tile of hashes, or with `entries` as its level a bundle of entries (C2SP tlog-tiles)

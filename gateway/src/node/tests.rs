@@ -392,3 +392,5 @@ fn without_room_on_the_disk_no_block_is_made_and_with_room_again_nothing_is_miss
     assert!(world.written.last().unwrap().seal.settled_epochs.is_some());
     assert_eq!(world.acks().len(), acks + 1);
 }
+
+mod agreed;

@@ -144,3 +144,6 @@ impl Checkpoints {
         note.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,3 +188,6 @@ impl<T: Coded> Coded for SignedMessage<Lamppost, T> {
         Ok(SignedMessage { message: T::read(reader)?, signature: Signature::read(reader)? })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,6 @@ fn candidate(state: &State, entry: &[u8]) -> Option<Candidate> {
     };
     Some(Candidate { signed, key, ticket: None })
 }
+
+#[cfg(test)]
+mod tests;

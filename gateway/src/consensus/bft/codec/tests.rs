@@ -10,7 +10,7 @@ use arc_malachitebft_app_channel::app::types::core::{
 };
 use arc_malachitebft_app_channel::app::types::streaming::{StreamId, StreamMessage};
 use arc_malachitebft_app_channel::app::types::sync::{RawDecidedValue, Request, Status};
-use arc_malachitebft_app_channel::app::types::{PeerId, ProposedValue, SignedConsensusMsg};
+use arc_malachitebft_app_channel::app::types::{ProposedValue, SignedConsensusMsg};
 use arc_malachitebft_sync::{ValueRequest, ValueResponse};
 use proptest::prelude::*;
 

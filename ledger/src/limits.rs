@@ -26,7 +26,7 @@ pub const VALIDATOR_CHANGES_MAX: usize = 512;
 /// Bytes of the document of the validators' changes at most.
 pub const VALIDATORS_DOCUMENT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Bytes of one validator's approval of a change, as base64 on a line of that document, at most.
-const APPROVAL_LINE_BYTES_MAX: usize = (APPROVAL_BYTES_MAX + 2) / 3 * 4 + 1;
+const APPROVAL_LINE_BYTES_MAX: usize = APPROVAL_BYTES_MAX.div_ceil(3) * 4 + 1;
 /// Bytes of one approval at most: tag, array, a header with the key, the instruction with the longest name, signature.
 const APPROVAL_BYTES_MAX: usize = 2 + 2 + 96 + 1 + 3 + (1 + 14 + 9 + 3 + NAME_BYTES_MAX + 34) + 66;
 /// Times that one validator's misbehaviour is recorded at most: what more there is changes nobody's mind.

@@ -219,11 +219,12 @@ impl Succession {
     /// Whether an approval of a snapshot holds and is still waiting for others.
     fn approve_again(&mut self, envelope: &[u8]) -> bool {
         match Approval::verify(envelope, self.present(), self.handovers.network()) {
-            Ok(approval) => {
+            // A validator's earlier word is not kept.
+            Ok(approval) if self.approvals.iter().all(|other| other.validator() != approval.validator()) => {
                 self.approve(approval, 0);
                 self.scheduled.is_none()
             }
-            Err(_) => false,
+            _ => false,
         }
     }
 }

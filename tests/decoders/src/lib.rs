@@ -13,6 +13,7 @@ mod memory;
 pub mod mutator;
 mod proofs;
 mod streams;
+mod validators;
 
 /// One decoder under its claim.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +131,24 @@ pub const ALL: &[EntryPoint] = &[
         claim: "tile paths, account ids and amounts are written as they were read",
         run: proofs::name,
         seeds: proofs::names,
+    },
+    EntryPoint {
+        name: "certificate",
+        claim: "a certificate that decodes is its only encoding, and holds for the block that was decided alone",
+        run: validators::certificate,
+        seeds: validators::certificates,
+    },
+    EntryPoint {
+        name: "evidence",
+        claim: "evidence that decodes is its only encoding, and convicts nobody but who contradicted itself",
+        run: validators::evidence,
+        seeds: validators::evidences,
+    },
+    EntryPoint {
+        name: "validators",
+        claim: "a document or a snapshot that holds names no validators but those who were agreed on",
+        run: validators::validators,
+        seeds: validators::documents,
     },
     EntryPoint {
         name: "broker_rules",

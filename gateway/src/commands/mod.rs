@@ -31,6 +31,7 @@ pub mod serving;
 pub mod source;
 pub mod tariff;
 pub mod up;
+pub mod validator;
 pub mod verify;
 
 /// A city's sensor network that pays for readings and proves every payment.
@@ -59,6 +60,7 @@ enum Command {
     Receipt(receipt::Arguments),
     Proof(proof::Arguments),
     Consistency(consistency::Arguments),
+    Validator(validator::Arguments),
     Verify(verify::Arguments),
     Audit(audit::Arguments),
     Backup(backup::Arguments),
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Receipt(arguments) => receipt::run(&arguments),
         Command::Proof(arguments) => proof::run(&arguments),
         Command::Consistency(arguments) => consistency::run(&arguments),
+        Command::Validator(arguments) => validator::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),

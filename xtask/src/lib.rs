@@ -23,5 +23,6 @@ pub mod suite;
 pub mod suites;
 pub mod tally;
 pub mod test;
+pub mod testnet;
 pub mod toolchain;
 pub mod up;

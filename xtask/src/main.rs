@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use xtask::process::Failure;
 use xtask::{
-    assets, bench, container, crash, firmware, flash, fuzz, mutants, pictures, qemu, simulate, test, up,
+    assets, bench, container, crash, firmware, flash, fuzz, mutants, pictures, qemu, simulate, test, testnet,
+    up,
 };
 
 const HELP: &str = "\
@@ -12,6 +13,7 @@ Set-up and tasks of Lamppost. Each says what it does and installs what is missin
 Usage: cargo xtask COMMAND
 
   up         builds and starts a node with its dashboard and virtual devices
+  testnet    builds and starts a network of four operators on this machine
   test       runs every test, or the suites named
   assets     fetches the libraries that charts, map and live pages use
   pictures   takes the pictures that the README shows
@@ -53,6 +55,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
     let help = match command {
         "--help" | "-h" | "help" => HELP,
         "up" => up::HELP,
+        "testnet" => testnet::HELP,
         "test" => test::HELP,
         "assets" => assets::HELP,
         "pictures" => pictures::HELP,
@@ -74,6 +77,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
     }
     Some(match command {
         "up" => up::command(arguments).map(|()| true),
+        "testnet" => testnet::command(arguments).map(|()| true),
         "test" => test::command(arguments),
         "assets" => assets::command().map(|()| true),
         "pictures" => pictures::command(arguments).map(|()| true),

@@ -42,6 +42,8 @@ const WALLS: [(&str, &[&str]); 12] = [
             "gateway/src/room.rs",
         ],
     ),
+    ("toml", &["gateway/src/configuration/"]),
+    ("arc_malachitebft_app_channel", &["gateway/src/consensus/bft", "gateway/src/host/"]),
     ("rust_embed", &["dashboard/src/assets.rs"]),
     ("rumqttc", &["gateway/src/mqtt.rs", "gateway/src/mqtt/", "devices/fleet/src/client.rs", "tests/"]),
     ("rumqttd", &["gateway/src/broker.rs", "gateway/src/broker/"]),
@@ -132,6 +134,46 @@ fn rooms_import_only_along_the_arrows() {
         0,
         "xtask is the first thing a new machine builds: it depends on nothing"
     );
+}
+
+#[test]
+fn a_single_node_is_built_without_the_consensus_of_several() {
+    // Features as `cargo build` has them where nobody asks for any.
+    let mut command = MetadataCommand::new();
+    let metadata = command.manifest_path(root().join("Cargo.toml")).exec().expect("the workspace resolves");
+    let resolve = metadata.resolve.as_ref().expect("cargo says what depends on what");
+    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let gateway = metadata.packages.iter().find(|package| package.name.as_str() == "gateway");
+    let mut found = BTreeSet::new();
+    let mut open = vec![&gateway.expect("there is the gateway").id];
+    while let Some(id) = open.pop() {
+        if found.insert(id) {
+            let is_built = |kind: &cargo_metadata::DepKindInfo| kind.kind != DependencyKind::Development;
+            let dependencies =
+                nodes[id].deps.iter().filter(|dependency| dependency.dep_kinds.iter().any(is_built));
+            open.extend(dependencies.map(|dependency| &dependency.pkg));
+        }
+    }
+    let names: BTreeSet<&str> =
+        metadata.packages.iter().filter(|one| found.contains(&one.id)).map(|one| one.name.as_str()).collect();
+    assert!(
+        names.contains("rumqttd") && names.contains("sled"),
+        "what it is made of is looked at: {names:?}"
+    );
+    let of_several = [
+        "arc-malachitebft",
+        "libp2p",
+        "multiaddr",
+        "quinn",
+        "rcgen",
+        "ring",
+        "rustls",
+        "snow",
+        "tokio-rustls",
+    ];
+    let strangers: Vec<_> =
+        names.iter().filter(|name| of_several.iter().any(|stranger| name.starts_with(stranger))).collect();
+    assert!(strangers.is_empty(), "only the feature `bft` brings {strangers:?}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the node tells about itself: Prometheus metrics, every queue's depth and bound among them, and log lines.
 
 mod agreement;
+#[cfg(feature = "bft")]
+mod link;
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::AtomicU64;
@@ -19,6 +21,8 @@ use crate::alerts::Kind;
 use crate::pulse::{Counts, Recent};
 
 pub use agreement::AgreementMetrics;
+#[cfg(feature = "bft")]
+pub use link::LinkMetrics;
 
 /// One label and its value.
 type Label = Vec<(&'static str, &'static str)>;
@@ -118,6 +122,9 @@ pub struct Telemetry {
     pub block_transactions: Histogram,
     /// How several validators agree; nothing where one alone decides.
     pub agreement: AgreementMetrics,
+    /// How this end of the link between gateways and validators stands; nothing where one node does everything.
+    #[cfg(feature = "bft")]
+    pub link: LinkMetrics,
 }
 
 impl Default for Telemetry {
@@ -197,6 +204,8 @@ impl Telemetry {
         registry.register_with_unit("block_durable", help, Unit::Seconds, block_seconds.clone());
         registry.register("block_transactions", "Transactions of a block", block_transactions.clone());
         let agreement = AgreementMetrics::registered(&mut registry);
+        #[cfg(feature = "bft")]
+        let link = LinkMetrics::registered(&mut registry, queue_depth.clone(), queue_bound.clone());
         let telemetry = Telemetry {
             registry,
             refused,
@@ -232,6 +241,8 @@ impl Telemetry {
             block_seconds,
             block_transactions,
             agreement,
+            #[cfg(feature = "bft")]
+            link,
         };
         for reason in Refusal::ALL {
             telemetry.refused(reason, 0);

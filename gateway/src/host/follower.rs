@@ -46,6 +46,8 @@ struct Follower {
     version: u64,
     /// Names and keys of those whose doors are known.
     peers: Vec<(String, PublicKey)>,
+    /// A block for which the disk has no room, with its certificate: nothing comes behind it before it is written.
+    held: Option<(u64, Made, Vec<u8>)>,
 }
 
 /// Starts a gateway, on the running tokio runtime.
@@ -79,7 +81,7 @@ pub(super) fn start(
         stuck: None,
     });
     let (batches, checkpoints) = (BTreeMap::new(), BTreeMap::new());
-    let mut follower = Follower { client, followed, batches, checkpoints, version, peers: named };
+    let mut follower = Follower { client, followed, batches, checkpoints, version, peers: named, held: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     super::spawn(prepared, move |host, stopped| runtime.block_on(follower.run(host, stopped)))
 }
@@ -115,7 +117,7 @@ impl Follower {
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
-                followed = self.followed.recv() => match followed {
+                followed = self.followed.recv(), if self.held.is_none() => match followed {
                     Some(followed) => self.take(host, followed)?,
                     None => break,
                 },
@@ -129,7 +131,12 @@ impl Follower {
                     }
                     host.receive(&mut received)?;
                 }
-                () = tokio::time::sleep(wait) => host.step(Input::Tick)?,
+                () = tokio::time::sleep(wait) => {
+                    host.step(Input::Tick)?;
+                    if let Some((height, made, certificate)) = self.held.take() {
+                        self.commit(host, height, made, &certificate)?;
+                    }
+                }
             }
             self.submit(host);
             host.show_queues();
@@ -145,6 +152,9 @@ impl Follower {
 
     /// How long nothing may happen before somebody looks.
     fn wait(&self, host: &Host) -> Duration {
+        if self.held.is_some() {
+            return limits::DISK_LOOK;
+        }
         let oldest = host.node.pool().and_then(|pool| pool.oldest_unsubmitted());
         let Some(since) = oldest.filter(|_| self.client.has_room()) else { return limits::AGREEMENT_LOOK };
         let due = since.saturating_add(limits::BATCH_AGE_MAX_MILLISECONDS);
@@ -243,9 +253,10 @@ impl Follower {
         made: Made,
         certificate: &[u8],
     ) -> Result<(), StorageError> {
-        if !host.commit(&mut Some(made), certificate)? {
-            // No room: the block is asked for again, and until then nothing is taken in.
-            self.client.refuse_block(height);
+        let mut made = Some(made);
+        if !host.commit(&mut made, certificate)? {
+            // No room: the block waits, and nothing is taken in. Whoever gave it is not to blame.
+            self.held = made.map(|made| (height, made, certificate.to_vec()));
             return Ok(());
         }
         host.hands.shared.consensus.update(|status| {
@@ -320,6 +331,7 @@ impl Follower {
     /// Who is connected, for pages and metrics.
     fn look(&self, host: &Host) {
         let link = self.client.status();
+        host.hands.shared.telemetry.link.show_client(&self.client);
         let shared = &host.hands.shared;
         let state = shared.state();
         let connected = |name: &str| {

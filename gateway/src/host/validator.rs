@@ -8,7 +8,7 @@ mod watching;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_malachitebft_app_channel::app::types::core::{CommitCertificate, Round};
 use arc_malachitebft_app_channel::{AppMsg, EngineHandle, NetworkMsg, Reply};
@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::agreed::signed_size;
 use super::hands::Signs;
 use super::{Ends, Host, HostError};
+use crate::clock;
 use crate::configuration::{Configuration, Gateways, Role, Validator as ValidatorConfiguration};
 use crate::consensus::bft::checkpoints::Checkpoints;
 use crate::consensus::bft::context::{Address, BlockId, Height, Lamppost};
@@ -81,7 +82,9 @@ struct Agreement {
     /// What followers of the door are told.
     durable: watch::Sender<u64>,
     signed: watch::Sender<Arc<str>>,
-    _door: Option<Door>,
+    door: Option<Door>,
+    /// When the door's metrics were last stated.
+    looked: Instant,
 }
 
 /// Starts a validator, on the running tokio runtime.
@@ -151,7 +154,8 @@ pub(super) async fn start(
         reports: 0,
         durable,
         signed,
-        _door: door,
+        door,
+        looked: clock::monotonic(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     super::spawn(prepared, move |host, stopped| runtime.block_on(agreement.run(host, stopped)))
@@ -232,10 +236,18 @@ impl Agreement {
             }
             self.wake_if_due(host).await;
             host.show_queues();
+            self.show_door(host);
         }
         host.keeper.finish();
         host.hands.log.give_back_room();
         Ok(())
+    }
+
+    fn show_door(&mut self, host: &Host) {
+        if let Some(door) = self.door.as_ref().filter(|_| self.looked.elapsed() >= limits::AGREEMENT_LOOK) {
+            self.looked = clock::monotonic();
+            host.hands.shared.telemetry.link.show_door(door);
+        }
     }
 
     /// How long nothing may happen before somebody looks.

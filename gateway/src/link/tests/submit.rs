@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::limits::{LINK_BATCH_TRANSACTIONS_MAX, LINK_WAITING_TRANSACTIONS_MAX};
 use crate::link::batch::Batch;
 use crate::link::message::{Reason, ToGateway, ToValidator};
+use crate::telemetry::Telemetry;
 
 #[tokio::test]
 async fn an_altered_batch_is_refused_and_a_repeated_one_is_not_handed_on_twice() {
@@ -186,4 +187,47 @@ async fn who_waits_for_room_is_woken_when_a_batch_is_settled() {
     let woken = tokio::spawn(async move { waiting.room().await });
     client.settled(7);
     soon("there is room again", woken).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_metrics_tell_at_both_ends_what_became_of_batches() {
+    let mut validator = Validator::open(1, vec![admitted(&gateway_key(), QUOTA)], 100).await;
+    let outbox = tempfile::tempdir().unwrap();
+    let running = gateway(&gateway_key(), vec![validator.peer()], outbox.path());
+    running.client.submit(&transactions(1, 3)).unwrap();
+    validator.received(3).await;
+    let taken = || (running.client.figures().batches_taken.get() == 1).then_some(());
+    until("it is answered", taken).await;
+    let (at_door, at_gateway) = (Telemetry::new(), Telemetry::new());
+    at_door.link.show_door(&validator.door);
+    at_gateway.link.show_client(&running.client);
+    for (telemetry, lines) in [
+        (
+            &at_door,
+            [
+                "lamppost_link_batches_total{result=\"taken\"} 1",
+                "lamppost_link_transactions_total{result=\"taken\"} 3",
+                "lamppost_queue_depth{queue=\"door\"} 0",
+                "lamppost_queue_bound{queue=\"door\"} 8192",
+                "lamppost_link_gateways{state=\"connected\"} 1",
+            ],
+        ),
+        (
+            &at_gateway,
+            [
+                "lamppost_link_batches_total{result=\"sent\"} 1",
+                "lamppost_link_batches_total{result=\"taken\"} 1",
+                "lamppost_link_batches_total{result=\"over_quota\"} 0",
+                "lamppost_queue_depth{queue=\"outbox\"} 1",
+                "lamppost_queue_bound{queue=\"under_way\"} 64",
+            ],
+        ),
+    ] {
+        let text = telemetry.render();
+        assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+    }
+    assert!(
+        !Telemetry::new().render().contains("link_batches_total{"),
+        "nothing is said where there is no link"
+    );
 }

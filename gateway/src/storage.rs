@@ -98,6 +98,10 @@ pub enum StorageError {
         /// What is wrong.
         what: String,
     },
+    /// Nobody decides blocks any more.
+    #[cfg(feature = "bft")]
+    #[error("{0} stopped, and with it this node: its log lines say why; start the node again")]
+    Ended(&'static str),
     /// The epoch asked for is not the ledger's.
     #[error("{directory} has epochs of {found} s, not {wanted} s: they are fixed when a network begins", directory = .directory.display())]
     Epoch {

@@ -119,7 +119,7 @@ impl Follower {
                 _ = &mut stopped => break,
                 followed = self.followed.recv(), if self.held.is_none() => match followed {
                     Some(followed) => self.take(host, followed)?,
-                    None => break,
+                    None => return Err(StorageError::Ended("the link to the validators")),
                 },
                 verdicts = host.hands.verifier.next(), if host.hands.verifier.under_way() > 0 => {
                     host.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);

@@ -219,8 +219,7 @@ impl Agreement {
                 _ = &mut stopped => break,
                 question = self.questions.recv() => match question {
                     Some(question) => self.answer(host, question).await?,
-                    // The engine is gone: nothing will be decided any more.
-                    None => break,
+                    None => return Err(StorageError::Ended("the consensus engine")),
                 },
                 verdicts = host.hands.verifier.next(), if host.hands.verifier.under_way() > 0 => {
                     host.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 use arc_malachitebft_app_channel::app::consensus::Role as EngineRole;
-use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
+use arc_malachitebft_app_channel::app::engine::host::{HeightParams, SyncedValueOutcome};
 use arc_malachitebft_app_channel::app::types::core::{Round, Validity};
 use arc_malachitebft_app_channel::app::types::streaming::StreamMessage;
 use arc_malachitebft_app_channel::app::types::sync::RawDecidedValue;
@@ -47,9 +47,9 @@ impl Agreement {
             AppMsg::Decided { certificate, reply, .. } => {
                 self.commit(host, Decided { certificate, reply }).await?;
             }
-            AppMsg::Finalized { evidence, reply, .. } => {
+            AppMsg::Finalized { certificate, evidence, reply, .. } => {
                 self.report_all(host, &evidence)?;
-                self.rest = Some(Rest::begin(reply));
+                self.rest = Some(Rest::begin(certificate.height, reply));
             }
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
                 let outcome = self.take_synced(host, height, round, proposer, value_bytes);
@@ -245,11 +245,6 @@ fn decided(host: &Host, range: RangeInclusive<Height>) -> Vec<RawDecidedValue<La
         values.push(value);
     }
     values
-}
-
-/// What the engine is told about whose block comes next.
-pub(super) fn next(height: Height, params: HeightParams<Lamppost>) -> Next<Lamppost> {
-    Next::Start(height, params)
 }
 
 /// What this node proposes.

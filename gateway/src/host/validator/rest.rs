@@ -7,19 +7,20 @@ use arc_malachitebft_app_channel::app::engine::host::Next;
 
 use super::Agreement;
 use crate::clock;
-use crate::consensus::bft::context::{Lamppost, Part};
+use crate::consensus::bft::context::{Height, Lamppost, Part};
 use crate::host::Host;
 use crate::limits;
 
 /// The height before is decided, and the next one has not begun.
 pub(super) struct Rest {
+    decided: Height,
     reply: Reply<Next<Lamppost>>,
     since: u64,
 }
 
 impl Rest {
-    pub(super) fn begin(reply: Reply<Next<Lamppost>>) -> Rest {
-        Rest { reply, since: clock::now_unix_milliseconds() }
+    pub(super) fn begin(decided: Height, reply: Reply<Next<Lamppost>>) -> Rest {
+        Rest { decided, reply, since: clock::now_unix_milliseconds() }
     }
 
     /// How long it lasts if nobody wakes: an epoch's end is a block of its own, and now and then one shows that all are
@@ -64,7 +65,14 @@ impl Agreement {
             return;
         }
         if let Some(rest) = self.rest.take() {
-            let _engine_gone = rest.reply.send(super::messages::next(self.height(host), self.params(host)));
+            let (height, params) = (self.height(host), self.params(host));
+            let next = if rest.decided < height {
+                Next::Start(height, params)
+            } else {
+                // Decided, and this node has lost the block: it is begun once more, and the others give it.
+                Next::Restart(height, params)
+            };
+            let _engine_gone = rest.reply.send(next);
         }
     }
 }

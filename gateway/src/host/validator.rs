@@ -75,6 +75,8 @@ struct Agreement {
     /// The height whose blocks were read from the disk.
     recalled: Height,
     decided: Option<Decided>,
+    /// When a block was refused last because its time is ahead, Unix milliseconds.
+    ahead_noted: Option<u64>,
     rest: Option<rest::Rest>,
     streams: u64,
     /// The counter of the last report.
@@ -149,6 +151,7 @@ pub(super) async fn start(
         ahead: VecDeque::new(),
         recalled: Height(0),
         decided: None,
+        ahead_noted: None,
         rest: None,
         streams: 0,
         reports: 0,

@@ -19,7 +19,7 @@ use super::{Agreement, Decided, Seen};
 use crate::clock;
 use crate::consensus::bft::checkpoints::{Gathered, Signed};
 use crate::consensus::bft::context::{Address, BlockId, Height, Lamppost, Part};
-use crate::consensus::bft::judge::Judged;
+use crate::consensus::bft::judge::{Fault, Judged};
 use crate::consensus::bft::parts::{self, Assembled};
 use crate::effects;
 use crate::host::Host;
@@ -151,7 +151,12 @@ impl Agreement {
             }
             Judged::Wrong(id, fault) => {
                 tracing::warn!(block = %id, %fault, "a block is refused");
-                super::watching::note_fault(host, &fault);
+                if let Fault::Ahead(milliseconds) = *fault {
+                    // Perhaps it is this node's clock: then the others decide the block, and it is the right one.
+                    super::watching::note_ahead(host, milliseconds);
+                    self.ahead_noted = Some(clock::now_unix_milliseconds());
+                    return None;
+                }
                 Some((id, false))
             }
             Judged::Right(id, made) => {
@@ -159,6 +164,12 @@ impl Agreement {
                 Some((id, true))
             }
         }
+    }
+
+    /// Whether a block was refused lately for its time.
+    fn is_clock_in_doubt(&self) -> bool {
+        let since = |noted: u64| clock::now_unix_milliseconds().saturating_sub(noted);
+        self.ahead_noted.is_some_and(|noted| u128::from(since(noted)) < limits::STUCK_AFTER.as_millis())
     }
 
     /// Keeps an executed block until the height is decided; one that finds no room is executed again when it is needed.
@@ -209,7 +220,7 @@ impl Agreement {
         self.assembly.forget_below(next);
         self.proposals.forget_below(next);
         self.durable.send_replace(certificate.height.0);
-        super::watching::committed(host, &certificate);
+        super::watching::committed(host, &certificate, self.is_clock_in_doubt());
         let checkpoint = host.hands.shared.state().checkpoint();
         let gathered = self.checkpoints.commit(checkpoint, &validators);
         self.gathered(host, gathered)?;

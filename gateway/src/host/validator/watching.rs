@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 use crate::clock;
 use crate::consensus::bft::context::{Address, Lamppost};
 use crate::consensus::bft::engine::peer_id;
-use crate::consensus::bft::judge::Fault;
 use crate::consensus::status::{Role, Status, Stuck, ValidatorStatus};
 use crate::host::Host;
 use crate::limits;
@@ -43,16 +42,14 @@ pub(super) fn start(shared: &Arc<Shared>, name: &str, own: Address, channels: &C
     tokio::spawn(watcher.run(channels.events.subscribe()));
 }
 
-/// A block that is refused for its time may mean that this node's clock is behind.
-pub(super) fn note_fault(host: &Host, fault: &Fault) {
-    if let Fault::Ahead(milliseconds) = fault {
-        let behind_seconds = milliseconds / 1_000;
-        host.hands.shared.consensus.update(|status| status.stuck = Some(Stuck::Clock { behind_seconds }));
-    }
+/// A block is refused for its time: this node's clock may be behind.
+pub(super) fn note_ahead(host: &Host, milliseconds: u64) {
+    let behind_seconds = milliseconds / 1_000;
+    host.hands.shared.consensus.update(|status| status.stuck = Some(Stuck::Clock { behind_seconds }));
 }
 
 /// A block was committed with these signatures.
-pub(super) fn committed(host: &Host, certificate: &CommitCertificate<Lamppost>) {
+pub(super) fn committed(host: &Host, certificate: &CommitCertificate<Lamppost>, is_clock_in_doubt: bool) {
     let shared = &host.hands.shared;
     let state = shared.state();
     let signed: HashSet<[u8; 32]> =
@@ -60,7 +57,10 @@ pub(super) fn committed(host: &Host, certificate: &CommitCertificate<Lamppost>) 
     shared.consensus.update(|status| {
         status.height = certificate.height.0 + 1;
         status.last_block_unix_milliseconds = clock::now_unix_milliseconds();
-        status.stuck = None;
+        let stays = is_clock_in_doubt && matches!(status.stuck, Some(Stuck::Clock { .. }));
+        if !stays {
+            status.stuck = None;
+        }
         for validator in &mut status.validators {
             let key = state.validators().named(&validator.name);
             if key.is_some_and(|key| signed.contains(key.key().as_bytes())) {

@@ -18,6 +18,8 @@
   }
 
   let genesis = text("/genesis");
+  // Who joined the validators and who left since: each change is verified from the genesis document on.
+  const validators = text("/validators").catch(() => null);
   genesis.then(load).then(() => { part("verify-ready").hidden = false; }, (error) => {
     alarm.textContent = sentence(error);
     alarm.hidden = false;
@@ -25,7 +27,7 @@
 
   // Devices' keys are not in their receipts. What the node gives is believed only where it has the kid's fingerprint.
   async function steps(proof) {
-    const request = { ask: "steps", genesis: await genesis, proof };
+    const request = { ask: "steps", genesis: await genesis, validators: await validators, proof };
     const answer = await ask(request);
     const author = answer.steps.find((step) => step.step === "author" && step.verdict === "open");
     const kid = author && /key of device ([0-9a-f]{16})/.exec(author.sentence);

@@ -19,7 +19,7 @@ use devices::PublicKey;
 use ledger::account::AccountId;
 use ledger::document;
 use ledger::genesis::Genesis;
-use ledger::handovers::Handovers;
+use ledger::handovers::{HandoverError, Handovers};
 use ledger::proven::Proven;
 use ledger::recompute::recompute;
 use ledger::statement::Statement;
@@ -77,7 +77,11 @@ fn taken_apart(
 ) -> Result<Value, String> {
     let genesis = Genesis::from_json(genesis).map_err(|error| error.to_string())?;
     let handovers = match validators {
-        Some(document) => Handovers::parse(document, &genesis).map_err(|error| error.to_string())?,
+        // A page gives the document of its node, also where somebody brings the genesis document of another network.
+        Some(document) => match Handovers::parse(document, &genesis) {
+            Err(HandoverError::Foreign) => Handovers::of_genesis(&genesis),
+            read => read.map_err(|error| error.to_string())?,
+        },
         None => Handovers::of_genesis(&genesis),
     };
     let device_key = device_key.map(key).transpose()?;

@@ -89,6 +89,6 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "bench" => bench::command(arguments).map(|()| true),
         "crash" => crash::command(arguments),
         "fuzz" => fuzz::command(arguments),
-        _ => container::command().map(|()| true),
+        _ => container::command(arguments).map(|()| true),
     })
 }

@@ -88,6 +88,9 @@ struct New {
     /// Virtual devices of each gateway, for trials; their gateway uses the operator's key
     #[arg(long, value_name = "N", default_value_t = 0)]
     devices: u32,
+    /// Does nothing where a network is set up already, instead of refusing
+    #[arg(long)]
+    keep: bool,
     /// Directory that gets everything; made when it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -119,6 +122,15 @@ pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
 
 #[cfg(feature = "bft")]
 fn make(new: &New) -> anyhow::Result<()> {
+    if new.keep && new.out.join(made::GENESIS).is_file() {
+        return match new.json {
+            true => super::output::json(&serde_json::json!({ "kept": new.out })),
+            false => super::output::line(format!(
+                "{} holds a network already: it stays as it is",
+                new.out.display()
+            )),
+        };
+    }
     let nodes = plan::of(new)?;
     let made = made::write(new, &nodes)?;
     match new.json {

@@ -23,7 +23,7 @@ use crate::keys;
 use crate::limits::{DISK_RESERVE_BYTES, GATEWAY_ENVELOPES_PER_SECOND, SILENT_AFTER_SECONDS};
 
 /// The name of the genesis document.
-const GENESIS: &str = "genesis.json";
+pub(super) const GENESIS: &str = "genesis.json";
 
 /// A network that was written.
 pub(super) struct Made {

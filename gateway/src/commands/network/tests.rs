@@ -109,6 +109,9 @@ fn nothing_is_overwritten() {
     let again = made_in(&FOUR, &net).err().unwrap();
     assert!(again.to_string().contains("nothing is overwritten"), "{again}");
     assert_eq!(fs::read(net.join("genesis.json")).unwrap(), genesis);
+    let keep = ["network new", FOUR[0], FOUR[1], "--keep", "--out", net.to_str().unwrap()];
+    make(&Line::parse_from(keep).new).unwrap();
+    assert_eq!(fs::read(net.join("genesis.json")).unwrap(), genesis, "it is kept as it is");
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(made_in(&FOUR, &file).is_err(), "a file is no directory");

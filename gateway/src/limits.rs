@@ -257,7 +257,7 @@ pub const LINK_REFUSED_PAUSE_MILLISECONDS: u64 = 1_000;
 /// Blocks and checkpoints that were followed and wait for the host.
 pub const LINK_FOLLOWED_MAX: usize = 16;
 /// A validator that gives no block for so long while others have some is followed no more.
-pub const LINK_BEHIND_MILLISECONDS: u64 = 3_000;
+pub const LINK_BEHIND_MILLISECONDS: u64 = 2_000;
 /// How long a validator is avoided that was behind, had pruned the block, or gave one that does not hold.
 pub const LINK_AVOIDED_MILLISECONDS: u64 = 60_000;
 

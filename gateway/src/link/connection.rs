@@ -61,12 +61,13 @@ impl Connection {
                 Ok(()) => ConnectionError::Closed,
                 Err(error) => error,
             };
-            {
+            let is_news = {
+                let error = Some(error.to_string());
                 let mut core = self.shared.core();
                 core.disconnected(self.peer);
-                let known = core.peers.get_mut(self.peer);
-                known.into_iter().for_each(|peer| peer.last_error = Some(error.to_string()));
-            }
+                let known = core.peers.get_mut(self.peer).map(|peer| &mut peer.last_error);
+                known.is_some_and(|last| std::mem::replace(last, error.clone()) != error)
+            };
             self.shared.figures.reconnects.add(1);
             self.shared.news.notify_one();
             // Whoever lets us in only to hang up is not asked all the time either.
@@ -74,7 +75,10 @@ impl Connection {
             if admitted.is_some_and(|since: Instant| since.elapsed() >= good) {
                 wait = LINK_RECONNECT_MILLISECONDS_MIN;
             }
-            tracing::warn!(validator = %self.name, address = %self.address, %error, "no connection to the validator, trying again");
+            // A validator that is away for an hour is said to be so once.
+            if is_news {
+                tracing::warn!(validator = %self.name, address = %self.address, %error, "no connection to the validator, trying again");
+            }
             sleep(jittered(wait)).await;
             wait = (wait * 2).min(LINK_RECONNECT_MILLISECONDS_MAX);
         }

@@ -114,7 +114,6 @@ impl Store {
                     index.held.insert(sequence, bytes);
                 }
                 None => {
-                    tracing::warn!(file = %file.display(), "no whole batch of this gateway's: dropped, nothing in it was promised");
                     fs::remove_file(&file).map_err(|error| at(&file, error))?;
                     dropped.push(file);
                 }

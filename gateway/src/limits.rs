@@ -84,6 +84,10 @@ pub const PARTS_MAX: u64 = (FRAME_BYTES_MAX / PART_BYTES_MAX) as u64 + 2;
 pub const STREAMS_PER_VALIDATOR_MAX: usize = 4;
 /// How long a proposer has before the others vote for no block, in the first round of a height.
 pub const PROPOSE_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How much longer for each device, where the block closes an epoch: made once and judged once, with room to spare.
+pub const SETTLEMENT_PER_DEVICE: Duration = Duration::from_micros(20);
+/// A height that begins so shortly before an epoch's end may close it.
+pub const SETTLEMENT_SOON_MILLISECONDS: u64 = 2_000;
 /// How much longer in each further round.
 pub const PROPOSE_TIMEOUT_STEP: Duration = Duration::from_millis(500);
 /// How long votes that disagree are waited for.

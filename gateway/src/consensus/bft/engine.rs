@@ -124,20 +124,25 @@ pub fn peer_address(peer: &Peer) -> Result<Multiaddr, EngineError> {
 }
 
 /// What the engine is told of each height: who decides, how long it waits for whom, and how fast blocks follow one another.
-pub fn height_params(validators: &Validators, block_time: Duration) -> HeightParams<Lamppost> {
-    HeightParams::new(ValidatorSet::of(validators), timeouts(), Some(block_time))
+/// `more` is what this height's block takes longer than others, to make and to judge.
+pub fn height_params(
+    validators: &Validators,
+    block_time: Duration,
+    more: Duration,
+) -> HeightParams<Lamppost> {
+    HeightParams::new(ValidatorSet::of(validators), timeouts(more), Some(block_time))
 }
 
-fn timeouts() -> LinearTimeouts {
+fn timeouts(more: Duration) -> LinearTimeouts {
     LinearTimeouts {
-        propose: limits::PROPOSE_TIMEOUT,
+        propose: limits::PROPOSE_TIMEOUT + more,
         propose_delta: limits::PROPOSE_TIMEOUT_STEP,
         prevote: limits::VOTE_TIMEOUT,
         prevote_delta: limits::PROPOSE_TIMEOUT_STEP,
         precommit: limits::VOTE_TIMEOUT,
         precommit_delta: limits::PROPOSE_TIMEOUT_STEP,
         rebroadcast: limits::PROPOSE_TIMEOUT + 2 * limits::VOTE_TIMEOUT,
-        max_timeout: limits::ROUND_TIMEOUT_MAX,
+        max_timeout: limits::ROUND_TIMEOUT_MAX + more,
     }
 }
 

@@ -86,7 +86,16 @@ impl Agreement {
     }
 
     pub(super) fn params(&self, host: &Host) -> HeightParams<Lamppost> {
-        engine::height_params(host.hands.shared.state().validators(), self.block_time)
+        let state = host.hands.shared.state();
+        let soon = clock::now_unix_milliseconds().saturating_add(limits::SETTLEMENT_SOON_MILLISECONDS);
+        // The block that closes an epoch settles every device before its transactions: who proposes does it, and then the
+        // others.
+        let devices = match soon >= state.next_settlement_unix_milliseconds() {
+            true => u32::try_from(state.device_count()).unwrap_or(u32::MAX),
+            false => 0,
+        };
+        let more = limits::SETTLEMENT_PER_DEVICE.saturating_mul(devices);
+        engine::height_params(state.validators(), self.block_time, more)
     }
 
     /// A round begins: pages say whose turn it is, and who missed theirs.

@@ -113,3 +113,149 @@ fn after_a_difference_nothing_that_was_taken_is_judged() {
     assert!(audit.catch_up().is_ok(), "nothing waits any more");
     assert_eq!(audit.findings().blocks, 3);
 }
+
+/// Four validators decide the blocks, and the first of them leaves when the first epoch ends.
+mod several {
+    use super::*;
+    use devices::identity::PublicKey;
+    use ledger::certificate::{Certificate, CertificateError};
+    use ledger::genesis::Validator;
+    use ledger::merkle::Hash;
+    use ledger::note::VerifierKey;
+    use ledger::vote::{VoteKind, vote_bytes};
+
+    const NAMES: [&str; 4] = ["city", "utility", "university", "operator"];
+
+    fn genesis() -> Genesis {
+        let validator = |(name, seed): (&str, u8)| {
+            let vkey = VerifierKey::new(name, key(seed).public_key()).unwrap().to_string();
+            Validator { name: name.to_owned(), vkey }
+        };
+        let validators = NAMES.into_iter().zip(101..).map(validator).collect();
+        let genesis = Genesis { validators, ..super::genesis() };
+        genesis.validate().unwrap();
+        genesis
+    }
+
+    fn leaves(counter: u64, signer: u8) -> VerifiedTransaction<Vec<u8>> {
+        let instruction = Instruction::RemoveValidator { version: 0, name: "city".to_owned() };
+        let mut bytes = vec![0; 512];
+        let length = devices::sign_instruction(
+            &key(signer),
+            NETWORK,
+            counter,
+            &instruction.encode(),
+            true,
+            &mut bytes,
+        );
+        bytes.truncate(length.unwrap());
+        let signed = SignedInstruction::decode(bytes).map_err(|(refusal, _)| refusal).unwrap();
+        let verified = signed.verify(&key(signer).public_key(), NETWORK).map_err(|(refusal, _)| refusal);
+        VerifiedTransaction::Instruction(verified.unwrap())
+    }
+
+    fn certificate(height: u64, block_id: Hash, signers: &[u8]) -> Vec<u8> {
+        let message = vote_bytes(&genesis().hash(), VoteKind::Precommit, height, 0, Some(block_id));
+        let signed =
+            |seed: &u8| -> (PublicKey, [u8; 64]) { (key(*seed).public_key(), key(*seed).sign(&message)) };
+        let signatures = signers.iter().map(signed).collect();
+        Certificate { height, round: 0, block_id, signatures }.encode()
+    }
+
+    /// Blocks with their certificates, how the validators changed, and the checkpoint that those who stay signed.
+    fn history() -> (Vec<Located>, Handovers, String) {
+        let (mut state, first, _) = State::genesis(&genesis());
+        let mut all = vec![Located { place: "block 0".to_owned(), block: first, certificate: None }];
+        for number in 1..=6_u64 {
+            // Whoever decides a block was there before it.
+            let signers: &[u8] =
+                if state.validators().version() == 0 { &[101, 102, 103] } else { &[102, 103, 104] };
+            let mut builder = state.begin(NOW + number * 20_000);
+            if number == 1 {
+                for signer in [102, 103, 104] {
+                    builder.execute(&leaves(1, signer)).unwrap();
+                }
+            }
+            let block = builder.finish().0;
+            let certificate = Some(certificate(number, block.seal.id(), signers));
+            all.push(Located { place: format!("block {number}"), block, certificate });
+        }
+        assert_eq!(state.validators().version(), 1);
+        let mut note = Note::unsigned(state.checkpoint().body());
+        for (at, seed) in [(1, 102), (2, 103), (3, 104)] {
+            note.sign(NAMES[at], &key(seed)).unwrap();
+        }
+        (all, state.handovers().clone(), note.to_string())
+    }
+
+    fn audited(
+        blocks: Vec<Located>,
+        handovers: &Handovers,
+        checkpoint: &str,
+    ) -> Result<Findings, AuditError> {
+        let mut audit = Audit::new(genesis(), handovers, checkpoint)?.with_certificates();
+        blocks.into_iter().try_for_each(|located| audit.take(located))?;
+        audit.finish()
+    }
+
+    #[test]
+    fn every_certificate_is_judged_by_the_validators_of_its_height() {
+        let (blocks, handovers, checkpoint) = history();
+        let findings = audited(blocks, &handovers, &checkpoint).unwrap();
+        assert_eq!((findings.blocks, findings.certificates), (7, 6));
+    }
+
+    #[test]
+    fn the_first_block_that_was_not_decided_is_named() {
+        let (_, handovers, checkpoint) = history();
+        let refused = |at: usize, certificate: &dyn Fn(&Block) -> Option<Vec<u8>>| {
+            let (mut blocks, ..) = history();
+            blocks[at].certificate = certificate(&blocks[at].block);
+            match audited(blocks, &handovers, &checkpoint) {
+                Err(AuditError::Certificate { place, height, fault }) => {
+                    assert_eq!((place, height), (format!("block {at}"), at as u64));
+                    fault
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let by = |signers: &'static [u8]| {
+            move |block: &Block| Some(certificate(block.seal.height, block.seal.id(), signers))
+        };
+        let quorum = CertificateError::Quorum { good: 2, needed: 3 };
+        assert_eq!(refused(2, &|_| None), CertificateFault::Missing);
+        assert_eq!(refused(2, &by(&[101, 102])), CertificateFault::Certificate(quorum));
+        assert_eq!(
+            refused(2, &|block| Some(certificate(3, block.seal.id(), &[101, 102, 103]))),
+            CertificateFault::Height { found: 3 }
+        );
+        assert_eq!(refused(2, &|_| Some(certificate(2, [7; 32], &[101, 102, 103]))), CertificateFault::Block);
+        // Who left decides nothing any more.
+        let stranger = CertificateError::Stranger(key(101).public_key());
+        assert_eq!(refused(5, &by(&[101, 102, 103])), CertificateFault::Certificate(stranger));
+        // And the block with which it left was still decided with it.
+        let (blocks, ..) = history();
+        let settles = blocks.iter().position(|located| located.block.seal.settled_epochs.is_some());
+        assert_eq!(settles, Some(3));
+    }
+
+    #[test]
+    fn a_checkpoint_of_a_later_day_needs_the_validators_changes() {
+        let (blocks, _, checkpoint) = history();
+        // Those who stay are more than two thirds of those of genesis as well; the newcomer alone would be a stranger.
+        let of_genesis = Handovers::of_genesis(&genesis());
+        assert!(audited(blocks, &of_genesis, &checkpoint).is_ok());
+        let (blocks, handovers, checkpoint) = history();
+        let body = checkpoint.split_once("\n\n").unwrap().0.to_owned() + "\n";
+        let mut by_who_left = Note::unsigned(body);
+        for (at, seed) in [(0, 101), (1, 102), (2, 103)] {
+            by_who_left.sign(NAMES[at], &key(seed)).unwrap();
+        }
+        let refused = audited(blocks, &handovers, &by_who_left.to_string()).unwrap_err();
+        assert!(refused.to_string().contains("\"city\" with a key that is no validator's"), "{refused}");
+        // A document that keeps the change to itself does not help: the log says who left.
+        let (blocks, ..) = history();
+        let refused = audited(blocks, &of_genesis, &by_who_left.to_string()).unwrap_err();
+        assert!(refused.to_string().contains("\"city\" with a key that is no validator's"), "{refused}");
+    }
+}

@@ -382,6 +382,8 @@ async fn the_api_document_lists_every_route_and_no_other() {
         "/metrics",
         "/genesis",
         "/checkpoint",
+        "/validators",
+        "/api/v1/validators",
         "/tile/{level}/{index}",
         "/api/v1/status",
         "/api/v1/devices",

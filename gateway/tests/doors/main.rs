@@ -12,3 +12,4 @@ mod node;
 mod operator;
 mod owner;
 mod sign_in;
+mod validators;

@@ -10,16 +10,18 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use devices::{
     Base, Decimal, Record, Sequence, SigningKey, Value, encode_pack, sign_instruction, sign_reading,
 };
+use gateway::data_dir::DataDir;
 use gateway::host::{self, Ends};
 use gateway::keys;
 use gateway::shared::Shared;
 use gateway::sign_in::SignIn;
 use gateway::sign_in::origin::Origins;
-use gateway::storage::{self, Wanted};
+use gateway::storage::{self, Opened, Wanted};
 use gateway::telemetry::Telemetry;
 use gateway::window::{Addresses, Window};
 use gateway::{clock, http};
 use ledger::account::AccountId;
+use ledger::genesis::Genesis;
 use ledger::instruction::Instruction;
 use ledger::registry::Position;
 use tempfile::TempDir;
@@ -78,6 +80,37 @@ impl Node {
         let directory = tempfile::tempdir().unwrap();
         let wanted = Wanted { network: Some("devnet".to_owned()), epoch_seconds: Some(epoch_seconds) };
         let opened = storage::open(&data(&directory), &wanted).unwrap();
+        Node::of(directory, opened).await
+    }
+
+    /// A node of a network that these validators began, with epochs of a second. It decides alone, so what it shows of its
+    /// validators can be looked at without the others.
+    pub async fn of_several(validators: &[(&str, &SigningKey)]) -> Node {
+        let directory = tempfile::tempdir().unwrap();
+        let key = |seed: u8| SigningKey::from_seed([seed; 32]);
+        let validators =
+            validators.iter().map(|(name, key)| ((*name).to_owned(), key.public_key())).collect();
+        let (operator, treasury) = (key(21), key(22));
+        let keys = [("operator", &operator), ("treasury", &treasury), ("validator", &key(23))];
+        let genesis = Genesis::network(
+            "devnet",
+            "lamppost/devnet",
+            validators,
+            operator.public_key(),
+            treasury.public_key(),
+            1,
+            clock::now_unix_milliseconds(),
+        );
+        let document = directory.path().join("genesis.json");
+        std::fs::write(&document, genesis.unwrap().to_json()).unwrap();
+        let taken = DataDir::open(&data(&directory)).unwrap();
+        keys.iter().for_each(|(name, key)| keys::write(&taken.key(name), key).unwrap());
+        drop(taken);
+        let opened = storage::open_network(&data(&directory), &document, "validator").unwrap();
+        Node::of(directory, opened).await
+    }
+
+    async fn of(directory: TempDir, opened: Opened) -> Node {
         let key = |name: &str| keys::read(&opened.directory.key(name)).unwrap();
         let (operator, treasury) = (key("operator"), key("treasury"));
         let ends = host::start(opened, Arc::new(Telemetry::new())).unwrap();
@@ -165,6 +198,15 @@ impl Node {
         let answer = self.post("application/cose", out[..length].to_vec()).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Signs and submits an instruction that is refused.
+    pub async fn refused(&mut self, key: &SigningKey, instruction: &Instruction) -> Answer {
+        self.counter += 1;
+        let mut out = vec![0; 16 * 1024];
+        let payload = instruction.encode();
+        let length = sign_instruction(key, "devnet", self.counter, &payload, true, &mut out).unwrap();
+        self.post("application/cose", out[..length].to_vec()).await
     }
 
     /// The next envelope of the device: one reading of a quantity.

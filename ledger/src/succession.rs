@@ -52,7 +52,8 @@ pub struct Misbehaviour {
 
 impl Misbehaviour {
     /// Whether the evidence shows this very misbehaviour.
-    fn is_shown_by(&self, evidence: &Evidence) -> bool {
+    #[must_use]
+    pub fn is_shown_by(&self, evidence: &Evidence) -> bool {
         (&self.validator, self.kind, (self.height, self.round))
             == (evidence.validator(), evidence.kind(), evidence.place())
     }

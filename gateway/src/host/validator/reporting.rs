@@ -9,6 +9,7 @@ use devices::PublicKey;
 use ledger::account::AccountId;
 use ledger::evidence::{Evidence, SignedProposal, SignedVote};
 use ledger::instruction::Instruction;
+use ledger::limits::MISBEHAVIOURS_PER_VALIDATOR_MAX;
 use ledger::vote::VoteKind;
 
 use super::Agreement;
@@ -45,10 +46,13 @@ impl Agreement {
         let own = self.key.public_key();
         let bytes = {
             let state = host.hands.shared.state();
-            let is_known = state.misbehaviours().iter().any(|known| {
-                (known.validator, known.kind, (known.height, known.round))
-                    == (*evidence.validator(), evidence.kind(), evidence.place())
-            });
+            let known: Vec<_> = state
+                .misbehaviours()
+                .iter()
+                .filter(|known| known.validator == *evidence.validator())
+                .collect();
+            let is_known = known.len() >= MISBEHAVIOURS_PER_VALIDATOR_MAX
+                || known.iter().any(|known| known.is_shown_by(&evidence));
             if is_known || !self.votes || !state.validators().contains(&own) {
                 return Ok(());
             }

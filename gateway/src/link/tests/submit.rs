@@ -205,6 +205,7 @@ async fn the_metrics_tell_at_both_ends_what_became_of_batches() {
         (
             &at_door,
             [
+                "lamppost_link_gateways{state=\"away\"} 0",
                 "lamppost_link_batches_total{result=\"taken\"} 1",
                 "lamppost_link_transactions_total{result=\"taken\"} 3",
                 "lamppost_queue_depth{queue=\"door\"} 0",
@@ -215,6 +216,7 @@ async fn the_metrics_tell_at_both_ends_what_became_of_batches() {
         (
             &at_gateway,
             [
+                "lamppost_link_connections_ended_total{cause=\"lost\"} 0",
                 "lamppost_link_batches_total{result=\"sent\"} 1",
                 "lamppost_link_batches_total{result=\"taken\"} 1",
                 "lamppost_link_batches_total{result=\"over_quota\"} 0",

@@ -5,13 +5,13 @@
 //! and send it again, as the firmware does. The log is read back over HTTP after every start, and once more from its
 //! first entry at the end.
 
-mod entries;
-mod fleet;
-mod payer;
+pub(crate) mod entries;
+pub(crate) mod fleet;
+pub(crate) mod payer;
 
 use crate::chance::Chance;
 use crate::mqtt::Device;
-use crate::node::{Node, Up, microtokens};
+use crate::node::{Node, Up};
 use crate::program;
 use crate::sensor::unix_milliseconds;
 use crate::wait;
@@ -274,28 +274,9 @@ impl Crash {
 
     /// What a device sent, what its registry entry counts, what its statements count, what its owner holds.
     fn compare_devices(&mut self, node: &Node) {
-        let mut paid_in_all = 0;
-        for (kid, owner, sent) in self.fleet.members() {
-            let device = node.json(&format!("/api/v1/devices/{kid}"));
-            let counted = device["accepted"]["envelopes"].as_u64().unwrap_or_default();
-            let statements = node.json(&format!("/api/v1/accounts/{owner}/statements"));
-            let statements = statements.as_array().cloned().unwrap_or_default();
-            let stated: u64 =
-                statements.iter().map(|statement| statement["envelopes"].as_u64().unwrap_or_default()).sum();
-            let paid: u64 = statements.iter().map(|statement| microtokens(&statement["paid"])).sum();
-            self.report.paid_twice += counted.saturating_sub(sent) + stated.saturating_sub(counted);
-            let held = node.posted(owner);
-            paid_in_all += paid;
-            if (counted, stated) != (sent, sent) || paid != held {
-                self.report.contradictions.push(format!(
-                    "device {kid} sent {sent} envelopes, the registry counts {counted}, the statements {stated}; the \
-                     statements pay {paid}, its owner holds {held}"
-                ));
-            }
-        }
-        if paid_in_all == 0 {
-            self.report.contradictions.push("nothing was paid at all".to_owned());
-        }
+        let compared = self.fleet.compare(node);
+        self.report.paid_twice += compared.paid_twice;
+        self.report.contradictions.extend(compared.contradictions);
     }
 
     /// Each payment is one micro-token: the receiver holds as many as there are payments in the log.
@@ -312,7 +293,7 @@ impl Crash {
 }
 
 /// Tells another thread to stop, also when this one panics.
-struct StopAtDrop<'a>(&'a AtomicBool);
+pub(crate) struct StopAtDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for StopAtDrop<'_> {
     fn drop(&mut self) {

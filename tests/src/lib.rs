@@ -11,6 +11,7 @@ pub mod crash;
 pub mod golang;
 pub mod liar;
 pub mod mqtt;
+pub mod network;
 pub mod node;
 pub mod page;
 pub mod people;

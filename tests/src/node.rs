@@ -102,22 +102,8 @@ impl Up {
     pub fn start(self) -> Node {
         let own = tempfile::tempdir().expect("a temporary directory can be made");
         let data = self.data.clone().unwrap_or_else(|| own.path().join("data"));
-        let stderr = own.path().join("stderr");
-        let log = File::create(&stderr).expect("the node's log can be written");
-        let mut child = self
-            .command(&data)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", program::path().display()));
-        let ready = ready_line(&mut child);
-        let mut node = Node { child, http: String::new(), mqtt: String::new(), data, stderr, _own: own };
-        let Some(line) = ready else { panic!("no ready line; the node said:\n{}", node.stderr()) };
-        let mut words = line.split_whitespace().skip(1);
-        let mut address =
-            |scheme: &str| words.next().and_then(|word| word.strip_prefix(scheme)).map(str::to_owned);
-        node.http = address("http=").expect("`ready` is followed by http=");
-        node.mqtt = address("mqtt=mqtt://").expect("http= is followed by mqtt=mqtt://");
+        let node = Node::started(self.command(&data), data, own);
+        assert!(!node.mqtt.is_empty(), "http= is followed by mqtt=mqtt://");
         node
     }
 
@@ -188,7 +174,7 @@ pub struct Node {
     child: Child,
     /// `http://ADDRESS:PORT`, without a slash at the end.
     pub http: String,
-    /// `ADDRESS:PORT` of its broker, or of the one it uses.
+    /// `ADDRESS:PORT` of its broker, or of the one it uses; empty where it has nothing to do with devices.
     pub mqtt: String,
     /// Its data directory.
     pub data: PathBuf,
@@ -197,6 +183,36 @@ pub struct Node {
 }
 
 impl Node {
+    /// Starts this command, which runs a node on these data, and waits for its ready line.
+    ///
+    /// # Panics
+    /// Where none comes, with what the node said instead.
+    pub fn started(mut command: Command, data: PathBuf, own: TempDir) -> Node {
+        let stderr = own.path().join("stderr");
+        let log = File::create(&stderr).expect("the node's log can be written");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let child = command.spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let ready = ready_line(&mut child);
+        let mut node = Node { child, http: String::new(), mqtt: String::new(), data, stderr, _own: own };
+        let Some(line) = ready else { panic!("no ready line; the node said:\n{}", node.stderr()) };
+        let address = |scheme: &str| line.split_whitespace().find_map(|word| word.strip_prefix(scheme));
+        node.http = address("http=").expect("`ready` is followed by http=").to_owned();
+        node.mqtt = address("mqtt=mqtt://").unwrap_or_default().to_owned();
+        node
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the process has ended by itself. A dead one has no open files any more, and keeps its id until it is asked
+    /// for its end.
+    pub fn has_ended(&self) -> bool {
+        std::fs::read_link(format!("/proc/{}/exe", self.child.id())).is_err()
+    }
+
     /// What it has said on standard error so far.
     pub fn stderr(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap_or_default()

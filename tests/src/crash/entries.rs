@@ -4,29 +4,42 @@ use crate::node::Node;
 use crate::sensor::NETWORK;
 use devices::{SignedInstruction, SignedReading};
 use ledger::limits::TILE_WIDTH;
+use ledger::merkle::{Hash, leaf_hash};
 use ledger::tiles::{TilePath, TileRow};
 use std::collections::BTreeMap;
 
 /// The entries read so far.
 #[derive(Debug, Default)]
-pub(super) struct Entries {
+pub(crate) struct Entries {
     size: u64,
+    note: String,
+    leaves: Vec<Hash>,
     places: BTreeMap<String, Vec<u64>>,
 }
 
 impl Entries {
     /// Entries read so far.
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
+    /// The signed checkpoint that they were read up to.
+    pub(crate) fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// The tree's leaf of each entry, in order.
+    pub(crate) fn leaves(&self) -> &[Hash] {
+        &self.leaves
+    }
+
     /// Where a transaction stands; nowhere or at one place, if all is well.
-    pub(super) fn places(&self, transaction: &str) -> &[u64] {
+    pub(crate) fn places(&self, transaction: &str) -> &[u64] {
         self.places.get(transaction).map_or(&[], Vec::as_slice)
     }
 
     /// How many places are one too many.
-    pub(super) fn twice(&self) -> u64 {
+    pub(crate) fn twice(&self) -> u64 {
         self.places.values().map(|places| places.len() as u64 - 1).sum()
     }
 
@@ -34,7 +47,7 @@ impl Entries {
     ///
     /// # Errors
     /// A sentence where the log is shorter than before, or an entry cannot be read.
-    pub(super) fn read_on(&mut self, node: &Node) -> Result<(), String> {
+    pub(crate) fn read_on(&mut self, node: &Node) -> Result<(), String> {
         let checkpoint = node.text("/checkpoint");
         let size = checkpoint.lines().nth(1).and_then(|line| line.parse().ok());
         let size: u64 = size.ok_or_else(|| format!("the checkpoint names no size: {checkpoint}"))?;
@@ -48,6 +61,7 @@ impl Entries {
             let path = TilePath { row: TileRow::Entries, index, width };
             self.take(&node.get_bytes(&format!("/tile/{path}")), index * TILE_WIDTH)?;
         }
+        self.note = checkpoint;
         Ok(())
     }
 
@@ -61,6 +75,7 @@ impl Entries {
                 if let Some(transaction) = transaction(entry) {
                     self.places.entry(transaction).or_default().push(place);
                 }
+                self.leaves.push(leaf_hash(entry));
                 self.size += 1;
             }
             place += 1;

@@ -2,7 +2,7 @@
 
 use super::PATIENCE;
 use crate::mqtt::Device;
-use crate::node::Node;
+use crate::node::{Node, microtokens};
 use crate::sensor::{Envelope, NETWORK, Sensor, unix_seconds};
 use crate::wait;
 use devices::{Ack, Base, Decimal, Record, Value, encode_pack};
@@ -16,8 +16,17 @@ const RECORDS: [i32; 3] = [1, 12, 60];
 /// How long one look for an ack takes at most.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// What a node says of the devices, beside what they sent.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
+    /// Envelopes that are counted more than once.
+    pub(crate) paid_twice: u64,
+    /// What does not fit together, a sentence each.
+    pub(crate) contradictions: Vec<String>,
+}
+
 /// The devices.
-pub(super) struct Fleet(Vec<Member>);
+pub(crate) struct Fleet(Vec<Member>);
 
 struct Member {
     sensor: Sensor,
@@ -29,7 +38,7 @@ struct Member {
 
 impl Fleet {
     /// New devices, each with an owner of its own.
-    pub(super) fn enrolled(node: &Node) -> Fleet {
+    pub(crate) fn enrolled(node: &Node) -> Fleet {
         let member = |records| {
             let sensor = Sensor::any();
             let owner = node.enrol(&sensor.public_key());
@@ -39,23 +48,51 @@ impl Fleet {
     }
 
     /// Where their acks come.
-    pub(super) fn topics(&self) -> Vec<String> {
+    pub(crate) fn topics(&self) -> Vec<String> {
         self.0.iter().map(|member| member.sensor.topic("ack")).collect()
     }
 
     /// Ids of everything that was acknowledged.
-    pub(super) fn acknowledged(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = &String> {
         self.0.iter().flat_map(|member| member.acknowledged.values())
     }
 
     /// Each device's kid, its owner's account, and how many of its envelopes were acknowledged.
-    pub(super) fn members(&self) -> impl Iterator<Item = (String, &str, u64)> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = (String, &str, u64)> {
         let each = |member: &Member| member.acknowledged.len() as u64;
         self.0.iter().map(move |member| (member.sensor.kid(), member.owner.as_str(), each(member)))
     }
 
+    /// What each device sent, what its registry entry counts, what its statements count, what its owner holds.
+    pub(crate) fn compare(&self, node: &Node) -> Compared {
+        let mut compared = Compared::default();
+        let mut paid_in_all = 0;
+        for (kid, owner, sent) in self.members() {
+            let device = node.json(&format!("/api/v1/devices/{kid}"));
+            let counted = device["accepted"]["envelopes"].as_u64().unwrap_or_default();
+            let statements = node.json(&format!("/api/v1/accounts/{owner}/statements"));
+            let statements = statements.as_array().cloned().unwrap_or_default();
+            let stated: u64 =
+                statements.iter().map(|statement| statement["envelopes"].as_u64().unwrap_or_default()).sum();
+            let paid: u64 = statements.iter().map(|statement| microtokens(&statement["paid"])).sum();
+            compared.paid_twice += counted.saturating_sub(sent) + stated.saturating_sub(counted);
+            let held = node.posted(owner);
+            paid_in_all += paid;
+            if (counted, stated) != (sent, sent) || paid != held {
+                compared.contradictions.push(format!(
+                    "device {kid} sent {sent} envelopes, the registry counts {counted}, the statements {stated}; the \
+                     statements pay {paid}, its owner holds {held}"
+                ));
+            }
+        }
+        if paid_in_all == 0 {
+            compared.contradictions.push("nothing was paid at all".to_owned());
+        }
+        compared
+    }
+
     /// After a crash the devices send again what nobody has acknowledged.
-    pub(super) fn send_again(&self, device: &Device) {
+    pub(crate) fn send_again(&self, device: &Device) {
         for member in &self.0 {
             for envelope in member.unsettled.values() {
                 device.publish(&member.sensor.topic("up"), &envelope.bytes);
@@ -64,7 +101,7 @@ impl Fleet {
     }
 
     /// Publishes and listens until this many more are acknowledged.
-    pub(super) fn work(&mut self, device: &Device, acknowledgements: u64) {
+    pub(crate) fn work(&mut self, device: &Device, acknowledgements: u64) {
         let until = self.acknowledged().count() as u64 + acknowledgements;
         wait::until_true("acknowledgements come", PATIENCE, || {
             self.publish(device);
@@ -74,7 +111,7 @@ impl Fleet {
     }
 
     /// Publishes and listens until that moment, whatever is acknowledged.
-    pub(super) fn work_until(&mut self, device: &Device, moment: Instant) {
+    pub(crate) fn work_until(&mut self, device: &Device, moment: Instant) {
         while Instant::now() < moment {
             self.publish(device);
             self.hear(device);
@@ -82,12 +119,12 @@ impl Fleet {
     }
 
     /// Listens to what has already arrived.
-    pub(super) fn listen(&mut self, device: &Device) {
+    pub(crate) fn listen(&mut self, device: &Device) {
         while self.hear(device) {}
     }
 
     /// Publishes nothing new, and waits until nothing is unsettled.
-    pub(super) fn deliver_the_rest(&mut self, device: &Device) {
+    pub(crate) fn deliver_the_rest(&mut self, device: &Device) {
         wait::until_true("everything is acknowledged in the end", PATIENCE, || {
             self.hear(device);
             self.0.iter().all(|member| member.unsettled.is_empty())

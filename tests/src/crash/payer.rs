@@ -15,7 +15,7 @@ const SEED: [u8; 32] = [0xa7; 32];
 const TOKENS: &str = "1000";
 
 /// The account.
-pub(super) struct Payer {
+pub(crate) struct Payer {
     key: SigningKey,
     receiver: AccountId,
     receiver_text: String,
@@ -27,7 +27,7 @@ pub(super) struct Payer {
 
 impl Payer {
     /// A new account with tokens of the treasury's.
-    pub(super) fn funded(node: &Node) -> Payer {
+    pub(crate) fn funded(node: &Node) -> Payer {
         let key = SigningKey::from_seed(SEED);
         let account = AccountId::of(&key.public_key()).to_string();
         let mut command = program::lamppost(&["send", "transfer", "--to", &account, "--amount", TOKENS]);
@@ -39,17 +39,17 @@ impl Payer {
     }
 
     /// Ids of the payments that were answered with 202.
-    pub(super) fn accepted(&self) -> &[String] {
+    pub(crate) fn accepted(&self) -> &[String] {
         &self.accepted
     }
 
     /// Ids of all payments.
-    pub(super) fn tried(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn tried(&self) -> impl Iterator<Item = &String> {
         self.accepted.iter().chain(&self.unanswered)
     }
 
     /// Who is paid.
-    pub(super) fn receiver(&self) -> &str {
+    pub(crate) fn receiver(&self) -> &str {
         &self.receiver_text
     }
 
@@ -57,7 +57,7 @@ impl Payer {
     ///
     /// # Errors
     /// The sentence of an answer that no payment should get.
-    pub(super) fn pay_until_it_breaks(&mut self, url: &str, stopped: &AtomicBool) -> Result<(), String> {
+    pub(crate) fn pay_until_it_breaks(&mut self, url: &str, stopped: &AtomicBool) -> Result<(), String> {
         while !stopped.load(Ordering::Relaxed) {
             let (transaction, bytes) = self.payment();
             match node::submit_to(url, &bytes) {

@@ -2,6 +2,8 @@
 //! block's id; its bytes travel as parts. The engine decides nothing about blocks: whether one is right, this node's own
 //! state says.
 
+#[cfg(feature = "byzantine")]
+pub mod byzantine;
 pub mod checkpoints;
 pub mod codec;
 pub mod context;

@@ -21,6 +21,8 @@ use super::hands::Signs;
 use super::{Ends, Host, HostError};
 use crate::clock;
 use crate::configuration::{Configuration, Gateways, Role, Validator as ValidatorConfiguration};
+#[cfg(feature = "byzantine")]
+use crate::consensus::bft::byzantine;
 use crate::consensus::bft::checkpoints::Checkpoints;
 use crate::consensus::bft::context::{Address, BlockId, Height, Lamppost};
 use crate::consensus::bft::engine::{self, Peer, Settings};
@@ -133,6 +135,8 @@ pub(super) async fn start(
         None => None,
     };
     let (channels, engine) = engine::start(settings).await?;
+    #[cfg(feature = "byzantine")]
+    let channels = byzantine::asked_of(channels, &shared, &key);
     watching::start(&shared, &configuration.name, address, &channels);
     let mut agreement = Agreement {
         questions: channels.consensus,

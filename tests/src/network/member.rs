@@ -59,10 +59,9 @@ impl Member {
         assert!(self.node.is_none(), "{} runs already", self.name);
         let own = tempfile::tempdir().expect("a temporary directory can be made");
         let mut node = Node::started(self.command(), self.data.clone(), own);
-        // It listens on all of its machine's addresses; this is the one that it is reached at.
-        for address in [&mut node.http, &mut node.mqtt] {
-            *address = address.replace("0.0.0.0", &self.host);
-        }
+        // It names an address that its own machine reaches it at; this is the one that others do.
+        node.http = format!("http://{}", self.reached_at(&node.http));
+        node.mqtt = self.reached_at(&node.mqtt);
         self.node = Some(node);
     }
 
@@ -125,6 +124,12 @@ impl Member {
             line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
         };
         (line("VmRSS:"), line("VmHWM:"))
+    }
+
+    /// The same port on the address of its machine.
+    fn reached_at(&self, address: &str) -> String {
+        let port = address.rsplit(':').next().unwrap_or_default();
+        format!("{}:{port}", self.host)
     }
 
     fn taken(&mut self) -> Node {

@@ -18,6 +18,8 @@ use devices::{PublicKey, SigningKey};
 use ledger::merkle::Hash;
 use ledger::validators::Validators;
 
+#[cfg(feature = "byzantine")]
+use super::byzantine::{self, Misbehaviour};
 use super::codec::Cbor;
 use super::context::{Address, Lamppost, ValidatorSet};
 use super::signing::{Judge, Pen};
@@ -185,6 +187,8 @@ pub async fn start(settings: Settings<'_>) -> Result<(Channels<Lamppost>, Engine
     let mut seed = settings.key.to_seed();
     let keypair = Keypair::ed25519_from_bytes(&mut seed).map_err(|error| fails(error.to_string()))?;
     let judge = Box::new(Judge::new(settings.genesis_hash));
+    #[cfg(feature = "byzantine")]
+    let (misbehaviour, twin) = (Misbehaviour::asked(), SigningKey::from_seed(settings.key.to_seed()));
     let (identity, consensus) = if settings.votes {
         let pen = Pen::new(settings.genesis_hash, settings.key);
         let proof = pen.sign_validator_proof(public_key.to_vec(), keypair.public().to_peer_id().to_bytes());
@@ -196,8 +200,23 @@ pub async fn start(settings: Settings<'_>) -> Result<(Channels<Lamppost>, Engine
         let identity = NetworkIdentity::new(settings.name, keypair, None);
         (identity, ConsensusContext::new_full_node(address, judge))
     };
-    EngineBuilder::new(Lamppost, config)
-        .with_default_wal(WalContext::new(settings.wal.to_owned(), Cbor))
+    let builder =
+        EngineBuilder::new(Lamppost, config).with_default_wal(WalContext::new(settings.wal.to_owned(), Cbor));
+    #[cfg(feature = "byzantine")]
+    if let Some(misbehaviour) = misbehaviour {
+        let context = byzantine::context(misbehaviour, identity, settings.genesis_hash, twin);
+        return builder
+            .with_byzantine_network(context)
+            .await
+            .map_err(|error| fails(format!("{error:#}")))?
+            .with_default_sync(SyncContext::new(Cbor))
+            .with_default_consensus(consensus)
+            .with_default_request(RequestContext::new(limits::ENGINE_REQUESTS_MAX))
+            .build()
+            .await
+            .map_err(|error| fails(format!("{error:#}")));
+    }
+    builder
         .with_default_network(NetworkContext::new(identity, Cbor))
         .with_default_sync(SyncContext::new(Cbor))
         .with_default_consensus(consensus)

@@ -25,6 +25,8 @@ use tempfile::TempDir;
 const VALIDATORS: [&str; 4] = ["city", "utility", "university", "operator"];
 /// Name of the gateway.
 const GATEWAY: &str = "gateway-1";
+/// One for each, and one for whoever comes new.
+const MACHINES: usize = VALIDATORS.len() + 2;
 /// Short, so that a scenario sees many of them.
 const EPOCH_SECONDS: &str = "2";
 
@@ -57,7 +59,7 @@ impl Network {
     /// # Panics
     /// Where its files cannot be made.
     pub fn set_up(wire: Wire) -> Network {
-        let ground = Ground::of(VALIDATORS.len() + 1, wire);
+        let ground = Ground::of(MACHINES, wire);
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let out = directory.path().join("net");
         let mut command =
@@ -91,6 +93,19 @@ impl Network {
     /// The genesis document.
     pub fn genesis(&self) -> PathBuf {
         self.directory.path().join("net/genesis.json")
+    }
+
+    /// The gateway's place among the machines; validators have the places before it.
+    pub fn gateway_machine(&self) -> usize {
+        VALIDATORS.len()
+    }
+
+    /// A node without files, on the machine that nobody has yet.
+    pub fn spare_member(&self, name: &str) -> Member {
+        let directory = self.directory.path().join("net").join(name);
+        fs::create_dir_all(&directory).expect("a directory can be made");
+        let machine = MACHINES - 1;
+        Member::new(name, &directory, self.ground.host(machine), self.ground.starter(machine, &[]))
     }
 
     /// What can be cut and slowed; says so where nothing can.

@@ -73,3 +73,33 @@ fn a_clock_an_hour_behind_stops_nobody_and_dates_nothing() {
 fn a_full_disk_of_one_validator_stops_that_one_alone() {
     holds("disk-full");
 }
+
+#[test]
+fn a_wiped_validator_never_votes_with_its_old_key_and_joins_with_a_new_one() {
+    holds("wiped");
+}
+
+#[test]
+fn an_empty_fifth_node_catches_up_and_its_vote_counts_once_it_is_added() {
+    holds("fifth");
+}
+
+#[test]
+fn whoever_signs_twice_forks_nothing_and_the_evidence_is_on_the_ledger() {
+    holds("signs-twice");
+}
+
+#[test]
+fn a_block_with_wrong_results_is_nobodys_next_block() {
+    holds("wrong-results");
+}
+
+#[test]
+fn a_block_with_a_forged_reading_is_nobodys_next_block() {
+    holds("forged-reading");
+}
+
+#[test]
+fn parts_of_no_block_fill_nobodys_memory() {
+    holds("garbage-parts");
+}

@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod bench;
 pub mod browser_module;
+pub mod chaos;
 pub mod container;
 pub mod crash;
 pub mod deny;

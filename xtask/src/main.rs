@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use xtask::process::Failure;
 use xtask::{
-    assets, bench, container, crash, firmware, flash, fuzz, mutants, pictures, qemu, simulate, test, testnet,
-    up,
+    assets, bench, chaos, container, crash, firmware, flash, fuzz, mutants, pictures, qemu, simulate, test,
+    testnet, up,
 };
 
 const HELP: &str = "\
@@ -19,6 +19,7 @@ Usage: cargo xtask COMMAND
   pictures   takes the pictures that the README shows
   bench      measures this machine and writes the tables and plots of the documents
   crash      kills a node (kill -9) a thousand times and counts what was lost
+  chaos      mistreats a network of several operators in every way there is
   simulate   runs seeded cities with faults of every kind
   fuzz       feeds every decoder with what libFuzzer finds
   mutants    shows that the simulation finds deliberate bugs
@@ -66,6 +67,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "flash" => flash::HELP,
         "container" => container::HELP,
         "bench" => bench::HELP,
+        "chaos" => chaos::HELP,
         "crash" => crash::HELP,
         "fuzz" => fuzz::HELP,
         _ => return None,
@@ -87,6 +89,7 @@ fn run(command: &str, arguments: &[String]) -> Option<Result<bool, Failure>> {
         "qemu" => qemu::command(arguments).map(|()| true),
         "flash" => flash::command(arguments).map(|()| true),
         "bench" => bench::command(arguments).map(|()| true),
+        "chaos" => chaos::command(arguments),
         "crash" => crash::command(arguments),
         "fuzz" => fuzz::command(arguments),
         _ => container::command(arguments).map(|()| true),

@@ -44,6 +44,13 @@ pub const NODE_JS: Tool = Tool { program: "node", package: "nodejs" };
 /// Fetches the pages' libraries.
 pub const NPM: Tool = Tool { program: "npm", package: "npm" };
 
+/// Makes machines of one: network namespaces and what lies between them.
+pub const IPROUTE: Tool = Tool { program: "ip", package: "iproute2" };
+/// Cuts their links.
+pub const NFTABLES: Tool = Tool { program: "nft", package: "nftables" };
+/// Sets the clock of one process; the library beside it is what the tests use.
+pub const FAKETIME: Tool = Tool { program: "faketime", package: "faketime" };
+
 /// Where Debian's golang-golang-x-mod-dev puts the transparency log's package.
 const GO_TLOG: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog";
 

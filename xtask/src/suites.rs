@@ -6,7 +6,7 @@ use crate::process::{self, Failure};
 use crate::setup::{self, Tool};
 use crate::suite::Run;
 use crate::toolchain::{self, CORTEX_M3, Toolchain, WASM};
-use crate::{assets, container, deny};
+use crate::{assets, chaos, container, deny};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -190,6 +190,13 @@ pub const SUITES: &[Suite] = &[
         steps: |run| end_to_end(run, &["crash"]),
     },
     Suite {
+        name: "network",
+        about: "four validators and a gateway, killed, cut off, slowed, misled: one ledger, nothing lost",
+        tools: chaos::TOOLS,
+        targets: no_targets,
+        steps: network,
+    },
+    Suite {
         name: "interop",
         about: "envelopes, instructions, brokers, receipts and log clients of other people's code",
         tools: &[setup::MOSQUITTO, setup::MOSQUITTO_CLIENTS, setup::PYTHON, setup::GO],
@@ -341,6 +348,24 @@ fn containers(run: &mut Run) {
     if run.prepare(own("container")) {
         run.outcome(container::image_bytes().map(container::say_size));
         end_to_end(run, &["container"]);
+    }
+}
+
+/// The binary is another one than everybody else's, so it lies under another name.
+fn network(run: &mut Run) {
+    if !run.prepare(chaos::build(false)) {
+        return;
+    }
+    match chaos::keep(false) {
+        Err(failure) => {
+            run.outcome(Err(failure));
+        }
+        Ok(binary) if build(run) => {
+            let mut command = cargo(["test", "--workspace", "--no-fail-fast"]);
+            command.args(["--test", "machines", "--test", "network"]).env("LAMPPOST", binary);
+            run.tests(command);
+        }
+        Ok(_) => {}
     }
 }
 

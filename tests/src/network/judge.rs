@@ -11,8 +11,6 @@ use ledger::merkle;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Signatures on a checkpoint that four validators must show to the outside: more than two thirds.
-const QUORUM: usize = 3;
 /// Blocks that must follow after everything was healed.
 const BLOCKS_AFTER: u64 = 3;
 
@@ -178,6 +176,9 @@ impl Judge {
 
     /// Every checkpoint is signed by a quorum, and its root is that of the entries, which are the same everywhere.
     fn checkpoints(&mut self, network: &Network, ledgers: &[Entries]) {
+        let said = network.gateway.node().json("/api/v1/validators");
+        let quorum = said["quorum"].as_u64().and_then(|quorum| usize::try_from(quorum).ok());
+        let quorum = quorum.expect("the API says how many must agree");
         for (member, entries) in network.members().zip(ledgers) {
             // C2SP signed-note: the text, an empty line, and signatures that begin with an em dash each.
             let note = entries.note();
@@ -186,7 +187,7 @@ impl Judge {
             let root = merkle::root_of(entries.leaves().iter().copied());
             let is_right = Checkpoint::parse(&body)
                 .is_ok_and(|checkpoint| checkpoint.size == entries.size() && checkpoint.root == root);
-            if signatures < QUORUM || !is_right {
+            if signatures < quorum || !is_right {
                 let sentence = format!("{}'s checkpoint is not right: {note}", member.name);
                 self.verdict.contradictions.push(sentence);
             }
@@ -201,8 +202,10 @@ impl Judge {
             let receipt = member.node().text(&format!("/api/v1/transactions/{transaction}/receipt"));
             let file = directory.path().join(&member.name);
             std::fs::write(&file, receipt).expect("a receipt can be kept");
+            let validators = directory.path().join("validators");
+            std::fs::write(&validators, member.node().text("/validators")).expect("a document can be kept");
             let mut command = program::lamppost(&["verify", "--genesis"]);
-            command.arg(network.genesis()).arg(&file);
+            command.arg(network.genesis()).arg("--validators").arg(validators).arg(&file);
             let verified = program::Ended::of(&mut command);
             if verified.code != 0 {
                 let sentence = format!("{}'s receipt: {}", member.name, verified.stderr.trim());

@@ -65,6 +65,15 @@ impl Member {
         self.node = Some(node);
     }
 
+    /// Changes its configuration file, for its next start.
+    ///
+    /// # Panics
+    /// Where the file cannot be read or written.
+    pub fn edits(&mut self, edit: impl FnOnce(&str) -> String) {
+        let text = std::fs::read_to_string(&self.config).expect("a configuration can be read");
+        std::fs::write(&self.config, edit(&text)).expect("a configuration can be written");
+    }
+
     /// Runs one that must not come up, to its end.
     pub fn fails(&self) -> Ended {
         Ended::of(&mut self.command())

@@ -1,8 +1,10 @@
 //! What is done to a network, a function each; the judge has the last word on all of them.
 
+mod byzantine;
 mod clock;
 mod cut;
 mod disk;
+mod joined;
 mod killed;
 mod weather;
 
@@ -42,6 +44,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "clock-ahead", run: clock::ahead },
     Scenario { name: "clock-behind", run: clock::behind },
     Scenario { name: "disk-full", run: disk::full },
+    Scenario { name: "wiped", run: joined::one_wiped },
+    Scenario { name: "fifth", run: joined::a_fifth },
+    Scenario { name: "signs-twice", run: byzantine::signs_twice },
+    Scenario { name: "wrong-results", run: byzantine::wrong_results },
+    Scenario { name: "forged-reading", run: byzantine::forged_reading },
+    Scenario { name: "garbage-parts", run: byzantine::garbage_parts },
 ];
 
 impl Scenario {

@@ -14,7 +14,7 @@ pub(super) fn halves(stage: &mut Stage) -> Option<Verdict> {
     network.machines()?;
     stage.rounds(network, |stage, network| {
         let order = stage.order(network);
-        let gateway = network.validators.len();
+        let gateway = network.gateway_machine();
         // The gateway stays with one half: it reaches two of four.
         let halves = [vec![order[0], order[1], gateway], vec![order[2], order[3]]];
         part(network, &halves[0], &halves[1]);
@@ -28,7 +28,7 @@ pub(super) fn one_alone(stage: &mut Stage) -> Option<Verdict> {
     network.machines()?;
     stage.rounds(network, |stage, network| {
         let order = stage.order(network);
-        let gateway = network.validators.len();
+        let gateway = network.gateway_machine();
         let alone = order[0];
         let others = [&order[1..], &[gateway]].concat();
         part(network, &[alone], &others);

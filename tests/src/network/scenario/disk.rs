@@ -46,12 +46,11 @@ fn moves(network: &mut Network, one: usize, disk: &SmallDisk) {
     network.validators[one].terminate();
     let seen = disk.seen();
     copy(&network.validators[one].data, &seen.join("data"));
-    let config = network.validators[one].config.clone();
-    let text = std::fs::read_to_string(&config).expect("the configuration can be read");
-    let text = text.replace("data = \"data\"", &format!("data = \"{}\"", disk.data().display()));
-    let text =
-        text.replacen("\nhttp = ", &format!("\ndisk_reserve_bytes = {}\nhttp = ", disk.reserve_bytes), 1);
-    std::fs::write(&config, text).expect("the configuration can be written");
+    let (data, reserve) = (disk.data(), disk.reserve_bytes);
+    network.validators[one].edits(|text| {
+        let text = text.replace("data = \"data\"", &format!("data = \"{}\"", data.display()));
+        text.replacen("\nhttp = ", &format!("\ndisk_reserve_bytes = {reserve}\nhttp = "), 1)
+    });
     // The mount namespace of the disk; the network namespace stays the validator's own.
     let also = disk.starter();
     let words = also.iter().skip(1).take_while(|word| *word != "--").cloned().collect::<Vec<_>>();

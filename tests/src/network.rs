@@ -1,6 +1,7 @@
 //! A network of several operators as real processes: validators and a gateway, each on a machine of its own where the
 //! kernel allows it, under load; and the judge that compares them after whatever was done to them.
 
+pub mod figures;
 pub mod ground;
 pub mod judge;
 mod load;
@@ -28,7 +29,27 @@ const GATEWAY: &str = "gateway-1";
 /// One for each, and one for whoever comes new.
 const MACHINES: usize = VALIDATORS.len() + 2;
 /// Short, so that a scenario sees many of them.
-const EPOCH_SECONDS: &str = "2";
+const EPOCH_SECONDS: u32 = 2;
+/// As `lamppost network new` has it where nobody says anything.
+const BLOCK_MILLISECONDS: u32 = 250;
+
+/// What a network is set up with.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// What lies between the nodes.
+    pub wire: Wire,
+    /// Length of an epoch.
+    pub epoch_seconds: u32,
+    /// A block is begun so long after the one before.
+    pub block_milliseconds: u32,
+}
+
+impl Plan {
+    /// As the scenarios want it.
+    pub fn with(wire: Wire) -> Plan {
+        Plan { wire, epoch_seconds: EPOCH_SECONDS, block_milliseconds: BLOCK_MILLISECONDS }
+    }
+}
 
 /// The whole.
 pub struct Network {
@@ -47,10 +68,19 @@ impl Network {
     /// # Panics
     /// Where it does not come up.
     pub fn new(wire: Wire) -> Network {
-        let mut network = Network::set_up(wire);
+        let mut network = Network::started(Plan::with(wire));
+        network.load = Some(Load::enrolled(network.gateway.node()));
+        network
+    }
+
+    /// A network that runs, without any devices.
+    ///
+    /// # Panics
+    /// Where it does not come up.
+    pub fn started(plan: Plan) -> Network {
+        let mut network = Network::set_up(plan);
         network.validators.iter_mut().for_each(Member::start);
         network.gateway.start();
-        network.load = Some(Load::enrolled(network.gateway.node()));
         network
     }
 
@@ -58,12 +88,13 @@ impl Network {
     ///
     /// # Panics
     /// Where its files cannot be made.
-    pub fn set_up(wire: Wire) -> Network {
-        let ground = Ground::of(MACHINES, wire);
+    pub fn set_up(plan: Plan) -> Network {
+        let ground = Ground::of(MACHINES, plan.wire);
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let out = directory.path().join("net");
-        let mut command =
-            program::lamppost(&["network", "new", "--network", NETWORK, "--epoch", EPOCH_SECONDS]);
+        let mut command = program::lamppost(&["network", "new", "--network", NETWORK]);
+        command.args(["--epoch", &plan.epoch_seconds.to_string()]);
+        command.args(["--block-milliseconds", &plan.block_milliseconds.to_string()]);
         command.args(["--validators", &VALIDATORS.join(","), "--gateways", GATEWAY, "--out"]).arg(&out);
         let names = || VALIDATORS.into_iter().chain([GATEWAY]);
         match &ground {

@@ -9,8 +9,8 @@ use devices::{Ack, Base, Decimal, Record, Value, encode_pack};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A device's window has 64 places; fewer are under way at a time.
-const IN_FLIGHT_MAX: usize = 48;
+/// A device's window has 64 places; nothing is sent that is so far above the oldest that is unsettled.
+const SPAN_MAX: u32 = 48;
 /// Records of an envelope, a device each: short blocks and long ones, so that a kill may meet a write in its middle.
 const RECORDS: [i32; 3] = [1, 12, 60];
 /// How long one look for an ack takes at most.
@@ -133,7 +133,7 @@ impl Fleet {
 
     fn publish(&mut self, device: &Device) {
         for member in &mut self.0 {
-            while member.unsettled.len() < IN_FLIGHT_MAX {
+            while member.may_send() {
                 let envelope = member.reading();
                 device.publish(&member.sensor.topic("up"), &envelope.bytes);
                 member.unsettled.insert(envelope.sequence.count, envelope);
@@ -152,6 +152,12 @@ impl Fleet {
 }
 
 impl Member {
+    /// What overtakes an unsettled envelope by a window would have it refused as a repetition.
+    fn may_send(&self) -> bool {
+        let next = self.sensor.count + 1;
+        self.unsettled.keys().next().is_none_or(|oldest| next - oldest < SPAN_MAX)
+    }
+
     fn settle(&mut self, ack: Ack) {
         let settled: Vec<u32> = self
             .unsettled

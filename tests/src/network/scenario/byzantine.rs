@@ -15,25 +15,27 @@ const VARIABLE: &str = "LAMPPOST_BYZANTINE";
 
 /// It votes twice, proposes twice and signs two checkpoints.
 pub(super) fn signs_twice(stage: &mut Stage) -> Option<Verdict> {
-    misbehaves(stage, "votes,proposals,checkpoints", &["prevotes", "precommits", "proposals", "checkpoints"])
+    let kinds = ["prevotes", "precommits", "proposals", "checkpoints"];
+    misbehaves(stage, "votes,proposals,checkpoints", "a validator contradicts itself", &kinds)
 }
 
 /// Its blocks say that executing them gives something else.
 pub(super) fn wrong_results(stage: &mut Stage) -> Option<Verdict> {
-    misbehaves(stage, "results", &[])
+    misbehaves(stage, "results", "a block is refused", &[])
 }
 
 /// Its blocks have a reading whose signature does not hold.
 pub(super) fn forged_reading(stage: &mut Stage) -> Option<Verdict> {
-    misbehaves(stage, "reading", &[])
+    misbehaves(stage, "reading", "signature does not hold", &[])
 }
 
 /// It streams parts that are no block, at each of its turns.
 pub(super) fn garbage_parts(stage: &mut Stage) -> Option<Verdict> {
-    misbehaves(stage, "parts", &[])
+    misbehaves(stage, "parts", "garbage for a block", &[])
 }
 
-fn misbehaves(stage: &mut Stage, how: &str, shown: &[&str]) -> Option<Verdict> {
+/// One misbehaves like this; another says `said`, and these contradictions stand on the ledger.
+fn misbehaves(stage: &mut Stage, how: &str, said: &str, shown: &[&str]) -> Option<Verdict> {
     let how = how.to_owned();
     stage.rounds(quick(), |stage, network| {
         let one = stage.order(network)[0];
@@ -45,6 +47,9 @@ fn misbehaves(stage: &mut Stage, how: &str, shown: &[&str]) -> Option<Verdict> {
         network.waits(SPELL);
         network.goes_on(2);
         let made = network.validators[other].height() - before;
+        wait::until_true(&format!("somebody says: {said}"), wait::LONG, || {
+            network.validators[other].node().stderr().contains(said)
+        });
         let name = network.validators[one].name.clone();
         let expected: BTreeSet<String> = shown.iter().map(ToString::to_string).collect();
         let what = format!("{expected:?} of {name} are on the ledger");

@@ -42,7 +42,7 @@ pub(super) fn a_fifth(stage: &mut Stage) -> Option<Verdict> {
         let took = began.elapsed().as_millis();
         stage.note(format!("an empty fifth had {height} blocks after {took} ms"));
         network.validators.push(fifth);
-        change(network, &[0, 1, 2], &["add", made["vkey"].as_str().unwrap_or_default()], FIFTH, true);
+        change(network, &[0, 1, 2], &["add", "--name", FIFTH, "--key", text_of(&made, "vkey")], FIFTH, true);
         network.goes_on(3);
         network.validators[1].kill();
         let went_on = network.goes_on(3);
@@ -63,8 +63,10 @@ pub(super) fn one_wiped(stage: &mut Stage) -> Option<Verdict> {
         let key_file = data.join("keys/validator.pem");
         let kept = data.with_file_name(old);
         fs::rename(&key_file, &kept).expect("the key is put aside");
+        let format = fs::read(data.join("format")).expect("a directory of ours says so");
         fs::remove_dir_all(&data).expect("the disk is wiped");
         fs::create_dir_all(data.join("keys")).expect("a directory can be made");
+        fs::write(data.join("format"), format).expect("a file can be written");
         fs::copy(&kept, &key_file).expect("the old key is put back");
         network.validators[one].start();
         let said = network.validators[one].node().stderr();
@@ -75,8 +77,8 @@ pub(super) fn one_wiped(stage: &mut Stage) -> Option<Verdict> {
         let again = format!("{name}-2");
         let made = key(&network.validators[one], &again);
         let signers: Vec<usize> = (0..network.validators.len()).filter(|other| *other != one).collect();
-        change(network, &signers, &["remove", &name], &name, false);
-        let public_key = made["public_key"].as_str().unwrap_or_default().to_owned();
+        change(network, &signers, &["remove", "--name", &name], &name, false);
+        let public_key = text_of(&made, "public_key").to_owned();
         let renamed = |text: &str| renamed_peer(text, &name, &again, &public_key);
         network.validators[one]
             .edits(|text| text.replacen(&format!("name = \"{name}\""), &format!("name = \"{again}\""), 1));
@@ -88,7 +90,7 @@ pub(super) fn one_wiped(stage: &mut Stage) -> Option<Verdict> {
             network.validators[*other].terminate();
             network.validators[*other].start();
         }
-        change(network, &signers, &["add", made["vkey"].as_str().unwrap_or_default()], &again, true);
+        change(network, &signers, &["add", "--name", &again, "--key", text_of(&made, "vkey")], &again, true);
         network.goes_on(2);
         network.validators[signers[0]].kill();
         let went_on = network.goes_on(3);
@@ -107,11 +109,15 @@ fn key(member: &Member, name: &str) -> Value {
     serde_json::from_str(&printed).expect("key validator --json prints JSON")
 }
 
+fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_else(|| panic!("{value} has a text {name}"))
+}
+
 /// These validators approve a change; waits until it is in force for every running node.
 fn change(network: &Network, signers: &[usize], words: &[&str], name: &str, is_present: bool) {
     for signer in signers {
         let mut command = program::lamppost(&["validator"]);
-        command.args(words).args(["--node", &network.gateway.node().http, "--key"]);
+        command.args(words).args(["--node", &network.gateway.node().http, "--signer"]);
         command.arg(network.validators[*signer].data.join("keys/validator.pem"));
         Ended::of(&mut command).success();
     }

@@ -178,7 +178,11 @@ impl Node {
 
     /// Everything that follows a refusal, except what it settles.
     fn turn(&mut self, now: u64, turned: &Turned, effects: &mut Vec<Effect>) {
-        if let Refused::Reading(refusal) = turned.refused {
+        // What a gateway brings was judged there, and comes again until it is final: that is no refusal to tell in a seal.
+        let is_told = self.pool.is_none() || turned.ticket.is_some();
+        if let Refused::Reading(refusal) = turned.refused
+            && is_told
+        {
             self.refused[refusal.index()] += 1;
         }
         self.report(now, turned, effects);

@@ -32,7 +32,7 @@ enum Action {
     ///
     /// A key votes only from the directory that it was made in: so it never votes twice.
     #[command(
-        after_help = "Example:\n  lamppost key validator --data museum/data --name museum\n  lamppost validator add museum+4f2b1c9e+AS… --key city/data/keys/validator.pem    (by each present validator)"
+        after_help = "Example:\n  lamppost key validator --data museum/data --name museum\n  lamppost validator add --name museum --key museum+4f2b1c9e+AS… --signer city/data/keys/validator.pem    (by each present validator)"
     )]
     Validator(Validator),
 }
@@ -108,9 +108,10 @@ fn make_validator(wanted: &Validator) -> anyhow::Result<()> {
     }
     output::line(format!(
         "key file    {}\npublic key  {key}\nverifier    {vkey}\n\nSend the verifier key to the present validators. Each approves it:\n\
-         \x20 lamppost validator add {vkey} --key VALIDATOR.pem --node URL\n\
+         \x20 lamppost validator add --name {} --key {vkey} --signer VALIDATOR.pem --node URL\n\
          With more than two thirds of them it votes from the next epoch on; until then its node follows.",
-        file.display()
+        file.display(),
+        vkey.name()
     ))
 }
 

@@ -33,9 +33,9 @@ fn permit(data: &Path) -> PathBuf {
 pub enum RecordError {
     /// The record is missing, or of another key.
     #[error(
-        "this validator's key does not vote: {} holds no record of its votes, so it may have voted before and must not \
-         vote twice; make a new key with `lamppost key validator --data {}` and have the other validators add it with `lamppost \
-         validator add`; until then this node only follows", directory.display(), data.display()
+        "this validator's key does not vote: {} holds no record of its votes, so it may have voted before and must not vote \
+         twice; make a new key with `lamppost key validator --data {} --name NAME`, which says how the others add it; \
+         until then this node only follows", directory.display(), data.display()
     )]
     NoRecord {
         /// Where it should be.
@@ -129,7 +129,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let error = check(data.path(), &key(1)).unwrap_err();
         assert!(matches!(error, RecordError::NoRecord { .. }), "{error}");
-        assert!(error.to_string().contains("validator add"), "{error}");
+        assert!(error.to_string().contains("lamppost key validator --data"), "{error}");
     }
 
     #[test]

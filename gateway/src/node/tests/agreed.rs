@@ -145,9 +145,10 @@ fn refusals_are_told_in_one_seal_only() {
     let (mut one, _, key) = two();
     let mut forged = reading(&key, NETWORK, 1, 1, TIME);
     *forged.last_mut().unwrap() ^= 1;
-    one.arrive(forged, key.kid());
+    one.submit(forged.clone(), 1);
+    one.input(Input::Received(vec![Arrival { bytes: forged, topic_kid: None, ticket: None }]));
     let block = one.propose().block;
-    assert_eq!(block.seal.refused.iter().sum::<u64>(), 1);
+    assert_eq!(block.seal.refused.iter().sum::<u64>(), 1, "what a gateway brought is told by nobody");
     assert_eq!(one.propose().block.seal.refused.iter().sum::<u64>(), 1, "not decided yet, so told again");
     one.commit(&block);
     assert_eq!(one.propose().block.seal.refused, [0; 8]);

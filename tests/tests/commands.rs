@@ -121,3 +121,17 @@ fn every_queue_shows_its_depth_and_its_bound() {
         metrics.lines().find(|line| line.starts_with("lamppost_queue_bound{") && line.ends_with(" 0"));
     assert_eq!(unbounded, None, "every queue has a number");
 }
+
+#[test]
+fn a_program_for_a_single_node_says_how_to_build_one_for_several() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let out = directory.path().join("net");
+    let mut new = program::lamppost(&["network", "new", "--validators", "city,utility", "--out"]);
+    let mut node = program::lamppost(&["node", "--config", "node.toml"]);
+    let mut key = program::lamppost(&["key", "validator", "--name", "museum", "--data"]);
+    for command in [new.arg(&out), &mut node, key.arg(&out)] {
+        let sentence = Ended::of(command).refusal();
+        assert!(sentence.contains("cargo build --release --features bft"), "{sentence}");
+    }
+    assert!(!out.exists(), "nothing is made by a program that cannot go on with it");
+}

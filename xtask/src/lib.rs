@@ -19,6 +19,7 @@ pub mod pictures;
 pub mod process;
 pub mod qemu;
 pub mod setup;
+pub mod several;
 pub mod simulate;
 pub mod suite;
 pub mod suites;

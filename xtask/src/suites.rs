@@ -6,7 +6,7 @@ use crate::process::{self, Failure};
 use crate::setup::{self, Tool};
 use crate::suite::Run;
 use crate::toolchain::{self, CORTEX_M3, Toolchain, WASM};
-use crate::{assets, chaos, container, deny};
+use crate::{assets, chaos, container, deny, several};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -197,6 +197,13 @@ pub const SUITES: &[Suite] = &[
         steps: network,
     },
     Suite {
+        name: "several",
+        about: "the gateway with the consensus of several: lint, its own tests, and setting a network up",
+        tools: &[],
+        targets: no_targets,
+        steps: several::suite,
+    },
+    Suite {
         name: "interop",
         about: "envelopes, instructions, brokers, receipts and log clients of other people's code",
         tools: &[setup::MOSQUITTO, setup::MOSQUITTO_CLIENTS, setup::PYTHON, setup::GO],
@@ -377,7 +384,7 @@ fn own(task: &str) -> Command {
 }
 
 /// Everything at once, so that one set of features and one build of the dependencies serve all suites.
-fn build(run: &mut Run) -> bool {
+pub(crate) fn build(run: &mut Run) -> bool {
     run.prepare(cargo(["build", "--workspace", "--bins", "--tests"]))
 }
 
@@ -481,7 +488,7 @@ mod tests {
     #[test]
     fn every_test_of_the_whole_belongs_to_a_suite() {
         // A suite names its files in its steps, so the source is what can be asked.
-        let source = include_str!("suites.rs");
+        let source = [include_str!("suites.rs"), include_str!("several.rs")].concat();
         for name in tests_in("tests") {
             let named = source.contains(&format!("\"{name}\"]")) || source.contains(&format!("\"{name}\", "));
             assert!(named, "tests/tests/{name}.rs belongs to no suite");

@@ -34,15 +34,18 @@ enum Action {
     #[command(
         after_help = "Example:\n  lamppost key validator --data museum/data --name museum\n  lamppost validator add --name museum --key museum+4f2b1c9e+AS… --signer city/data/keys/validator.pem    (by each present validator)"
     )]
-    Validator(Validator),
+    Validator(InPlace),
+    /// Makes a gateway's key in a data directory, for one that joins; the validators must admit it
+    #[command(after_help = "Example:\n  lamppost key gateway --data gateway-2/data --name gateway-2")]
+    Gateway(InPlace),
 }
 
 #[derive(Debug, clap::Args)]
-struct Validator {
+struct InPlace {
     /// The data directory of the node that will use the key; made when it is missing
     #[arg(long, value_name = "DIR", env = "LAMPPOST_DATA")]
     data: PathBuf,
-    /// The validator's name; the verifier key that the others add is printed with it
+    /// The node's name, by which the others know it
     #[arg(long, value_name = "NAME")]
     name: String,
     /// Prints JSON
@@ -67,52 +70,58 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.action {
         Action::New(file) => show(&keys::create(&file.file)?.public_key(), file.json),
         Action::Show(file) => show(&keys::read(&file.file)?.public_key(), file.json),
-        Action::Validator(wanted) => make_validator(&wanted),
+        Action::Validator(wanted) => in_place(&wanted, true),
+        Action::Gateway(wanted) => in_place(&wanted, false),
     }
 }
 
 #[cfg(not(feature = "bft"))]
-fn make_validator(_wanted: &Validator) -> anyhow::Result<()> {
+fn in_place(_wanted: &InPlace, _votes: bool) -> anyhow::Result<()> {
     Err(super::no_consensus())
 }
 
+/// A key where it will be used; a validator's begins a record of its votes beside it.
 #[cfg(feature = "bft")]
-fn make_validator(wanted: &Validator) -> anyhow::Result<()> {
-    use anyhow::Context as _;
-    let named = |key: PublicKey| ledger::note::VerifierKey::new(&wanted.name, key);
-    anyhow::ensure!(
-        crate::configuration::is_name(&wanted.name),
-        "{:?} is no node's name: 1 to {} of a-z, 0-9 and -",
-        wanted.name,
-        crate::configuration::NAME_BYTES_MAX
-    );
+fn in_place(wanted: &InPlace, votes: bool) -> anyhow::Result<()> {
+    use crate::configuration::{NAME_BYTES_MAX, is_name};
+    use crate::consensus::bft::record;
+    let InPlace { data, name, json } = wanted;
+    anyhow::ensure!(is_name(name), "{name:?} is no node's name: 1 to {NAME_BYTES_MAX} of a-z, 0-9 and -");
     // Taken alone: a node that runs there uses another key.
-    let directory = crate::data_dir::DataDir::open(&wanted.data)?;
-    let file = directory.key("validator");
+    let directory = crate::data_dir::DataDir::open(data)?;
+    let file = directory.key(if votes { "validator" } else { "gateway" });
     anyhow::ensure!(
         !file.exists(),
-        "{} exists already and a key is never overwritten: move it away first, and never let it vote again",
+        "{} exists already and a key is never overwritten: move it away first, and never use it again",
         file.display()
     );
-    crate::consensus::bft::record::set_aside(&wanted.data)?;
-    let key = keys::create(&file)?.public_key();
-    crate::consensus::bft::record::begin(&wanted.data, &key)?;
-    let vkey = named(key).context("the name cannot stand in a signed note")?;
-    if wanted.json {
-        return output::json(&json!({
-            "file": file,
-            "account": AccountId::of(&key).to_string(),
-            "public_key": key.to_string(),
-            "vkey": vkey.to_string(),
-        }));
+    if votes {
+        record::set_aside(data)?;
     }
-    output::line(format!(
-        "key file    {}\npublic key  {key}\nverifier    {vkey}\n\nSend the verifier key to the present validators. Each approves it:\n\
-         \x20 lamppost validator add --name {} --key {vkey} --signer VALIDATOR.pem --node URL\n\
-         With more than two thirds of them it votes from the next epoch on; until then its node follows.",
-        file.display(),
-        vkey.name()
-    ))
+    let key = keys::create(&file)?.public_key();
+    if votes {
+        record::begin(data, &key)?;
+    }
+    let verifier = ledger::note::VerifierKey::new(name, key)?.to_string();
+    if *json {
+        let account = AccountId::of(&key).to_string();
+        return output::json(
+            &json!({ "file": file, "account": account, "public_key": key.to_string(), "vkey": verifier }),
+        );
+    }
+    let next = match votes {
+        true => format!(
+            "verifier    {verifier}\n\nEach present validator approves it:\n\
+             \x20 lamppost validator add --name {name} --key {verifier} --signer VALIDATOR.pem --node URL\n\
+             With more than two thirds of them it votes from the next epoch on; until then its node follows."
+        ),
+        false => format!(
+            "\nEach validator admits it by these lines in its configuration:\n\
+             [[gateways.admitted]]\nname = \"{name}\"\npublic_key = \"{key}\"\nenvelopes_per_second = {}",
+            crate::limits::GATEWAY_ENVELOPES_PER_SECOND
+        ),
+    };
+    output::line(format!("key file    {}\npublic key  {key}\n{next}", file.display()))
 }
 
 fn show(key: &PublicKey, as_json: bool) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::{Address, Admitted, Configuration, Gateway, Gateways, Intake, Peer, Role, Validator};
 use crate::limits::{
     BLOCK_MILLISECONDS_DEFAULT, BLOCK_MILLISECONDS_MAX, BLOCK_MILLISECONDS_MIN, DISK_RESERVE_BYTES,
-    GATEWAYS_MAX, SILENT_AFTER_SECONDS, SILENT_AFTER_SECONDS_MAX,
+    LINK_GATEWAYS_MAX, SILENT_AFTER_SECONDS, SILENT_AFTER_SECONDS_MAX,
 };
 use crate::mqtt::BrokerUrl;
 use crate::sign_in::origin::Origin;
@@ -186,8 +186,8 @@ fn gateways(section: &FormGateways) -> Result<Gateways, Fault> {
         if !names.insert(name.as_str()) || !keys.insert(*public_key.as_bytes()) {
             return fault(one, format!("a gateway of the name {name:?} or of this key is there already"));
         }
-        if admitted.len() == GATEWAYS_MAX {
-            return fault(one, format!("there are more than {GATEWAYS_MAX} gateways"));
+        if admitted.len() == LINK_GATEWAYS_MAX {
+            return fault(one, format!("there are more than {LINK_GATEWAYS_MAX} gateways"));
         }
         let envelopes_per_second = *envelopes_per_second.get_ref();
         if envelopes_per_second == 0 {

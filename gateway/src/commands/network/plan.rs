@@ -9,7 +9,7 @@ use ledger::limits::VALIDATORS_MAX;
 
 use super::New;
 use crate::configuration::{Address, NAME_BYTES_MAX, is_name};
-use crate::limits::GATEWAYS_MAX;
+use crate::limits::LINK_GATEWAYS_MAX;
 
 /// The directory beside the nodes' own that holds the keys of no node.
 pub(super) const KEYS: &str = "keys";
@@ -78,7 +78,7 @@ fn check_names(new: &New) -> anyhow::Result<()> {
         "a network of one validator needs no setting up: `lamppost up` runs it; name two at least, four to stand the loss of one"
     );
     ensure!(validators <= VALIDATORS_MAX, "there can be {VALIDATORS_MAX} validators at most");
-    ensure!(gateways <= GATEWAYS_MAX, "there can be {GATEWAYS_MAX} gateways at most");
+    ensure!(gateways <= LINK_GATEWAYS_MAX, "there can be {LINK_GATEWAYS_MAX} gateways at most");
     Ok(())
 }
 

@@ -1,0 +1,58 @@
+//! Several operators as somebody sets them up, by commands and files, with a program that was built for them (`LAMPPOST` says
+//! where it lies): the suite `several` builds it.
+
+use e2e::program::{self, Ended};
+
+const NEW: [&str; 6] =
+    ["network", "new", "--validators", "city,utility,university,operator", "--gateways", "gateway-1"];
+
+#[test]
+fn a_network_is_set_up_once_and_refuses_to_be_overwritten() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let out = directory.path().join("net");
+    let made = Ended::of(program::lamppost(&NEW).arg("--out").arg(&out).arg("--json")).success();
+    let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+    let nodes = made["nodes"].as_array().expect("it names its nodes");
+    assert_eq!((nodes.len(), &made["quorum"]), (5, &3.into()));
+    for node in nodes {
+        let file = node["configuration"].as_str().expect("each has a file");
+        assert!(std::path::Path::new(file).is_file(), "{file}");
+    }
+    let sentence = Ended::of(program::lamppost(&NEW).arg("--out").arg(&out)).refusal();
+    assert!(sentence.contains("nothing is overwritten"), "{sentence}");
+    let genesis = std::fs::read_to_string(out.join("genesis.json")).expect("there is a genesis document");
+    let genesis = ledger::genesis::Genesis::from_json(&genesis).expect("which is one");
+    assert_eq!(genesis.validators.len(), 4);
+}
+
+#[test]
+fn a_node_says_which_line_of_its_file_it_does_not_understand() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let out = directory.path().join("net");
+    Ended::of(program::lamppost(&NEW).arg("--out").arg(&out)).success();
+    let file = out.join("city/node.toml");
+    let text = std::fs::read_to_string(&file).expect("the file is there");
+    std::fs::write(&file, format!("colour = \"blue\"\n{text}")).expect("it can be written");
+    let sentence = Ended::of(program::lamppost(&["node", "--config"]).arg(&file)).refusal();
+    assert!(sentence.contains("node.toml, line 1: unknown field `colour`"), "{sentence}");
+    let sentence =
+        Ended::of(program::lamppost(&["node", "--config"]).arg(out.join("nowhere.toml"))).refusal();
+    assert!(sentence.contains("nowhere.toml"), "{sentence}");
+}
+
+#[test]
+fn a_validators_key_is_made_where_it_votes_and_never_twice() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let data = directory.path().join("museum/data");
+    let new = || {
+        let mut command = program::lamppost(&["key", "validator", "--name", "museum", "--json", "--data"]);
+        Ended::of(command.arg(&data))
+    };
+    let made: serde_json::Value = serde_json::from_str(&new().success()).expect("JSON");
+    assert!(made["vkey"].as_str().is_some_and(|key| key.starts_with("museum+")), "{made}");
+    assert!(new().refusal().contains("never overwritten"));
+    let key = data.join("keys/validator.pem");
+    std::fs::rename(&key, directory.path().join("former.pem")).expect("it can be moved away");
+    let other: serde_json::Value = serde_json::from_str(&new().success()).expect("JSON");
+    assert_ne!(made["public_key"], other["public_key"]);
+}

@@ -1,5 +1,5 @@
-//! The suite `several`: what the other suites build without, the features `bft` and `byzantine`. The binary lies under a name
-//! of its own.
+//! The suites `several` and `network`: what the others build without, the features `bft` and `byzantine`. The binary lies
+//! under a name of its own.
 
 use crate::process;
 use crate::suite::Run;
@@ -16,17 +16,26 @@ pub fn suite(run: &mut Run) {
     let mut rooms = gateway("test");
     rooms.args(["--no-fail-fast", "--lib", "--bins", "--tests"]);
     run.tests(rooms);
-    // The binary that the suite `network` starts, too.
+    with_binary(run, &["--test", "several"]);
+}
+
+/// Four validators and a gateway as processes, and every way to mistreat them.
+pub fn mistreated(run: &mut Run) {
+    with_binary(run, &["--test", "machines", "--test", "network"]);
+}
+
+/// Tests of the whole with the binary of several, which is another one than everybody else's.
+fn with_binary(run: &mut Run, tests: &[&str]) {
     if !run.prepare(chaos::build(false)) {
         return;
     }
     match chaos::keep(false) {
-        Err(failure) => drop(run.outcome(Err(failure))),
+        Err(failure) => {
+            run.outcome(Err(failure));
+        }
         Ok(binary) if suites::build(run) => {
             let mut command = process::cargo();
-            command
-                .args(["test", "--workspace", "--no-fail-fast", "--test", "several"])
-                .env("LAMPPOST", binary);
+            command.args(["test", "--workspace", "--no-fail-fast"]).args(tests).env("LAMPPOST", binary);
             run.tests(command);
         }
         Ok(_) => {}

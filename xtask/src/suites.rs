@@ -194,7 +194,7 @@ pub const SUITES: &[Suite] = &[
         about: "four validators and a gateway, killed, cut off, slowed, misled: one ledger, nothing lost",
         tools: chaos::TOOLS,
         targets: no_targets,
-        steps: network,
+        steps: several::mistreated,
     },
     Suite {
         name: "several",
@@ -355,24 +355,6 @@ fn containers(run: &mut Run) {
     if run.prepare(own("container")) {
         run.outcome(container::image_bytes().map(container::say_size));
         end_to_end(run, &["container"]);
-    }
-}
-
-/// The binary is another one than everybody else's, so it lies under another name.
-fn network(run: &mut Run) {
-    if !run.prepare(chaos::build(false)) {
-        return;
-    }
-    match chaos::keep(false) {
-        Err(failure) => {
-            run.outcome(Err(failure));
-        }
-        Ok(binary) if build(run) => {
-            let mut command = cargo(["test", "--workspace", "--no-fail-fast"]);
-            command.args(["--test", "machines", "--test", "network"]).env("LAMPPOST", binary);
-            run.tests(command);
-        }
-        Ok(_) => {}
     }
 }
 

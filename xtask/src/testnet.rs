@@ -79,7 +79,7 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
     setup::ensure_tools(&[setup::MAKE])?;
     assets::ensure_if_possible();
     say("building the release binary with the consensus of several (over ten minutes the first time)");
-    let binary = build(true)?;
+    let binary = build()?;
     if wanted.directory.join("genesis.json").is_file() {
         say(&format!("going on with the network in {}", wanted.directory.display()));
     } else {
@@ -94,19 +94,21 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
     Err(process::cannot_start(&run, &error))
 }
 
-/// Builds the binary that knows the consensus of several, optimised or not, and gives where it lies: beside the usual one,
-/// which the next build without that feature would replace.
-///
-/// # Errors
-/// A build that fails.
-pub fn build(optimised: bool) -> Result<PathBuf, Failure> {
+/// Builds the binary that knows the consensus of several, and gives where it lies: beside the usual one, which the next build
+/// without that feature would replace.
+fn build() -> Result<PathBuf, Failure> {
     let mut cargo = process::cargo();
-    cargo.args(["build", "--package", "gateway", "--bin", "lamppost", "--features", "bft"]);
-    if optimised {
-        cargo.arg("--release");
-    }
-    process::run(&mut cargo)?;
-    let directory = process::target_dir().join(if optimised { "release" } else { "debug" });
+    process::run(cargo.args([
+        "build",
+        "--release",
+        "--package",
+        "gateway",
+        "--bin",
+        "lamppost",
+        "--features",
+        "bft",
+    ]))?;
+    let directory = process::target_dir().join("release");
     let (built, kept) = (directory.join("lamppost"), directory.join("lamppost-bft"));
     // A copy under its name at once: one that runs is not written over.
     let draft = directory.join("lamppost-bft.new");

@@ -328,6 +328,8 @@ pub const BLOCK_MILLISECONDS_DEFAULT: u64 = 250;
 pub const BLOCK_MILLISECONDS_MIN: u64 = 10;
 /// The most: a height without a block for longer counts as stuck.
 pub const BLOCK_MILLISECONDS_MAX: u64 = 5_000;
+/// Turns that are counted as missed of one block at most.
+pub const MISSED_TURNS_COUNTED_MAX: u32 = 256;
 /// Contradictions of validators that a page shows, the newest.
 pub const MISBEHAVIOURS_SHOWN_MAX: usize = 32;
 /// Nodes that `lamppost network run` starts on one machine at most.

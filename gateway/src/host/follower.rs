@@ -20,6 +20,7 @@ use super::{Ends, Host, HostError};
 use crate::clock;
 use crate::configuration::Gateway;
 use crate::consensus::bft::context::BlockId;
+use crate::consensus::proposer_of;
 use crate::consensus::status::{Role as NodeRole, Status, Stuck, ValidatorStatus};
 use crate::effects;
 use crate::limits;
@@ -259,11 +260,7 @@ impl Follower {
             self.held = made.map(|made| (height, made, certificate.to_vec()));
             return Ok(());
         }
-        host.hands.shared.consensus.update(|status| {
-            status.height = height + 1;
-            status.last_block_unix_milliseconds = clock::now_unix_milliseconds();
-            status.stuck = None;
-        });
+        attend(host, height, certificate);
         let state = host.hands.shared.state();
         if state.validators().version() != self.version {
             self.version = state.validators().version();
@@ -339,12 +336,16 @@ impl Follower {
             let of_key = self.peers.iter().find(|(_, peer)| Some(*peer) == key).map(|(name, _)| name);
             link.peers.iter().any(|peer| peer.is_connected && Some(&peer.name) == of_key)
         };
-        let validator = |name: &str| ValidatorStatus {
-            name: name.to_owned(),
-            is_self: false,
-            is_connected: connected(name),
-            missed_proposals: 0,
-            last_signed_height: None,
+        let before = shared.consensus.status().map(|status| status.validators).unwrap_or_default();
+        let validator = |name: &str| {
+            let before = before.iter().find(|one| one.name == name);
+            ValidatorStatus {
+                name: name.to_owned(),
+                is_self: false,
+                is_connected: connected(name),
+                missed_proposals: before.map_or(0, |one| one.missed_proposals),
+                last_signed_height: before.and_then(|one| one.last_signed_height),
+            }
         };
         let validators: Vec<_> = state.validators().keys().iter().map(|key| validator(key.name())).collect();
         let missing: Vec<String> = validators
@@ -363,6 +364,36 @@ impl Follower {
             status.validators = validators;
         });
     }
+}
+
+/// Notes who signed for a block, and whose turns went by before it: its certificate tells a gateway both.
+fn attend(host: &Host, height: u64, certificate: &[u8]) {
+    let shared = &host.hands.shared;
+    let state = shared.state();
+    let keys = state.validators().keys();
+    let certificate = Certificate::decode(certificate).ok();
+    let round = certificate.as_ref().map_or(0, |certificate| certificate.round);
+    let turn =
+        |height, round| keys.get(proposer_of(keys.len(), height, round)).map(|key| key.name().to_owned());
+    let missed: Vec<String> =
+        (0..round.min(limits::MISSED_TURNS_COUNTED_MAX)).filter_map(|round| turn(height, round)).collect();
+    let has_signed = |name: &str| {
+        let key = keys.iter().find(|key| key.name() == name).map(|key| *key.key());
+        let signatures = certificate.iter().flat_map(|certificate| &certificate.signatures);
+        key.is_some_and(|key| signatures.into_iter().any(|(signer, _)| *signer == key))
+    };
+    shared.consensus.update(|status| {
+        status.height = height + 1;
+        status.proposer = turn(height + 1, 0);
+        status.last_block_unix_milliseconds = clock::now_unix_milliseconds();
+        status.stuck = None;
+        for one in &mut status.validators {
+            one.missed_proposals += missed.iter().filter(|name| **name == one.name).count() as u64;
+            if has_signed(&one.name) {
+                one.last_signed_height = Some(height);
+            }
+        }
+    });
 }
 
 /// Whether enough of the validators that this node knows have signed for a block, and what executing it gives.

@@ -56,7 +56,7 @@ fn network(arguments: &[String]) -> Result<(), Failure> {
     let blocks = options.number("--blocks", BLOCKS_BEHIND)?;
     options.nothing_else()?;
     setup::ensure_tools(&[chaos::TOOLS, &[MAKE]].concat())?;
-    let binary = testnet::build(true)?;
+    let binary = testnet::build()?;
     process::run(process::cargo().args(["build", "-p", "e2e", "--bin", "network_figures"]))?;
     let mut figures = process::command(process::target_dir().join("debug/network_figures"));
     process::run(figures.env("LAMPPOST", binary).args([seconds.to_string(), blocks.to_string()]))

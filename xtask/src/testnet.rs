@@ -96,7 +96,7 @@ pub fn command(arguments: &[String]) -> Result<(), Failure> {
 
 /// Builds the binary that knows the consensus of several, and gives where it lies: beside the usual one, which the next build
 /// without that feature would replace.
-fn build() -> Result<PathBuf, Failure> {
+pub(crate) fn build() -> Result<PathBuf, Failure> {
     let mut cargo = process::cargo();
     process::run(cargo.args([
         "build",

@@ -93,6 +93,7 @@ fn api() -> OpenApiRouter<Door> {
         .routes(routes!(proofs::account))
         .routes(routes!(proofs::device))
         .routes(routes!(proofs::tariff))
+        .routes(routes!(proofs::validators))
         .routes(routes!(proofs::consistency))
         .routes(routes!(transactions::transaction))
         .routes(routes!(transactions::receipt))

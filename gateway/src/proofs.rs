@@ -20,7 +20,7 @@ pub enum LeafAnswer {
         /// The last block whose seal holds a state root.
         height: u64,
     },
-    /// This node has not seen an epoch end yet since its leaves were lost.
+    /// This node has not seen an epoch end yet since its leaves were lost, or the checkpoint does not cover that end yet.
     Later,
 }
 
@@ -50,6 +50,10 @@ pub fn leaf(shared: &Shared, key: LeafKey) -> Result<LeafAnswer, ReadError> {
     let Some(leaf) = leaves.prove(key)? else { return Ok(LeafAnswer::Absent { height }) };
     let place = shared.index.block(height)?.ok_or(ReadError::Disagree)?;
     let seal_index = (place.first_index + u64::from(place.entries)).saturating_sub(1);
+    // Several validators sign a checkpoint when they have the block, and it is there a moment after that.
+    if seal_index >= shared.checkpoint_and_size().1 {
+        return Ok(LeafAnswer::Later);
+    }
     let seal = Entries::of(shared).at(seal_index)?;
     let proof = StateProof {
         leaf: leaf.bytes,

@@ -1,4 +1,5 @@
-//! `lamppost proof`: fetches the proof of what an account holds, what is known of a device, or what a tariff says.
+//! `lamppost proof`: fetches the proof of what an account holds, what is known of a device, what a tariff says, or who
+//! decides.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::output;
 use crate::client::Client;
 
-/// Fetches the proof of a balance, a device or a tariff as of the last epoch's end, which `lamppost verify` checks offline
+/// Fetches the proof of a balance, a device, a tariff or the validators as of the last epoch's end, which `lamppost verify` checks offline
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  lamppost proof account lamp1… --out owner.state-proof\n  lamppost verify owner.state-proof --genesis genesis.json"
@@ -39,6 +40,12 @@ enum Of {
         /// The tariff's version
         #[arg(value_name = "VERSION")]
         tariff: u32,
+        #[command(flatten)]
+        fetch: Fetch,
+    },
+    /// Who decides, in a network of several validators
+    #[command(after_help = "Example:\n  lamppost proof validators --out validators.state-proof")]
+    Validators {
         #[command(flatten)]
         fetch: Fetch,
     },
@@ -75,6 +82,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (path, fetch) = match &arguments.of {
         Of::Account { id, fetch } => (format!("/api/v1/accounts/{id}/proof"), fetch),
         Of::Tariff { tariff, fetch } => (format!("/api/v1/tariffs/{tariff}/proof"), fetch),
+        Of::Validators { fetch } => ("/api/v1/validators/proof".to_owned(), fetch),
         Of::Device { kid, fetch } => (format!("/api/v1/devices/{kid}/proof"), fetch),
     };
     let proof = Client::new(&fetch.node)?.text(&path)?;

@@ -52,10 +52,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     // The sentence is whole: the causes that it was made of would only say parts of it again.
     let verified = document::verify(&text, &handovers).map_err(|error| {
-        let hint = if arguments.validators.is_none() && may_have_changed(&error, &genesis) {
-            "; if validators joined or left since genesis, give what a node answers at /validators with --validators FILE"
-        } else {
-            ""
+        let hint = match &arguments.validators {
+            _ if !may_have_changed(&error, &genesis) => "",
+            None => {
+                "; if validators joined or left since genesis, give what a node answers at /validators with --validators FILE"
+            }
+            Some(_) => "; if validators joined or left since the file of --validators, fetch it anew",
         };
         anyhow::anyhow!("{error}{hint}")
     })?;
@@ -161,4 +163,84 @@ fn say_growth(said: &ProvenGrowth) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devices::{SignedInstruction, SigningKey, sign_instruction};
+    use ledger::consistency::ConsistencyProof;
+    use ledger::instruction::Instruction;
+    use ledger::note::{Note, VerifierKey};
+    use ledger::state::State;
+    use ledger::transaction::VerifiedTransaction;
+
+    const START: u64 = 1_800_000_000_000;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed([seed; 32])
+    }
+
+    /// A directory with the genesis of two validators, the document by which a third joined, and a proof that the
+    /// newcomer signed too.
+    fn changed() -> tempfile::TempDir {
+        let public = |seed| key(seed).public_key();
+        let validators = vec![("city".to_owned(), public(1)), ("utility".to_owned(), public(2))];
+        let genesis =
+            Genesis::network("testnet", "lamppost/testnet", validators, public(8), public(9), 60, START)
+                .unwrap();
+        let (mut state, ..) = State::genesis(&genesis);
+        let validator = VerifierKey::new("harbour", public(3)).unwrap();
+        let payload = Instruction::AddValidator { version: 0, validator }.encode();
+        let mut builder = state.begin(START + 1);
+        for signer in [1, 2] {
+            let mut bytes = vec![0; 1_024];
+            let length = sign_instruction(&key(signer), "testnet", 1, &payload, true, &mut bytes).unwrap();
+            bytes.truncate(length);
+            let signed =
+                SignedInstruction::decode(bytes).unwrap().verify(&public(signer), "testnet").unwrap();
+            builder.execute(&VerifiedTransaction::Instruction(signed)).unwrap();
+        }
+        drop(builder.finish());
+        drop(state.begin(START + 60_000).finish());
+        let mut note = Note::unsigned(state.checkpoint().body());
+        for (name, seed) in [("city", 1), ("utility", 2), ("harbour", 3)] {
+            note.sign(name, &key(seed)).unwrap();
+        }
+        let proof = ConsistencyProof { path: Vec::new(), earlier: note.clone(), later: note };
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: String| std::fs::write(directory.path().join(name), text).unwrap();
+        file("genesis.json", genesis.to_json());
+        file("validators", state.handovers().to_string());
+        file("validators.old", Handovers::of_genesis(&genesis).to_string());
+        file("proof", proof.to_string());
+        directory
+    }
+
+    fn verified(directory: &tempfile::TempDir, validators: Option<&str>) -> Result<(), String> {
+        let path = |name: &str| directory.path().join(name);
+        let (file, genesis, validators) = (path("proof"), path("genesis.json"), validators.map(path));
+        run(&Arguments { file, genesis, validators, json: true }).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn who_joined_is_believed_with_the_document_and_asked_for_without() {
+        let directory = changed();
+        assert_eq!(verified(&directory, Some("validators")), Ok(()));
+        let without = verified(&directory, None).unwrap_err();
+        assert!(without.contains("\"harbour\"") && without.contains("--validators FILE"), "{without}");
+        let old = verified(&directory, Some("validators.old")).unwrap_err();
+        assert!(old.contains("fetch it anew"), "{old}");
+    }
+
+    #[test]
+    fn an_altered_document_of_the_validators_is_not_trusted() {
+        let directory = changed();
+        let file = directory.path().join("validators");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let last = text.trim_end().lines().next_back().unwrap();
+        std::fs::write(&file, text.replace(&format!("{last}\n"), "")).unwrap();
+        let refused = verified(&directory, Some("validators")).unwrap_err();
+        assert!(refused.contains("cannot be trusted: change 1 of the validators"), "{refused}");
+    }
 }

@@ -56,6 +56,15 @@ pub async fn tariff(State(door): State<Door>, Path(version): Path<String>) -> Re
     answer(door, LeafKey::Tariff(version), format!("tariff {version}"), known).await
 }
 
+/// The proof of who decided as of the last epoch's end (`lamppost/state-proof@v1`), where several validators do
+#[utoipa::path(get, path = "/api/v1/validators/proof", tag = "network",
+    responses((status = 200, body = String, content_type = "text/plain"),
+        (status = 404, description = "one validator decides alone", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "no epoch has ended since", body = Problem, content_type = "application/problem+json")))]
+pub async fn validators(State(door): State<Door>) -> Result<Response, Problem> {
+    answer(door, LeafKey::Validators, "list of validators".to_owned(), |_| false).await
+}
+
 async fn answer(
     door: Door,
     key: LeafKey,

@@ -384,6 +384,7 @@ async fn the_api_document_lists_every_route_and_no_other() {
         "/checkpoint",
         "/validators",
         "/api/v1/validators",
+        "/api/v1/validators/proof",
         "/tile/{level}/{index}",
         "/api/v1/status",
         "/api/v1/devices",

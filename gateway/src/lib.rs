@@ -37,7 +37,6 @@ pub mod key_cache;
 pub mod keys;
 pub mod leaves;
 pub mod limits;
-#[cfg(feature = "bft")]
 pub mod link;
 pub mod log;
 pub mod mqtt;

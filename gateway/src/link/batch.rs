@@ -159,7 +159,7 @@ pub struct VerifiedBatch {
 
 impl VerifiedBatch {
     /// One that nobody signed, for tests of what comes behind the signature.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "bft"))]
     pub(super) fn of(sequence: u64, content_hash: [u8; 32], transactions: Vec<Vec<u8>>) -> VerifiedBatch {
         VerifiedBatch { sequence, content_hash, transactions }
     }

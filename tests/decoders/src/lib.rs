@@ -8,6 +8,7 @@
 mod entries;
 mod envelopes;
 pub mod example;
+mod link;
 mod log;
 mod memory;
 pub mod mutator;
@@ -149,6 +150,12 @@ pub const ALL: &[EntryPoint] = &[
         claim: "a document or a snapshot that holds names no validators but those who were agreed on",
         run: validators::validators,
         seeds: validators::documents,
+    },
+    EntryPoint {
+        name: "link",
+        claim: "what gateways and validators say has one encoding, and a batch that holds is one that was signed",
+        run: link::link,
+        seeds: link::messages,
     },
     EntryPoint {
         name: "broker_rules",

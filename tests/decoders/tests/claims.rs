@@ -56,5 +56,5 @@ macro_rules! claims {
 
 claims!(
     envelope instruction pack cbor notice identity_page manifest topic payload entry statement leaf snapshot genesis proof
-    checkpoint name certificate evidence validators broker_rules log block
+    checkpoint name certificate evidence validators link broker_rules log block
 );

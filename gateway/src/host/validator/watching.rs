@@ -123,10 +123,9 @@ impl Watcher {
         shared.consensus.update(|status| {
             status.validators = self.list(&validators, connected, &status.validators);
             let still_since = now.saturating_sub(status.last_block_unix_milliseconds);
-            if still_since < limits::STUCK_AFTER.as_millis() as u64 {
-                if !is_full && self.wal_fault.is_none() {
-                    return;
-                }
+            let is_quiet = still_since >= limits::STUCK_AFTER.as_millis() as u64;
+            if !is_quiet && !is_full && self.wal_fault.is_none() {
+                return;
             }
             status.stuck = self.cause(status, &validators, is_full, is_alive);
         });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use devices::TransactionId;
 use ledger::block::{Block, Entry, Seal};
+use ledger::certificate::Certificate;
 use ledger::pruned::PrunedBlock;
 
 use crate::index::BlockPlace;
@@ -38,12 +39,14 @@ pub struct StoredBlock {
     pub entries: Vec<StoredEntry>,
     /// Readings that pruning erased.
     pub erased: u64,
+    /// Who decided it, where there are several validators and the block was not pruned.
+    pub certificate: Option<Certificate>,
 }
 
 impl StoredBlock {
     /// Reads the block at a place.
     pub(crate) fn read(shared: &Shared, place: &BlockPlace) -> Result<StoredBlock, ReadError> {
-        let PrunedOrWhole { entries, seal } = PrunedOrWhole::read(shared, place)?;
+        let PrunedOrWhole { entries, seal, certificate } = PrunedOrWhole::read(shared, place)?;
         let time_unix_milliseconds = seal.time_unix_milliseconds;
         let erased = entries.iter().filter(|entry| entry.is_none()).count() as u64;
         let height = place.height;
@@ -55,7 +58,8 @@ impl StoredBlock {
             .filter_map(|(entry, index)| entry.map(|bytes| stored(entry_id(network, &bytes), index, bytes)));
         let mut entries: Vec<StoredEntry> = kept.collect();
         entries.push(stored(TransactionId(seal.id()), seal_index, seal.encode()));
-        Ok(StoredBlock { height, first_index: place.first_index, time_unix_milliseconds, entries, erased })
+        let (first_index, erased) = (place.first_index, erased);
+        Ok(StoredBlock { height, first_index, time_unix_milliseconds, entries, erased, certificate })
     }
 }
 
@@ -73,6 +77,7 @@ pub(crate) struct PrunedOrWhole {
     pub(crate) entries: Vec<Option<Vec<u8>>>,
     /// What closes the block.
     pub(crate) seal: Seal,
+    certificate: Option<Certificate>,
 }
 
 impl PrunedOrWhole {
@@ -80,10 +85,11 @@ impl PrunedOrWhole {
     pub(crate) fn read(shared: &Shared, place: &BlockPlace) -> Result<PrunedOrWhole, ReadError> {
         if place.position.segment == log::HISTORY {
             let PrunedBlock { entries, seal, .. } = shared.log.read_pruned(place.position)?;
-            return Ok(PrunedOrWhole { entries, seal });
+            return Ok(PrunedOrWhole { entries, seal, certificate: None });
         }
-        let Block { entries, seal } = shared.log.read(place.position)?;
-        Ok(PrunedOrWhole { entries: entries.into_iter().map(Some).collect(), seal })
+        let (Block { entries, seal }, certificate) = shared.log.read_certified(place.position)?;
+        let certificate = certificate.and_then(|bytes| Certificate::decode(&bytes).ok());
+        Ok(PrunedOrWhole { entries: entries.into_iter().map(Some).collect(), seal, certificate })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use devices::PublicKey;
 use ledger::block::{Entry, Seal};
+use ledger::certificate::Certificate;
 use ledger::instruction::Instruction;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,6 +35,43 @@ pub struct Block {
     /// Readings that pruning erased; their hashes stay in the log's tiles.
     #[serde(skip_serializing_if = "Option::is_none")]
     pruned: Option<u64>,
+    /// Who decided it, where there are several validators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateBody>,
+}
+
+/// Precommits of more than two thirds of the validators for this block.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CertificateBody {
+    /// The round of the height in which it was decided.
+    round: u32,
+    /// Each validator's signature.
+    signatures: Vec<CertificateSignature>,
+}
+
+/// One validator's signature over `["lamppost/vote", genesis hash, "precommit", height, round, block id]`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CertificateSignature {
+    /// Its name, where the ledger knows the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validator: Option<String>,
+    /// Its key, hex.
+    public_key: String,
+    /// The signature, hex.
+    signature: String,
+}
+
+fn certificate(shared: &Shared, certificate: &Certificate) -> CertificateBody {
+    let state = shared.state();
+    let signature = |(key, signature): &(PublicKey, [u8; 64])| CertificateSignature {
+        validator: state.handovers().known(key).map(|known| known.name().to_owned()),
+        public_key: key.to_string(),
+        signature: hex::encode(signature),
+    };
+    CertificateBody {
+        round: certificate.round,
+        signatures: certificate.signatures.iter().map(signature).collect(),
+    }
 }
 
 /// A transaction of a block.
@@ -90,6 +129,7 @@ fn describe(shared: &Shared, mut block: StoredBlock) -> Result<Block, Problem> {
         seal: SealBody::from(&seal),
         pruned: Some(block.erased).filter(|erased| *erased > 0),
         entries: block.entries.iter().map(|entry| entry_of(shared, entry)).collect(),
+        certificate: block.certificate.as_ref().map(|found| certificate(shared, found)),
     })
 }
 

@@ -257,16 +257,13 @@ impl Host {
             if !self.node.has_room() {
                 wait = wait.min(limits::DISK_LOOK);
             }
-            let has_room = self.node.has_room()
-                && self.hands.verifier.under_way() < self.hands.verifier.capacity()
-                && self.node.takes_more();
+            let takes_more = self.takes_more();
             tokio::select! {
                 biased;
                 verdicts = self.hands.verifier.next(), if self.hands.verifier.under_way() > 0 => {
-                    self.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);
                     self.take_verdicts(verdicts)?;
                 }
-                count = self.intake.recv_many(&mut received, limits::VERIFY_BATCH_MAX), if has_room => {
+                count = self.intake.recv_many(&mut received, limits::VERIFY_BATCH_MAX), if takes_more => {
                     if count == 0 {
                         break;
                     }
@@ -300,7 +297,15 @@ impl Host {
         Ok(())
     }
 
+    /// Whether another batch may come in, to be verified and to wait.
+    fn takes_more(&self) -> bool {
+        self.node.has_room()
+            && self.hands.verifier.under_way() < self.hands.verifier.capacity()
+            && self.node.takes_more()
+    }
+
     fn take_verdicts(&mut self, verdicts: Vec<Verdict>) -> Result<(), StorageError> {
+        self.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);
         self.hands.pace.verified(verdicts.iter().filter(|verdict| verdict.is_ok()).count());
         self.step(Input::Verified(verdicts))
     }

@@ -217,9 +217,7 @@ impl Agreement {
     async fn run(&mut self, host: &mut Host, mut stopped: oneshot::Receiver<()>) -> Result<(), StorageError> {
         let mut received = Vec::with_capacity(limits::VERIFY_BATCH_MAX);
         loop {
-            let takes_more = host.node.has_room()
-                && host.hands.verifier.under_way() < host.hands.verifier.capacity()
-                && host.node.takes_more();
+            let takes_more = host.takes_more();
             let wait = self.wait(host);
             tokio::select! {
                 biased;
@@ -229,7 +227,6 @@ impl Agreement {
                     None => return Err(StorageError::Ended("the consensus engine")),
                 },
                 verdicts = host.hands.verifier.next(), if host.hands.verifier.under_way() > 0 => {
-                    host.hands.shared.telemetry.signatures.inc_by(verdicts.len() as u64);
                     host.take_verdicts(verdicts)?;
                 }
                 count = host.intake.recv_many(&mut received, limits::VERIFY_BATCH_MAX), if takes_more => {

@@ -1,7 +1,10 @@
 //! Several operators as somebody sets them up, by commands and files, with a program that was built for them (`LAMPPOST` says
 //! where it lies): the suite `several` builds it.
 
+use e2e::node::Node;
 use e2e::program::{self, Ended};
+use e2e::wait;
+use serde_json::Value;
 
 const NEW: [&str; 6] =
     ["network", "new", "--validators", "city,utility,university,operator", "--gateways", "gateway-1"];
@@ -11,7 +14,7 @@ fn a_network_is_set_up_once_and_refuses_to_be_overwritten() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let out = directory.path().join("net");
     let made = Ended::of(program::lamppost(&NEW).arg("--out").arg(&out).arg("--json")).success();
-    let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+    let made: Value = serde_json::from_str(&made).expect("JSON");
     let nodes = made["nodes"].as_array().expect("it names its nodes");
     assert_eq!((nodes.len(), &made["quorum"]), (5, &3.into()));
     for node in nodes {
@@ -48,11 +51,53 @@ fn a_validators_key_is_made_where_it_votes_and_never_twice() {
         let mut command = program::lamppost(&["key", "validator", "--name", "museum", "--json", "--data"]);
         Ended::of(command.arg(&data))
     };
-    let made: serde_json::Value = serde_json::from_str(&new().success()).expect("JSON");
+    let made: Value = serde_json::from_str(&new().success()).expect("JSON");
     assert!(made["vkey"].as_str().is_some_and(|key| key.starts_with("museum+")), "{made}");
     assert!(new().refusal().contains("never overwritten"));
     let key = data.join("keys/validator.pem");
     std::fs::rename(&key, directory.path().join("former.pem")).expect("it can be moved away");
-    let other: serde_json::Value = serde_json::from_str(&new().success()).expect("JSON");
+    let other: Value = serde_json::from_str(&new().success()).expect("JSON");
     assert_ne!(made["public_key"], other["public_key"]);
+}
+
+/// A JSON document of a node that may not be there.
+fn json(address: &str, path: &str) -> Option<Value> {
+    let body = ureq::get(format!("http://{address}{path}")).call().ok()?.body_mut().read_to_string().ok()?;
+    serde_json::from_str(&body).ok()
+}
+
+#[test]
+fn a_whole_network_runs_by_one_command_shows_one_ledger_and_ends_with_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let out = directory.path().join("net");
+    let mut new = program::lamppost(&NEW);
+    new.args(["--devices", "1", "--epoch", "5", "--free-ports", "--json", "--out"]).arg(&out);
+    let made: Value = serde_json::from_str(&Ended::of(&mut new).success()).expect("JSON");
+    let nodes = made["nodes"].as_array().expect("it names its nodes");
+    let addresses: Vec<&str> = nodes.iter().filter_map(|node| node["http"].as_str()).collect();
+    assert_eq!(addresses.len(), 5);
+    let mut run = program::lamppost(&["network", "run"]);
+    run.arg(&out);
+    let mut network = Node::started(run, out.clone(), directory);
+    assert!(!network.mqtt.is_empty(), "the gateway's is the ready line: devices are there");
+    wait::until_true("a virtual device's envelopes are on the ledger", wait::LONG, || {
+        network.json("/api/v1/status")["accepted"]["envelopes"].as_u64().is_some_and(|accepted| accepted > 0)
+    });
+    let height = network.json("/api/v1/status")["height"].as_u64().expect("there are blocks");
+    let path = format!("/api/v1/blocks/{height}");
+    let block = network.json(&path);
+    for address in &addresses {
+        let same = wait::until("the others have the block too", wait::LONG, || json(address, &path));
+        assert_eq!(same, block, "{address}");
+        let consensus = json(address, "/api/v1/status").unwrap_or_default()["consensus"].clone();
+        assert_eq!(consensus["validators"].as_array().map(Vec::len), Some(4), "{consensus}");
+    }
+    wait::until_true("the gateway's page says who signed", wait::LONG, || {
+        let page = network.text("/");
+        page.contains("<section id=\"validators\"") && page.contains("newest block")
+    });
+    assert!(network.terminate().success(), "{}", network.stderr());
+    for address in addresses {
+        assert_eq!(json(address, "/api/v1/status"), None, "{address} ended with the others");
+    }
 }

@@ -28,6 +28,7 @@ struct Wanted {
 /// A node that runs.
 struct Running {
     name: String,
+    is_gateway: bool,
     child: Child,
     log: PathBuf,
 }
@@ -82,10 +83,9 @@ fn wanted(directory: &Path) -> anyhow::Result<Vec<Wanted>> {
 async fn serve(directory: &Path, wanted: &[Wanted], running: &mut Vec<Running>) -> anyhow::Result<()> {
     let mut readiness = JoinSet::new();
     for (number, node) in wanted.iter().enumerate() {
-        let (mut started, stdout) = start(node)?;
+        let (started, stdout) = start(node)?;
         let ready = ready_line(stdout);
         readiness.spawn(async move { (number, timeout(NODE_START_MAX, ready).await.ok().flatten()) });
-        started.name.clone_from(&node.name);
         running.push(started);
     }
     let mut lines = vec![None; wanted.len()];
@@ -122,7 +122,7 @@ fn start(node: &Wanted) -> anyhow::Result<(Running, ChildStdout)> {
     let sentence = || format!("{} cannot be started", node.name);
     let mut child = command.spawn().with_context(sentence)?;
     let stdout = child.stdout.take().with_context(sentence)?;
-    Ok((Running { name: node.name.clone(), child, log }, stdout))
+    Ok((Running { name: node.name.clone(), is_gateway: node.is_gateway, child, log }, stdout))
 }
 
 /// What stands behind `ready` on the line that says so; nothing where the node ends before it.
@@ -157,12 +157,18 @@ async fn first_end(running: &mut [Running]) -> anyhow::Result<(String, ExitStatu
     .context("a node cannot be waited for")
 }
 
-/// Asks every node to end in order, and ends what does not.
+/// Asks every node to end in order, the gateways before the validators that they speak with, and ends what does not.
 async fn stop_all(running: Vec<Running>) {
-    for node in &running {
+    let (gateways, validators): (Vec<_>, Vec<_>) = running.into_iter().partition(|node| node.is_gateway);
+    stop(gateways).await;
+    stop(validators).await;
+}
+
+async fn stop(nodes: Vec<Running>) {
+    for node in &nodes {
         children::ask_to_end(&node.child);
     }
-    for mut node in running {
+    for mut node in nodes {
         if timeout(NODE_STOP_MAX, node.child.wait()).await.is_err() {
             eprintln!("{} does not end and is killed", node.name);
             let _ended = node.child.kill().await;

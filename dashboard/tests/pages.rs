@@ -117,6 +117,17 @@ async fn an_account_shows_what_its_devices_do() {
 }
 
 #[tokio::test]
+async fn validators_make_no_page_heavy() {
+    for city in [City::at(NOON).of_several(), City::at(NOON).stuck()] {
+        let router = pages_of(city);
+        for path in ["/", "/audit"] {
+            let bytes = page(&router, path).await.len();
+            assert!(bytes < PAGE_BYTES_MAX, "{path} has {bytes} bytes");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_page_is_complete_without_a_script() {
     let city = City::at(NOON);
     let router = pages_of(city.clone());

@@ -14,6 +14,7 @@
 //! DATA/index/           the queries' index, derived
 //! DATA/sign-in.json      sessions by their hashes, passkeys
 //! DATA/commands/*.cose   the last command of an owner to each device
+//! DATA/consensus/        of a validator: the record of its votes, which never goes back nor elsewhere
 //! DATA/outbox/           of a gateway: the batches that are not final yet
 //! DATA/fleet/           seeds and outboxes of the virtual devices
 //! ```

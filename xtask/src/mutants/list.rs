@@ -13,13 +13,13 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "bad_signature_is_acknowledged",
         path: "gateway/src/node.rs",
-        place: "Input::Verified(verdicts) => «self.take_verdicts(now, verdicts, &mut effects)»,",
+        place: "Input::Verified(verdicts) => «self.take_verdicts(state, now, verdicts, &mut effects)»,",
         altered: "{ for turned in verdicts.iter().filter_map(|verdict| verdict.as_ref().err()) { \
                   let (Some(kid), Some(sequence)) = (turned.kid, turned.sequence) else { continue }; \
                   let window = state.device(kid).map(|device| device.window).unwrap_or_default(); \
                   let settled = self.settled.refuse_for_good(kid, sequence, window).then_some(kid); \
                   effects.extend(self.acknowledge(state, settled.into_iter().collect(), state.log_size())); } \
-                  self.take_verdicts(now, verdicts, &mut effects) }",
+                  self.take_verdicts(state, now, verdicts, &mut effects) }",
     },
     Mutant {
         name: "acks_with_the_proposal",
@@ -44,7 +44,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "full_disk_is_ignored",
         path: "gateway/src/node.rs",
-        place: "«!self.is_full» && (epoch_over",
+        place: "«!self.is_full» && self.pool.is_none() && (epoch_over",
         altered: "true",
     },
     Mutant {

@@ -3,6 +3,8 @@
 use super::{Stage, quick};
 use crate::network::Network;
 use crate::network::judge::{Verdict, judge};
+use crate::wait;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How long a network that may not decide anything is watched: far longer than several rounds of votes take.
@@ -48,6 +50,7 @@ pub(super) fn two_at_once(stage: &mut Stage) -> Option<Verdict> {
             network.validators[*one].kill();
         }
         halts(stage, network);
+        it_is_said_who_is_missing(network, &order[..2], order[2]);
         for one in &order[..2] {
             network.validators[*one].start();
             let resumed = network.goes_on(2);
@@ -67,6 +70,18 @@ pub(super) fn halts(stage: &mut Stage, network: &mut Network) {
         panic!("{sentence}");
     }
     stage.note(format!("halted at height {height}"));
+}
+
+/// The nodes that run say why no block comes: no quorum, for want of these.
+fn it_is_said_who_is_missing(network: &Network, missing: &[usize], running: usize) {
+    let names: BTreeSet<&str> = missing.iter().map(|one| network.validators[*one].name.as_str()).collect();
+    let what = format!("it is said that {names:?} are missing");
+    wait::until_true(&what, wait::LONG, || {
+        let status = network.validators[running].status();
+        let stuck = &status["consensus"]["stuck"];
+        let said = stuck["missing"].as_array().into_iter().flatten().filter_map(|name| name.as_str());
+        stuck["cause"] == "no_quorum" && said.collect::<BTreeSet<_>>() == names
+    });
 }
 
 pub(super) fn all_at_once(stage: &mut Stage) -> Option<Verdict> {

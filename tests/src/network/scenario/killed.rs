@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How long a network that may not decide anything is watched: far longer than several rounds of votes take.
 const HALT: Duration = Duration::from_secs(6);
 /// What was decided before may still be written and acknowledged within this time after a fault.
-const SETTLING: Duration = Duration::from_secs(2);
+pub(super) const SETTLING: Duration = Duration::from_secs(2);
 /// How long the gateway works before it is killed, at most.
 const GATEWAY_MILLISECONDS: u64 = 1_500;
 

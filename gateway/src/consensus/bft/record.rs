@@ -92,13 +92,14 @@ pub fn set_aside(data: &Path) -> Result<(), RecordError> {
 pub fn check(data: &Path, key: &PublicKey) -> Result<(), RecordError> {
     let file = permit(data);
     let io = |source| RecordError::Io { file: file.clone(), source };
+    // One that only follows keeps what is proposed as well, so that it has what is decided.
+    fs::create_dir_all(proposals(data)).map_err(io)?;
     let missing = || RecordError::NoRecord { directory: directory(data), data: data.to_owned() };
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
         Err(error) => return Err(io(error)),
     };
-    fs::create_dir_all(proposals(data)).map_err(io)?;
     if text == line(key, "none") {
         return replace(&file, &[line(key, "voting").as_bytes()]).map_err(io);
     }

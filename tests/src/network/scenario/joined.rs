@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How long the four work before somebody comes.
 const HISTORY: Duration = Duration::from_secs(6);
+/// How long a node that may not vote is watched: several rounds of everybody's turns.
+const TURNS: Duration = Duration::from_secs(6);
 /// The fifth.
 const FIFTH: &str = "museum";
 
@@ -72,6 +74,11 @@ pub(super) fn one_wiped(stage: &mut Stage) -> Option<Verdict> {
         let said = network.validators[one].node().stderr();
         assert!(said.contains("this validator's key does not vote"), "it says why: {said}");
         network.goes_on(2);
+        // Turns of its own pass meanwhile: it takes none.
+        network.waits(TURNS);
+        network.goes_on(2);
+        let said = network.validators[one].node().stderr();
+        assert!(!said.contains("could not be kept"), "it keeps what is proposed: {said}");
         network.validators[one].terminate();
         fs::remove_file(&key_file).expect("the old key is there");
         let again = format!("{name}-2");

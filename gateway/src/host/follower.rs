@@ -154,7 +154,8 @@ impl Follower {
             return limits::DISK_LOOK;
         }
         let oldest = host.node.pool().and_then(|pool| pool.oldest_unsubmitted());
-        let Some(since) = oldest.filter(|_| self.client.has_room()) else { return limits::AGREEMENT_LOOK };
+        let may = self.client.has_room() && !self.is_crowded();
+        let Some(since) = oldest.filter(|_| may) else { return limits::AGREEMENT_LOOK };
         let due = since.saturating_add(limits::BATCH_AGE_MAX_MILLISECONDS);
         Duration::from_millis(due.saturating_sub(clock::now_unix_milliseconds()).max(1))
     }
@@ -186,14 +187,22 @@ impl Follower {
         self.settle(host);
     }
 
+    /// Whether as many batches are not final as go to the validators at once.
+    fn is_crowded(&self) -> bool {
+        self.batches.len() >= limits::LINK_UNDER_WAY_MAX
+    }
+
     /// Puts what waits into batches, once enough or for long enough.
     fn submit(&mut self, host: &mut Host) {
         let now = clock::now_unix_milliseconds();
         let shared = host.hands.shared.clone();
         while self.client.has_room() {
-            let Some(since) = host.node.pool().and_then(|pool| pool.oldest_unsubmitted()) else { return };
-            let is_due = now < since || now - since >= limits::BATCH_AGE_MAX_MILLISECONDS;
-            if !is_due && host.node.batched() < limits::LINK_BATCH_TRANSACTIONS_MAX {
+            let Some(pool) = host.node.pool() else { return };
+            let Some(since) = pool.oldest_unsubmitted() else { return };
+            let is_full = pool.unsubmitted() >= limits::LINK_BATCH_TRANSACTIONS_MAX;
+            let is_old = now < since || now - since >= limits::BATCH_AGE_MAX_MILLISECONDS;
+            // Where more batches wait than are under way, a small one would only take a large one's place.
+            if !is_full && (!is_old || self.is_crowded()) {
                 return;
             }
             let mut effects = Vec::new();

@@ -29,6 +29,8 @@ pub struct Pool {
     /// Names of those that have left stay in it until it is walked.
     order: VecDeque<TransactionId>,
     bytes: usize,
+    /// Those that are in a batch.
+    submitted: usize,
 }
 
 impl Pool {
@@ -51,6 +53,7 @@ impl Pool {
     pub fn remove(&mut self, id: &TransactionId) -> Option<Waiting> {
         let waiting = self.waiting.remove(id)?;
         self.bytes -= waiting.transaction.bytes().len();
+        self.submitted -= usize::from(waiting.submitted);
         if self.waiting.is_empty() {
             self.order.clear();
         } else if self.order.len() > 2 * self.waiting.len() + limits::VERIFY_BATCH_MAX {
@@ -73,9 +76,7 @@ impl Pool {
     pub fn push_submitted(&mut self, now: u64, verified: Verified) {
         let id = verified.transaction.id();
         self.push(now, verified);
-        if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.submitted = true;
-        }
+        self.mark(&[id], true);
     }
 
     /// The oldest that are in no batch yet, as far as they fit into one of so many bytes, each as many as `bytes_of` says,
@@ -89,7 +90,7 @@ impl Pool {
         let (mut ids, mut taken) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for id in &self.order {
-            let Some(waiting) = self.waiting.get_mut(id).filter(|waiting| !waiting.submitted) else {
+            let Some(waiting) = self.waiting.get(id).filter(|waiting| !waiting.submitted) else {
                 continue;
             };
             let transaction = waiting.transaction.bytes();
@@ -99,18 +100,28 @@ impl Pool {
             }
             ids.push(*id);
             taken.push(transaction.to_vec());
-            waiting.submitted = true;
         }
+        self.mark(&ids, true);
         (ids, taken)
     }
 
     /// These are in no batch any more.
     pub fn unsubmit(&mut self, ids: &[TransactionId]) {
+        self.mark(ids, false);
+    }
+
+    fn mark(&mut self, ids: &[TransactionId], submitted: bool) {
         for id in ids {
-            if let Some(waiting) = self.waiting.get_mut(id) {
-                waiting.submitted = false;
-            }
+            let Some(waiting) = self.waiting.get_mut(id) else { continue };
+            self.submitted -= usize::from(waiting.submitted);
+            self.submitted += usize::from(submitted);
+            waiting.submitted = submitted;
         }
+    }
+
+    /// How many are in no batch yet.
+    pub fn unsubmitted(&self) -> usize {
+        self.waiting.len() - self.submitted
     }
 
     /// Since when the oldest waits that is in no batch yet, Unix milliseconds.

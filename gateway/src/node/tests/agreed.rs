@@ -173,3 +173,18 @@ fn a_batch_takes_each_once_until_it_is_given_back() {
     let (again, _) = pool.take_for_batch(1_000_000, 9, <[u8]>::len);
     assert_eq!(again, first);
 }
+
+#[test]
+fn what_is_in_no_batch_is_counted_without_what_is() {
+    let (mut one, _, key) = two();
+    for count in 0..5 {
+        one.arrive(reading(&key, NETWORK, 1, count, TIME), key.kid());
+    }
+    let pool = one.node.pool_mut().unwrap();
+    let (ids, _) = pool.take_for_batch(1_000_000, 3, <[u8]>::len);
+    assert_eq!((pool.len(), pool.unsubmitted()), (5, 2));
+    pool.unsubmit(&ids[..1]);
+    assert_eq!(pool.unsubmitted(), 3);
+    pool.remove(&ids[1]);
+    assert_eq!((pool.len(), pool.unsubmitted()), (4, 3));
+}

@@ -9,6 +9,7 @@ use std::mem;
 
 use devices::{Ack, DeviceId, Refusal, RefusedNotice, Sequence};
 use ledger::block::{Block, BlockResults};
+use ledger::merkle::Hash;
 use ledger::state::State;
 use ledger::transaction::{Outcome, Refused, VerifiedTransaction};
 
@@ -65,6 +66,8 @@ pub struct Node {
     batch: Batch,
     /// Takes the batch's place where the node does not decide alone.
     pool: Option<Pool>,
+    /// Ids of the blocks that this node proposed since the last one was committed.
+    proposed: Vec<Hash>,
     settled: Settled,
     notices: Notices,
     /// Readings refused since the last block; its seal will say so.

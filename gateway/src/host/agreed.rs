@@ -4,13 +4,15 @@
 
 use std::sync::Arc;
 
+use devices::PublicKey;
 use ledger::checkpoint::Checkpoint;
 use ledger::note::Note;
+use ledger::state::State;
 
 use super::{Ends, Host, HostError, take};
 use crate::admit::Arrival;
 use crate::clock;
-use crate::configuration::{Configuration, Role};
+use crate::configuration::{Configuration, Peer, Role};
 use crate::effects::{self, Hands as _};
 use crate::node::Input;
 use crate::node::agreed::Made;
@@ -83,6 +85,15 @@ impl Host {
         self.hands.shared.telemetry.received.inc_by(arrivals.len() as u64);
         self.step(Input::Received(arrivals))
     }
+}
+
+/// The key of a validator that the configuration names: the ledger's, or the configuration's for one that is not there yet.
+pub(super) fn key_of(peer: &Peer, state: &State) -> Option<PublicKey> {
+    let key = peer.public_key.or_else(|| state.validators().named(&peer.name).map(|key| *key.key()));
+    if key.is_none() {
+        tracing::warn!(peer = %peer.name, "no validator of this name is in the ledger, and the configuration gives no key: it is left out");
+    }
+    key
 }
 
 /// Up to which size of the log enough validators' signatures are known at the start.

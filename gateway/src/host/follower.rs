@@ -15,6 +15,7 @@ use ledger::state::State;
 use ledger::transaction::VerifiedTransaction;
 use tokio::sync::{mpsc, oneshot};
 
+use super::agreed::key_of;
 use super::hands::Signs;
 use super::{Ends, Host, HostError};
 use crate::clock;
@@ -92,15 +93,11 @@ fn keys(state: &State) -> Vec<PublicKey> {
     state.validators().keys().iter().map(|key| *key.key()).collect()
 }
 
-/// The validators' doors, by their keys in the ledger, or in the configuration for one that is not there yet.
+/// The validators' doors.
 fn peers(opened: &Opened, gateway: &Gateway) -> Vec<Peer> {
     let peer = |peer: &crate::configuration::Peer| {
-        let of_ledger = opened.state.validators().named(&peer.name).map(|key| *key.key());
-        let public_key = peer.public_key.or(of_ledger);
-        if public_key.is_none() {
-            tracing::warn!(peer = %peer.name, "no validator of this name is in the ledger, and the configuration gives no key: it is left out");
-        }
-        Some(Peer { name: peer.name.clone(), address: peer.address.to_string(), public_key: public_key? })
+        let public_key = key_of(peer, &opened.state)?;
+        Some(Peer { name: peer.name.clone(), address: peer.address.to_string(), public_key })
     };
     gateway.validators.iter().filter_map(peer).collect()
 }

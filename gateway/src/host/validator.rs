@@ -16,7 +16,7 @@ use devices::SigningKey;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::agreed::signed_size;
+use super::agreed::{key_of, signed_size};
 use super::hands::Signs;
 use super::{Ends, Host, HostError};
 use crate::clock;
@@ -197,20 +197,14 @@ fn reader(shared: &Arc<Shared>) -> ReadBlock {
     })
 }
 
-/// The other validators' engines: by their keys in the ledger, or in the configuration for one that is not there yet.
+/// The other validators' engines.
 fn peers(opened: &Opened, validator: &ValidatorConfiguration) -> Vec<Peer> {
     let own = opened.validator.public_key();
     let peer = |peer: &crate::configuration::Peer| {
-        let of_ledger = opened.state.validators().named(&peer.name).map(|key| *key.key());
-        let key = peer.public_key.or(of_ledger)?;
+        let key = key_of(peer, &opened.state)?;
         Some(Peer { key, address: peer.address.to_string() })
     };
-    let (known, unknown): (Vec<_>, Vec<_>) =
-        validator.peers.iter().map(|named| (named, peer(named))).partition(|(_, peer)| peer.is_some());
-    for (named, _) in unknown {
-        tracing::warn!(peer = %named.name, "no validator of this name is in the ledger, and the configuration gives no key: it is left out");
-    }
-    known.into_iter().filter_map(|(_, peer)| peer).filter(|peer| peer.key != own).collect()
+    validator.peers.iter().filter_map(peer).filter(|peer| peer.key != own).collect()
 }
 
 impl Agreement {

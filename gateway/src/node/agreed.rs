@@ -2,6 +2,7 @@
 //! is committed, whoever proposed that.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use devices::{DeviceId, TransactionId};
 use ledger::block::{Block, BlockResults};
@@ -12,6 +13,7 @@ use ledger::transaction::{Refused, VerifiedTransaction};
 use super::pool::{Pool, Waiting};
 use super::{Effect, Node, Pending, block_events, named, precheck, submit_error, turned};
 use crate::admit::Turned;
+use crate::limits;
 use crate::shared::Submitted;
 use crate::verify::Verified;
 use crate::workers::Cores;
@@ -81,6 +83,11 @@ impl Node {
             }
         }
         let (block, results) = builder.finish();
+        // Of too many rounds the last ones are remembered: one of the first that is decided tells its counts twice.
+        if self.proposed.len() == limits::BLOCKS_SEEN_MAX {
+            self.proposed.remove(0);
+        }
+        self.proposed.push(block.seal.id());
         self.drop_refused(state, now, refused, effects);
         Made { block, results, state: after }
     }
@@ -183,17 +190,15 @@ impl Node {
             pending.answers.extend(waiting.tickets.into_iter().map(|ticket| (ticket, Ok(submitted))));
         }
         pending.events = block_events(block, results);
-        if self.was_proposed_here(block) {
-            self.refused = [0; 8];
+        // The counts that a proposer tells are its own; what was refused since stays to be told.
+        if mem::take(&mut self.proposed).contains(&block.seal.id()) {
+            for (count, told) in self.refused.iter_mut().zip(block.seal.refused) {
+                *count = count.saturating_sub(told);
+            }
         }
         let gone = self.gone(state, now);
         pending.replayed = self.turn_all(state, now, gone, effects);
         self.pending = Some(pending);
-    }
-
-    /// The counts that a proposer tells are its own, so they begin anew when its block is decided.
-    fn was_proposed_here(&self, block: &Block) -> bool {
-        self.refused != [0; 8] && block.seal.refused == self.refused
     }
 
     /// Those of the pool that no later block can take.

@@ -15,7 +15,6 @@ use super::context::BlockId;
 use crate::admit::Candidate;
 use crate::key_cache::KeyCache;
 use crate::limits;
-use crate::log::decode_block;
 use crate::node::Node;
 use crate::node::agreed::Made;
 use crate::verify;
@@ -38,10 +37,10 @@ pub enum Fault {
     Diverged(#[from] Divergence),
 }
 
-/// What a block's bytes are found to be.
+/// What a block is found to be.
 #[derive(Debug)]
 pub enum Judged {
-    /// Not a block that follows the last one: the bytes say nothing about any block's id.
+    /// Not a block that follows the last one, or not under its seal: it says nothing about any block's id.
     Garbage(&'static str),
     /// The block of this id, and it is wrong.
     Wrong(BlockId, Box<Fault>),
@@ -61,10 +60,9 @@ impl Default for Judge {
 }
 
 impl Judge {
-    /// Judges a block's bytes against the state before it. `now` (Unix milliseconds) bounds its time, unless it is decided
-    /// already. What waits in the node's pool was verified when it came in.
-    pub fn judge(&self, node: &Node, state: &State, bytes: &[u8], now: Option<u64>) -> Judged {
-        let Ok(block) = decode_block(bytes) else { return Judged::Garbage("the bytes are no block") };
+    /// Judges a block against the state before it. `now` (Unix milliseconds) bounds its time, unless it is decided already.
+    /// What waits in the node's pool was verified when it came in.
+    pub fn judge(&self, node: &Node, state: &State, block: Block, now: Option<u64>) -> Judged {
         if block.seal.height != state.height() + 1 {
             return Judged::Garbage("the block is of another height");
         }

@@ -137,14 +137,14 @@ impl Agreement {
         bytes: &[u8],
         now: Option<u64>,
     ) -> Option<(BlockId, bool)> {
-        if let Ok(block) = decode_block(bytes) {
-            let id = BlockId(block.seal.id());
-            // The same seal with other entries is garbage, which the judge tells.
-            if self.executed.get(&id).is_some_and(|made| made.block == block) {
-                return Some((id, true));
-            }
+        let block =
+            decode_block(bytes).inspect_err(|why| tracing::warn!(why, "bytes of no block for one")).ok()?;
+        let id = BlockId(block.seal.id());
+        // The same seal with other entries is garbage, which the judge tells.
+        if self.executed.get(&id).is_some_and(|made| made.block == block) {
+            return Some((id, true));
         }
-        match self.judge.judge(&host.node, &host.hands.shared.state(), bytes, now) {
+        match self.judge.judge(&host.node, &host.hands.shared.state(), block, now) {
             Judged::Garbage(why) => {
                 tracing::warn!(why, "garbage for a block");
                 None
@@ -242,7 +242,8 @@ impl Agreement {
         // Voted for before a crash, or one of too many of this height.
         let kept = self.proposals.of_height(certificate.height);
         let (_, block) = kept.into_iter().find(|(id, _)| *id == certificate.value_id)?;
-        match self.judge.judge(&host.node, &host.hands.shared.state(), &block.bytes, None) {
+        let block = decode_block(&block.bytes).ok()?;
+        match self.judge.judge(&host.node, &host.hands.shared.state(), block, None) {
             Judged::Right(id, made) if id == certificate.value_id => Some(*made),
             _ => None,
         }

@@ -159,7 +159,7 @@ impl Agreement {
         if assembled.height < height || self.decided.is_some() {
             return Ok(None);
         }
-        Ok(self.judge_proposed(host, assembled))
+        Ok(self.judge_proposed(host, assembled, Some(clock::now_unix_milliseconds())))
     }
 
     /// The validator that is behind a name in the engine's network.
@@ -169,14 +169,14 @@ impl Agreement {
         addresses.find(|key| engine::peer_id(key) == peer).map(Address)
     }
 
-    /// Judges a block that is proposed, and keeps it before anybody votes for it.
+    /// Judges a block that is proposed, and keeps it before anybody votes for it. `now` (Unix milliseconds) bounds its time.
     pub(super) fn judge_proposed(
         &mut self,
         host: &Host,
         assembled: Assembled,
+        now: Option<u64>,
     ) -> Option<ProposedValue<Lamppost>> {
-        let now = clock::now_unix_milliseconds();
-        let (id, is_right) = self.judge_once(host, &assembled.bytes, Some(now))?;
+        let (id, is_right) = self.judge_once(host, &assembled.bytes, now)?;
         if is_right && let Err(error) = self.proposals.keep(id, &assembled) {
             // What is not kept is not voted for: after a crash nobody would know what the vote was for.
             tracing::error!(%error, "a proposed block could not be kept: no vote for it");
@@ -212,14 +212,17 @@ impl Agreement {
         }
         if self.recalled != height {
             self.recalled = height;
-            let kept = self.proposals.of_height(height).into_iter().map(|(_, kept)| kept);
+            // Judged right before it was kept: a clock that was set back since makes none of it premature, and what this
+            // node proposed in a round it never proposes otherwise.
+            for (_, block) in self.proposals.of_height(height) {
+                let _remembered = self.judge_proposed(host, block, None);
+            }
             let (of_height, of_next): (VecDeque<_>, _) =
                 self.ahead.drain(..).partition(|block| block.height <= height);
             self.ahead = of_next;
-            let blocks: Vec<Assembled> =
-                kept.chain(of_height).filter(|block| block.height == height).collect();
-            for block in blocks {
-                let _remembered = self.judge_proposed(host, block);
+            let now = clock::now_unix_milliseconds();
+            for block in of_height.into_iter().filter(|block| block.height == height) {
+                let _remembered = self.judge_proposed(host, block, Some(now));
             }
         }
         let of_round = self.seen.iter().filter(|seen| seen.round == round);

@@ -142,16 +142,27 @@ fn an_instruction_whose_counter_went_by_is_refused_and_not_kept_for_good() {
 
 #[test]
 fn refusals_are_told_in_one_seal_only() {
-    let (mut one, _, key) = two();
+    let (mut one, mut other, key) = two();
     let mut forged = reading(&key, NETWORK, 1, 1, TIME);
     *forged.last_mut().unwrap() ^= 1;
     one.submit(forged.clone(), 1);
-    one.input(Input::Received(vec![Arrival { bytes: forged, topic_kid: None, ticket: None }]));
+    one.input(Input::Received(vec![Arrival { bytes: forged.clone(), topic_kid: None, ticket: None }]));
+    let told = |made: Made| made.block.seal.refused.iter().sum::<u64>();
     let block = one.propose().block;
     assert_eq!(block.seal.refused.iter().sum::<u64>(), 1, "what a gateway brought is told by nobody");
-    assert_eq!(one.propose().block.seal.refused.iter().sum::<u64>(), 1, "not decided yet, so told again");
+    assert_eq!(told(one.propose()), 1, "not decided yet, so told again");
+    // Refused between the proposal and its decision.
+    one.submit(forged.clone(), 2);
     one.commit(&block);
-    assert_eq!(one.propose().block.seal.refused, [0; 8]);
+    assert_eq!(told(one.propose()), 1, "only what came since");
+    // Another's block tells the other's counts, however like ours.
+    other.commit(&block);
+    other.submit(forged, 3);
+    other.now = one.now + 1;
+    let others = other.propose().block;
+    assert_eq!(others.seal.refused, one.propose().block.seal.refused);
+    one.commit(&others);
+    assert_eq!(told(one.propose()), 1);
 }
 
 #[test]

@@ -66,19 +66,36 @@ fn json(address: &str, path: &str) -> Option<Value> {
     serde_json::from_str(&body).ok()
 }
 
-#[test]
-fn a_whole_network_runs_by_one_command_shows_one_ledger_and_ends_with_it() {
+/// A network that one command runs, with one virtual device, and the addresses of its five nodes.
+fn running() -> (Node, Vec<String>) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let out = directory.path().join("net");
     let mut new = program::lamppost(&NEW);
     new.args(["--devices", "1", "--epoch", "5", "--free-ports", "--json", "--out"]).arg(&out);
     let made: Value = serde_json::from_str(&Ended::of(&mut new).success()).expect("JSON");
     let nodes = made["nodes"].as_array().expect("it names its nodes");
-    let addresses: Vec<&str> = nodes.iter().filter_map(|node| node["http"].as_str()).collect();
+    let addresses: Vec<_> =
+        nodes.iter().filter_map(|node| node["http"].as_str()).map(str::to_owned).collect();
     assert_eq!(addresses.len(), 5);
     let mut run = program::lamppost(&["network", "run"]);
     run.arg(&out);
-    let mut network = Node::started(run, out.clone(), directory);
+    (Node::started(run, out, directory), addresses)
+}
+
+#[test]
+fn a_network_whose_command_is_killed_leaves_no_node_behind() {
+    let (mut network, addresses) = running();
+    network.kill();
+    for address in addresses {
+        wait::until_true("a node ends with the command that ran it", wait::LONG, || {
+            json(&address, "/api/v1/status").is_none()
+        });
+    }
+}
+
+#[test]
+fn a_whole_network_runs_by_one_command_shows_one_ledger_and_ends_with_it() {
+    let (mut network, addresses) = running();
     assert!(!network.mqtt.is_empty(), "the gateway's is the ready line: devices are there");
     wait::until_true("a virtual device's envelopes are on the ledger", wait::LONG, || {
         network.json("/api/v1/status")["accepted"]["envelopes"].as_u64().is_some_and(|accepted| accepted > 0)
@@ -100,7 +117,7 @@ fn a_whole_network_runs_by_one_command_shows_one_ledger_and_ends_with_it() {
     });
     assert!(network.terminate().success(), "{}", network.stderr());
     for address in addresses {
-        assert_eq!(json(address, "/api/v1/status"), None, "{address} ended with the others");
+        assert_eq!(json(&address, "/api/v1/status"), None, "{address} ended with the others");
     }
 }
 

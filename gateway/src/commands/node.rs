@@ -16,6 +16,9 @@ pub struct Arguments {
     /// How log lines are written to stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Human, env = "LAMPPOST_LOG_FORMAT")]
     log: LogFormat,
+    /// Ends when the process of this number, which started it, has ended, however that ended
+    #[arg(long, hide = true, value_name = "PROCESS")]
+    with_parent: Option<u32>,
 }
 
 /// Runs the node until SIGTERM or ctrl-c.
@@ -33,6 +36,9 @@ pub fn run(_arguments: &Arguments) -> anyhow::Result<()> {
 /// One sentence about what stands in the way.
 #[cfg(feature = "bft")]
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(parent) = arguments.with_parent {
+        crate::children::end_with_parent(parent)?;
+    }
     let configuration = crate::configuration::Configuration::read(&arguments.config)?;
     super::serving::run(arguments.log, of_several::node(configuration, arguments.log))
 }

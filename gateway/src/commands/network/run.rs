@@ -117,7 +117,8 @@ fn start(node: &Wanted) -> anyhow::Result<(Running, ChildStdout)> {
     let stderr = appended.with_context(|| format!("{} cannot be written", log.display()))?;
     let program = std::env::current_exe().context("this program does not know where it lies")?;
     let mut command = Command::new(program);
-    command.arg("node").arg("--config").arg(&node.file);
+    let parent = std::process::id().to_string();
+    command.args(["node", "--with-parent", &parent, "--config"]).arg(&node.file);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
     let sentence = || format!("{} cannot be started", node.name);
     let mut child = command.spawn().with_context(sentence)?;

@@ -100,6 +100,14 @@ pub const SYNC_STATUS_INTERVAL: Duration = Duration::from_secs(1);
 pub const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections of the engine's network with one address: several validators may stand behind it.
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+/// Peers that a validator publishes to without asking whether they have it already, at least; fewer where there are fewer.
+pub const MESH_MIN: usize = 6;
+/// The same, at most: what one sends goes out so often, and a large network passes it on.
+pub const MESH_MAX: usize = 12;
+/// Looks at the agreement after which a peer that is connected and does not say what it wants is disconnected.
+pub const DEAF_LOOKS: u32 = 3;
+/// Looks after which it is connected to anew.
+pub const APART_LOOKS: u32 = 1;
 /// Questions to the engine that wait.
 pub const ENGINE_REQUESTS_MAX: usize = 64;
 /// How long a gateway gathers transactions for a batch.

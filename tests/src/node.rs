@@ -273,6 +273,13 @@ impl Node {
         Some(serde_json::from_str(&body).unwrap_or_else(|error| panic!("GET {path}: {error}: {body}")))
     }
 
+    /// Its status as it stands in the answer, or why there is none: for whoever may not panic.
+    pub fn status_or_error(&self) -> String {
+        let answer = agent().get(&format!("{}/api/v1/status", self.http)).call();
+        let read = answer.and_then(|mut answer| answer.body_mut().read_to_string());
+        read.unwrap_or_else(|error| error.to_string())
+    }
+
     /// Status code and body of an envelope or instruction posted to the API.
     ///
     /// # Panics

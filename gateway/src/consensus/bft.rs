@@ -9,6 +9,7 @@ pub mod codec;
 pub mod context;
 pub mod engine;
 pub mod judge;
+pub mod links;
 pub mod parts;
 pub mod proposals;
 pub mod record;

@@ -7,6 +7,9 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// How many lines of its log a node shows when a test fails.
+const LOG_LINES: usize = 40;
+
 /// A validator or a gateway, running or not.
 #[derive(Debug)]
 pub struct Member {
@@ -150,5 +153,19 @@ impl Member {
         command.args(["node", "--config"]).arg(&self.config);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
+    }
+}
+
+impl Drop for Member {
+    /// A test that fails shows what its nodes thought; their files are gone after it.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let Some(node) = &self.node else { return println!("{} did not run", self.name) };
+        let log = node.stderr();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+        println!("{} said of itself: {}\nand last in its log:\n{last}", self.name, node.status_or_error());
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::config::{
-    ConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ValuePayload, ValueSyncConfig,
+    ConsensusConfig, DiscoveryConfig, GossipSubConfig, NodeConfig, P2pConfig, PubSubProtocol, ValuePayload,
+    ValueSyncConfig,
 };
 use arc_malachitebft_app_channel::app::net::Multiaddr;
 use arc_malachitebft_app_channel::app::types::codec::Codec as _;
@@ -22,6 +23,7 @@ use ledger::validators::Validators;
 use super::byzantine::{self, Misbehaviour};
 use super::codec::Cbor;
 use super::context::{Address, Lamppost, ValidatorSet};
+use super::links;
 use super::signing::{Judge, Pen};
 use crate::limits;
 
@@ -128,6 +130,11 @@ pub fn peer_address(peer: &Peer) -> Result<Multiaddr, EngineError> {
     whole.parse().map_err(|_| EngineError::Address(peer.address.clone()))
 }
 
+/// The name under which votes and proposals are published: what every validator wants to hear.
+pub fn topic() -> String {
+    P2pConfig::default().channel_names.consensus
+}
+
 /// What the engine is told of each height: who decides, how long it waits for whom, and how fast blocks follow one another.
 /// `more` is what this height's block takes longer than others, to make and to judge.
 pub fn height_params(
@@ -157,14 +164,19 @@ fn config(settings: &Settings<'_>) -> Result<EngineConfig, EngineError> {
         enabled: false,
         // Several validators may stand behind one address, as on a test machine.
         max_connections_per_ip: limits::CONNECTIONS_PER_ADDRESS_MAX,
-        dial_max_retries: usize::MAX,
+        // The default gives up after a few tries that lie further and further apart, and begins anew. One that never gave up
+        // would, after a long cut, wait as long again.
         ..DiscoveryConfig::default()
     };
+    let mesh = links::mesh(settings.peers.len());
+    // Nobody is left out as long as there are fewer than `mesh`: who is left out then wants nothing, see `links`.
+    let gossip = GossipSubConfig::new(mesh, 2 * mesh, mesh, 0, false, false, true);
     let p2p = P2pConfig {
         listen_addr: multiaddr(&settings.listen)?,
         persistent_peers: peers?,
         persistent_peers_only: true,
         discovery,
+        protocol: PubSubProtocol::GossipSub(gossip),
         ..P2pConfig::default()
     };
     let consensus =

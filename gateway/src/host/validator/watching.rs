@@ -5,6 +5,8 @@ use std::sync::{Arc, Weak};
 
 use arc_malachitebft_app_channel::app::engine::util::events::Event;
 use arc_malachitebft_app_channel::app::events::RxEvent;
+use arc_malachitebft_app_channel::app::net::Multiaddr;
+use arc_malachitebft_app_channel::app::types::PeerId;
 use arc_malachitebft_app_channel::app::types::core::CommitCertificate;
 use arc_malachitebft_app_channel::{Channels, ConsensusRequest, NetworkRequest};
 use ledger::validators::Validators;
@@ -12,7 +14,8 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::consensus::bft::context::{Address, Lamppost};
-use crate::consensus::bft::engine::peer_id;
+use crate::consensus::bft::engine::{peer_id, topic};
+use crate::consensus::bft::links::{Change, Links};
 use crate::consensus::status::{Role, Status, Stuck, ValidatorStatus};
 use crate::host::Host;
 use crate::limits;
@@ -38,6 +41,7 @@ pub(super) fn start(shared: &Arc<Shared>, name: &str, own: Address, channels: &C
         network: channels.net_requests.clone(),
         engine: channels.requests.clone(),
         wal_fault: None,
+        links: Links::default(),
     };
     tokio::spawn(watcher.run(channels.events.subscribe()));
 }
@@ -76,6 +80,16 @@ struct Watcher {
     network: mpsc::Sender<NetworkRequest>,
     engine: mpsc::Sender<ConsensusRequest<Lamppost>>,
     wal_fault: Option<String>,
+    links: Links,
+}
+
+/// The engine's network at one moment.
+#[derive(Default)]
+struct Connections {
+    /// The connected peers, each with whether this node publishes to it.
+    peers: Vec<(PeerId, bool)>,
+    /// All that it may connect to.
+    addresses: Vec<Multiaddr>,
 }
 
 impl Watcher {
@@ -84,10 +98,11 @@ impl Watcher {
         loop {
             tokio::select! {
                 _ = interval.tick() => {
-                    let connected = self.connected().await;
+                    let connections = self.connections().await;
+                    self.mend(&connections).await;
                     let is_alive = self.is_alive().await;
                     let Some(shared) = self.shared.upgrade() else { return };
-                    self.look(&shared, &connected, is_alive);
+                    self.look(&shared, &connections, is_alive);
                 }
                 event = events.recv() => match event {
                     Ok(Event::WalCorrupted(error)) => self.wal_fault = Some(error.to_string()),
@@ -100,12 +115,37 @@ impl Watcher {
         }
     }
 
-    /// The peers that the engine's network is connected to.
-    async fn connected(&self) -> HashSet<Vec<u8>> {
+    /// What the engine's network is connected to; nothing where it does not answer.
+    async fn connections(&self) -> Connections {
         let dump =
             tokio::time::timeout(limits::AGREEMENT_LOOK, NetworkRequest::dump_state(&self.network)).await;
-        let peers = dump.ok().and_then(Result::ok).flatten().map(|dump| dump.peers).unwrap_or_default();
-        peers.keys().map(|peer| peer.to_bytes()).collect()
+        let Some(dump) = dump.ok().and_then(Result::ok).flatten() else { return Connections::default() };
+        let topic = topic();
+        let mut peers = Vec::new();
+        for (peer, info) in dump.peers {
+            let peer = PeerId::from_bytes(&peer.to_bytes());
+            peers.extend(peer.map(|peer| (peer, info.topics.contains(&topic))));
+        }
+        Connections { peers, addresses: dump.persistent_peer_addrs }
+    }
+
+    /// Makes links anew that work one way alone.
+    async fn mend(&mut self, connections: &Connections) {
+        for change in self.links.look(&connections.peers, &connections.addresses) {
+            let changed = match change {
+                Change::Part(address) => {
+                    tracing::warn!(%address, "a validator is connected and does not say what it wants to hear, connecting anew");
+                    NetworkRequest::remove_persistent_peer(&self.network, address).await
+                }
+                Change::Join(address) => NetworkRequest::add_persistent_peer(&self.network, address).await,
+            };
+            match changed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a link cannot be made anew"),
+                // The engine ends.
+                Err(_) => return,
+            }
+        }
     }
 
     /// Whether the engine answers: it stops for good when it cannot write its votes.
@@ -114,14 +154,15 @@ impl Watcher {
         tokio::time::timeout(limits::ENGINE_PATIENCE, dump).await.is_ok_and(|dump| dump.is_ok())
     }
 
-    fn look(&self, shared: &Shared, connected: &HashSet<Vec<u8>>, is_alive: bool) {
+    fn look(&self, shared: &Shared, connections: &Connections, is_alive: bool) {
         let state = shared.state();
         let validators = state.validators().clone();
         drop(state);
         let now = clock::now_unix_milliseconds();
         let is_full = shared.space().full;
+        let connected: HashSet<PeerId> = connections.peers.iter().map(|(peer, _)| *peer).collect();
         shared.consensus.update(|status| {
-            status.validators = self.list(&validators, connected, &status.validators);
+            status.validators = self.list(&validators, &connected, &status.validators);
             let still_since = now.saturating_sub(status.last_block_unix_milliseconds);
             let is_quiet = still_since >= limits::STUCK_AFTER.as_millis() as u64;
             if !is_quiet && !is_full && self.wal_fault.is_none() {
@@ -163,7 +204,7 @@ impl Watcher {
     fn list(
         &self,
         validators: &Validators,
-        connected: &HashSet<Vec<u8>>,
+        connected: &HashSet<PeerId>,
         before: &[ValidatorStatus],
     ) -> Vec<ValidatorStatus> {
         let validator = |key: &ledger::note::VerifierKey| {
@@ -173,7 +214,7 @@ impl Watcher {
             ValidatorStatus {
                 name: key.name().to_owned(),
                 is_self,
-                is_connected: is_self || connected.contains(&peer_id(bytes).to_bytes()),
+                is_connected: is_self || connected.contains(&peer_id(bytes)),
                 missed_proposals: known.map_or(0, |known| known.missed_proposals),
                 last_signed_height: known.and_then(|known| known.last_signed_height),
             }

@@ -28,7 +28,7 @@ pub enum Change {
 pub struct Links {
     /// How many looks in turn a peer was connected and wanted nothing.
     deaf: HashMap<PeerId, u32>,
-    /// Peers that are kept away, and for how many looks more.
+    /// Peers that are kept away, and for how many looks more; after that, until they are seen among those that may connect.
     parted: Vec<(Multiaddr, u32)>,
 }
 
@@ -42,9 +42,9 @@ impl Links {
     /// to it, and the `addresses` of all that it may connect to, which end in the peers' names. Where this node publishes to
     /// as many as [`mesh`] demands, others may be left out with good reason.
     pub fn look(&mut self, connected: &[(PeerId, bool)], addresses: &[Multiaddr]) -> Vec<Change> {
-        let joins = self.due();
+        let joins = self.due(addresses);
         let published = connected.iter().filter(|(_, is_published_to)| *is_published_to).count();
-        let is_full = published >= mesh(addresses.len() + self.parted.len() + joins.len());
+        let is_full = published >= mesh(addresses.len() + self.parted.len());
         let mut before = std::mem::take(&mut self.deaf);
         let mut changes: Vec<Change> = joins.into_iter().map(Change::Join).collect();
         for (peer, is_published_to) in connected {
@@ -63,15 +63,13 @@ impl Links {
         changes
     }
 
-    /// Those that were kept away long enough.
-    fn due(&mut self) -> Vec<Multiaddr> {
+    /// Those that were kept away long enough, and may not connect yet.
+    fn due(&mut self, addresses: &[Multiaddr]) -> Vec<Multiaddr> {
         for (_, looks) in &mut self.parted {
-            *looks -= 1;
+            *looks = looks.saturating_sub(1);
         }
-        let due = self.parted.iter().filter(|(_, looks)| *looks == 0).map(|(address, _)| address.clone());
-        let due: Vec<Multiaddr> = due.collect();
-        self.parted.retain(|(_, looks)| *looks > 0);
-        due
+        self.parted.retain(|(address, looks)| *looks > 0 || !addresses.contains(address));
+        self.parted.iter().filter(|(_, looks)| *looks == 0).map(|(address, _)| address.clone()).collect()
     }
 }
 
@@ -118,6 +116,10 @@ mod tests {
         let mut changes = looks(&mut links, limits::APART_LOOKS, &gone, &left);
         assert_eq!(changes.pop().unwrap(), [Change::Join(addresses[1].clone())]);
         assert!(changes.iter().all(Vec::is_empty), "the other side shall notice first: {changes:?}");
+        // The engine had no time for it.
+        assert_eq!(links.look(&gone, &left), [Change::Join(addresses[1].clone())]);
+        assert_eq!(links.look(&gone, &addresses), []);
+        assert_eq!(links.look(&gone, &left), [], "whoever else takes it away does not see it put back");
     }
 
     #[test]

@@ -99,10 +99,12 @@ impl Watcher {
             tokio::select! {
                 _ = interval.tick() => {
                     let connections = self.connections().await;
-                    self.mend(&connections).await;
+                    if let Some(connections) = &connections {
+                        self.mend(connections).await;
+                    }
                     let is_alive = self.is_alive().await;
                     let Some(shared) = self.shared.upgrade() else { return };
-                    self.look(&shared, &connections, is_alive);
+                    self.look(&shared, &connections.unwrap_or_default(), is_alive);
                 }
                 event = events.recv() => match event {
                     Ok(Event::WalCorrupted(error)) => self.wal_fault = Some(error.to_string()),
@@ -115,35 +117,36 @@ impl Watcher {
         }
     }
 
-    /// What the engine's network is connected to; nothing where it does not answer.
-    async fn connections(&self) -> Connections {
+    /// What the engine's network is connected to, if it answers.
+    async fn connections(&self) -> Option<Connections> {
         let dump =
             tokio::time::timeout(limits::AGREEMENT_LOOK, NetworkRequest::dump_state(&self.network)).await;
-        let Some(dump) = dump.ok().and_then(Result::ok).flatten() else { return Connections::default() };
+        let dump = dump.ok()?.ok()??;
         let topic = topic();
         let mut peers = Vec::new();
         for (peer, info) in dump.peers {
             let peer = PeerId::from_bytes(&peer.to_bytes());
             peers.extend(peer.map(|peer| (peer, info.topics.contains(&topic))));
         }
-        Connections { peers, addresses: dump.persistent_peer_addrs }
+        Some(Connections { peers, addresses: dump.persistent_peer_addrs })
     }
 
-    /// Makes links anew that work one way alone.
+    /// Makes links anew that work one way alone. What the engine has no time for is seen at the next look.
     async fn mend(&mut self, connections: &Connections) {
         for change in self.links.look(&connections.peers, &connections.addresses) {
-            let changed = match change {
-                Change::Part(address) => {
-                    tracing::warn!(%address, "a validator is connected and does not say what it wants to hear, connecting anew");
-                    NetworkRequest::remove_persistent_peer(&self.network, address).await
+            let change = async {
+                match change {
+                    Change::Part(address) => {
+                        tracing::warn!(%address, "a validator is connected and does not say what it wants to hear, connecting anew");
+                        NetworkRequest::remove_persistent_peer(&self.network, address).await
+                    }
+                    Change::Join(address) => {
+                        NetworkRequest::add_persistent_peer(&self.network, address).await
+                    }
                 }
-                Change::Join(address) => NetworkRequest::add_persistent_peer(&self.network, address).await,
             };
-            match changed {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "a link cannot be made anew"),
-                // The engine ends.
-                Err(_) => return,
+            if let Ok(Ok(Err(error))) = tokio::time::timeout(limits::AGREEMENT_LOOK, change).await {
+                tracing::warn!(%error, "a link cannot be made anew");
             }
         }
     }

@@ -137,8 +137,7 @@ impl Agreement {
         bytes: &[u8],
         now: Option<u64>,
     ) -> Option<(BlockId, bool)> {
-        let block =
-            decode_block(bytes).inspect_err(|why| tracing::warn!(why, "bytes of no block for one")).ok()?;
+        let block = decode_block(bytes).inspect_err(|why| tracing::warn!(why, "garbage for a block")).ok()?;
         let id = BlockId(block.seal.id());
         // The same seal with other entries is garbage, which the judge tells.
         if self.executed.get(&id).is_some_and(|made| made.block == block) {

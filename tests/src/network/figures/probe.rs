@@ -1,5 +1,8 @@
-//! A few devices in the test's hand that have one reading under way each: they measure how long it takes.
+//! A few devices in the test's hand that have one reading under way each: they measure how long it takes. Between an ack and
+//! the next reading each waits for as long as chance says: one that published on every ack would publish at the same moment
+//! between two blocks each time, and measure that moment.
 
+use crate::chance::Chance;
 use crate::mqtt::Device;
 use crate::node::Node;
 use crate::sensor::Sensor;
@@ -8,6 +11,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const PROBES: usize = 8;
+/// How long one waits after an ack at most: several blocks.
+const PAUSE_MILLISECONDS: u64 = 1_000;
+const SEED: u64 = 7;
 /// How long one look for an ack takes at most.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -31,9 +37,16 @@ impl Probes {
         let topics: Vec<String> = sensors.iter().map(|sensor| sensor.topic("ack")).collect();
         let device = Device::connect(mqtt, "probes", &topics);
         let mut under_way: Vec<Option<(Instant, devices::Sequence)>> = vec![None; sensors.len()];
+        let mut chance = Chance::new(SEED);
+        let mut soon = || Instant::now() + Duration::from_millis(chance.below(PAUSE_MILLISECONDS));
+        let mut next: Vec<Instant> = sensors.iter().map(|_| soon()).collect();
         let (until, mut taken) = (Instant::now() + time, Vec::new());
         while Instant::now() < until {
-            for (sensor, waiting) in sensors.iter_mut().zip(&mut under_way).filter(|(_, it)| it.is_none()) {
+            let idle = |(place, waiting): &(usize, &mut Option<_>)| {
+                waiting.is_none() && next[*place] <= Instant::now()
+            };
+            for (place, waiting) in under_way.iter_mut().enumerate().filter(idle) {
+                let sensor = &mut sensors[place];
                 let envelope = sensor.reading();
                 *waiting = Some((Instant::now(), envelope.sequence));
                 device.publish(&sensor.topic("up"), &envelope.bytes);
@@ -46,6 +59,7 @@ impl Probes {
             {
                 taken.push(began.elapsed().as_millis());
                 under_way[place] = None;
+                next[place] = soon();
             }
         }
         taken

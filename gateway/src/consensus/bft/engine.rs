@@ -256,6 +256,31 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_left_out_of_what_a_usual_network_publishes_and_tries_to_connect_begin_anew() {
+        let key = |seed: u8| SigningKey::from_seed([seed; 32]);
+        let peer = |seed| Peer { key: key(seed).public_key(), address: "192.0.2.1:7000".to_owned() };
+        for peers in [3, limits::MESH_MAX] {
+            let settings = Settings {
+                genesis_hash: [0; 32],
+                name: "city".to_owned(),
+                key: key(1),
+                votes: true,
+                listen: "127.0.0.1:0".to_owned(),
+                peers: (2..).take(peers).map(peer).collect(),
+                wal: Path::new("wal"),
+            };
+            let p2p = config(&settings).unwrap().consensus.p2p;
+            let PubSubProtocol::GossipSub(gossip) = p2p.protocol else { panic!("{:?}", p2p.protocol) };
+            // Below the low mark whoever wants to hear is taken in at once.
+            assert!(gossip.mesh_n_low() >= peers, "{gossip:?}");
+            assert!(
+                p2p.discovery.dial_max_retries < 10,
+                "the last waits are half of all the waiting there was"
+            );
+        }
+    }
+
+    #[test]
     fn addresses_are_numbers_or_names_with_a_port() {
         let written = |address: &str| multiaddr(address).map(|address| address.to_string());
         assert_eq!(written("10.0.0.7:7000").unwrap(), "/ip4/10.0.0.7/tcp/7000");

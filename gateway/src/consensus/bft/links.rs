@@ -132,6 +132,8 @@ mod tests {
             assert!(changes.iter().all(Vec::is_empty), "{changes:?}");
             assert_eq!(links.look(&between, &addresses), []);
         }
+        let changes = looks(&mut links, limits::DEAF_LOOKS - 1, &with(false), &addresses);
+        assert!(changes.iter().all(Vec::is_empty), "{changes:?}");
     }
 
     #[test]
